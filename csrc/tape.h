@@ -1,0 +1,119 @@
+/* tape.h: entries, the per-thread Wengert list, and tapes as sets of intervals of it.
+ * See tape.c for ownership. */
+#ifndef TG_TAPE_H
+#define TG_TAPE_H
+
+#include "core.h"
+
+/* saved: bit i (i < 15) input i's data is held for some rule, bit 15 the output's. */
+enum { TG_SAVED_OUT = 1 << 15, TG_MAX_SAVED_IN = 15 };
+
+typedef struct tg_entry {
+    uint16_t op, n_in, n_p, saved;   /* op + 1 here; 0: an empty place */
+    uint32_t line;                   /* Python's line table, 0: not kept */
+    uint32_t versions;               /* sum of the saved inputs' versions when recorded */
+    tg_tensor *out;
+    tg_tensor *near[2];              /* the inputs, when at most two */
+    void *far;                       /* inputs (when more), then params, then the float mask */
+} tg_entry;
+
+static inline tg_tensor *const *tg_entry_in(const tg_entry *e)
+{
+    return e->n_in > 2 ? (tg_tensor *const *)e->far : e->near;
+}
+
+static inline const int64_t *tg_entry_params(const tg_entry *e)
+{
+    return e->n_p ? (const int64_t *)e->far + (e->n_in > 2 ? e->n_in : 0) : NULL;
+}
+
+/* Which params are floats, as bits; the last word behind the params. */
+static inline uint64_t tg_entry_floats(const tg_entry *e)
+{
+    return e->n_p ? (uint64_t)tg_entry_params(e)[e->n_p] : 0;
+}
+
+static inline int tg_entry_op(const tg_entry *e) { return e->op - 1; }
+
+typedef struct tg_call {             /* what apply was asked: the contents of an entry */
+    int op, n_in, n_p;
+    tg_tensor *const *in;
+    const int64_t *p;
+    uint64_t floats;
+} tg_call;
+
+typedef struct tg_interval { uint64_t begin, end; } tg_interval;   /* positions in the list */
+
+typedef struct tg_tape {
+    struct tg_list *list;
+    uint32_t refs;                   /* the Python tape and the Tensors recorded on it */
+    bool persistent, automatic, lines;
+    bool open, paused, consumed, sweeping;
+    tg_interval *intervals;
+    size_t n_intervals, interval_room;
+    tg_tensor **watched;
+    size_t n_watched, watched_room;
+    struct tg_tape *next;            /* live tapes of the list */
+} tg_tape;
+
+/* A trace: entries logged in full while one rule runs, to become a template. */
+typedef struct tg_trace {
+    tg_entry *entries;
+    size_t n, room;
+    bool foreign;                    /* an op ran outside C: no template */
+} tg_trace;
+
+typedef struct tg_list {
+    uint64_t id;
+    uint64_t next;                   /* position of the next entry; positions start at 1 */
+    uint64_t first_chunk;            /* number of chunks[0] */
+    struct tg_chunk **chunks;
+    size_t n_chunks, chunk_room;
+    tg_tape **open;                  /* innermost last */
+    size_t n_open, open_room;
+    size_t n_active;                 /* open, not paused, while recording is on */
+    size_t n_automatic;              /* of those, the ones that watch variables by themselves */
+    uint64_t oldest;                 /* first position any open tape covers */
+    int off;                         /* depth of no_grad */
+    tg_tape *tapes;                  /* live ones */
+    tg_trace *trace;
+    uint32_t line;                   /* line id for the next entry, when lines are kept */
+    size_t n_lines;                  /* open tapes that keep lines */
+    bool orphan;                     /* its thread has ended */
+} tg_list;
+
+enum { TG_NODE_BITS = 40 };
+static const uint64_t TG_NODE_MASK = ((uint64_t)1 << TG_NODE_BITS) - 1;
+
+tg_list *tg_list_here(void);                          /* this thread's; NULL: out of memory */
+tg_entry *tg_entry_at(const tg_list *list, uint64_t position);   /* NULL: released */
+
+tg_tape *tg_tape_new(bool persistent, bool automatic, bool lines);
+tg_tape *tg_tape_hold(tg_tape *tape);
+void tg_tape_drop(tg_tape *tape);
+int tg_tape_open(tg_tape *tape);
+int tg_tape_close(tg_tape *tape);
+int tg_tape_pause(tg_tape *tape);
+int tg_tape_resume(tg_tape *tape);
+int tg_tape_reset(tg_tape *tape);
+int tg_tape_watch(tg_tape *tape, tg_tensor *t);
+bool tg_tape_watches(const tg_tape *tape, const tg_tensor *t);
+bool tg_tape_covers(const tg_tape *tape, uint64_t position);
+void tg_tape_forget(tg_tape *tape);                   /* let go of its entries */
+uint64_t tg_tape_begin(const tg_tape *tape);          /* first and one past the last position */
+uint64_t tg_tape_end(const tg_tape *tape);
+void tg_recording_off(tg_list *list);                 /* no_grad; nests */
+void tg_recording_on(tg_list *list);
+
+bool tg_is_tracked(const tg_list *list, const tg_tensor *t);
+int tg_append(tg_list *list, const tg_call *call, tg_tensor *out);
+void tg_entry_release_place(tg_list *list, uint64_t position);
+
+int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out);
+void tg_trace_clear(tg_trace *trace);
+
+/* Residuals of op's rule for input i: bits of inputs, TG_SAVED_OUT. Told by Python's op table. */
+uint16_t tg_residuals(int op, int input);
+bool tg_is_differentiable(int op);
+
+#endif

@@ -1,0 +1,17 @@
+/* tensor.h: records and handles beyond what core.h gives the kernels. See tensor.c. */
+#ifndef TG_TENSOR_H
+#define TG_TENSOR_H
+
+#include "core.h"
+
+int tg_fail_memory(void);
+const char *tg_error_text(void);      /* of this thread's last failure */
+const char *tg_shape_text(char *text, size_t room, int ndim, const int64_t *shape);
+
+tg_tensor *tg_from_handle(uint64_t handle);    /* NULL: stale */
+uint64_t tg_handle_of(const tg_tensor *t);
+uint64_t tg_export(tg_tensor *t);     /* the caller's hold becomes a Python Tensor's */
+void tg_unuse(tg_tensor *t);          /* give up the data, keep the record */
+void tg_unref(tg_tensor *t);          /* give up the record */
+
+#endif
