@@ -1,0 +1,10 @@
+/* isa_neon.c: the kernels for AArch64, whose baseline has NEON and FMA: the plain vector
+ * extension, no target region. */
+#include "kernels.h"
+
+#ifdef __aarch64__
+  #define TG_ISA_NAME neon
+  #define TG_ISA_NEON
+  #define TG_VBYTES 16
+  #include "kernels.inc.c"
+#endif

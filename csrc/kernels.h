@@ -1,0 +1,61 @@
+/* kernels.h: what one ISA provides: a table of kernels filled by each isa_*.c (which includes
+ * kernels.inc.c), one of which dispatch.c chooses. Indices [2] are TG_F32, TG_F64.
+ * Contract of every kernel: cannot fail, no allocation, no globals, contiguous memory, the same
+ * bits on every ISA, every nan the same quiet positive nan. */
+#ifndef TG_KERNELS_H
+#define TG_KERNELS_H
+
+#include "core.h"
+
+/* The elementwise rows of ops.def: TG_MAP_add ..., TG_N_MAP of them; also their index in tg_ops. */
+#define ROW(name) TG_MAP_##name,
+#define UNARY(name, ...) ROW(name)
+#define BINARY(name, ...) ROW(name)
+#define LINEAR1(name, ...) ROW(name)
+#define LINEAR2(name, ...) ROW(name)
+#define STEP(name, ...) ROW(name)
+#define TEST1(name, ...) ROW(name)
+#define TEST2(name, ...) ROW(name)
+#define LOGIC1(name, ...) ROW(name)
+#define LOGIC2(name, ...) ROW(name)
+#define WHERE(name, ...) ROW(name)
+enum {
+#include "ops.def"
+    TG_N_MAP
+};
+#undef ROW
+
+enum { TG_MAP_INPUTS = 3 }; /* most inputs of a row */
+
+/* out[i] = f(in[0][i], in[1][i], ..., p) for i < n, and garbage up to the next multiple of
+ * 64 bytes: every operand is readable (out: writable) up to there, whatever its own element size.
+ * out may be in[k] exactly, else must not overlap. bool operands are uint8_t 0/1, one byte an
+ * element. Any alignment of the element type. */
+typedef void tg_map_fn(void *out, const void *const *in, const double *p, size_t n);
+
+/* The elementwise kernels of one dtype.
+ * map[row]: operands are the row's inputs.
+ * vjp[row][k]: the cotangent of input k: zmul(ct, partial), or the linear row's own rule;
+ * operands are ct, the row's inputs, then its output; those that the partial does not read may be
+ * NULL. NULL for rows without derivative. */
+typedef struct tg_map_kernels {
+    tg_map_fn *map[TG_N_MAP];
+    tg_map_fn *vjp[TG_N_MAP][TG_MAP_INPUTS];
+} tg_map_kernels;
+
+/* out[i] = (to)in[i], i < n; no padding needed. out and in do not overlap. A float outside an
+ * integer type's range gives the type's lowest value (0 for u8). NULL where there is no kernel. */
+typedef void tg_cast_fn(void *out, const void *in, size_t n);
+
+/* Another kernel family adds one member here: `const tg_reduce_kernels *reduce[2]`, with the struct
+ * in its own header and `static const tg_reduce_kernels FN(reduce_kernels)` in its *.inc.c. */
+typedef struct tg_kernels {
+    const char *name;
+    const tg_map_kernels *map[2];
+    tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
+} tg_kernels;
+
+extern const tg_kernels *tg_isa; /* the chosen one (dispatch.c); never NULL */
+extern const tg_op tg_ops[];     /* ops.def's rows, tg_op_count() of them */
+
+#endif

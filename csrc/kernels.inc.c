@@ -1,0 +1,32 @@
+/* kernels.inc.c: all kernels of one ISA. Included by an isa_*.c inside its target region, with
+ * TG_VBYTES (vector bytes) and TG_ISA_NAME set. Kernel files are included once per dtype: vec.h
+ * gives them V, T, FN(). What is named FN(x) there is x_f32 and x_f64 here. */
+#define TG_STRING2(x) #x
+#define TG_STRING(x) TG_STRING2(x)
+#define TG_TABLE2(isa) tg_kernels_##isa
+#define TG_TABLE(isa) TG_TABLE2(isa)
+
+#define TG_REAL 32
+#include "vec.h"
+#include "vmath.inc.h"
+#include "elementwise.inc.c"
+#undef TG_REAL
+
+#define TG_REAL 64
+#include "vec.h"
+#include "vmath.inc.h"
+#include "elementwise.inc.c"
+#undef TG_REAL
+
+#include "cast.inc.c"
+
+const tg_kernels TG_TABLE(TG_ISA_NAME) = {
+    .name = TG_STRING(TG_ISA_NAME),
+    .map = {&map_kernels_f32, &map_kernels_f64},
+    .cast =
+        {
+#define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,
+            TG_CASTS(CAST)
+#undef CAST
+        },
+};

@@ -1,0 +1,20 @@
+/* tapegrad.h: the whole C API, read by the compiler and by cffi's cdef.
+ * Every function returns TG_OK or a negative TG_E... code unless it says otherwise. */
+
+enum { TG_F32, TG_F64, TG_BOOL, TG_I8, TG_I16, TG_I32, TG_I64, TG_U8, TG_U16, TG_U32, TG_U64,
+       TG_F16, TG_C64, TG_C128, TG_LONGDOUBLE, TG_CLONGDOUBLE, TG_N_DTYPES };
+
+enum { TG_OK = 0, TG_EMEMORY = -1, TG_ESHAPE = -2, TG_EDTYPE = -3, TG_EVALUE = -4,
+       TG_ENOKERNEL = -5, TG_ERELEASED = -6, TG_EVERSION = -7, TG_ESTALE = -8, TG_ETAPE = -9,
+       TG_EINDEX = -10 };
+
+/* --- instruction sets and ops (dispatch.c) ---------------------------------------------------
+ * isa_count, isa_available: what this CPU can run, best first; the best is chosen at load.
+ * isa_select: TG_EVALUE for a name that is unknown or that this CPU cannot run. Op ids are
+ * 0 .. op_count() - 1 and mean nothing beyond this process. */
+int tg_isa_count(void);
+const char *tg_isa_available(int index);
+const char *tg_isa_name(void);
+int tg_isa_select(const char *name);
+int tg_op_count(void);
+const char *tg_op_name(int op);
