@@ -76,6 +76,8 @@ if os.environ.get("TAPEGRAD_NO_EXT") == "1" or not has_compiler():
 else:
     check_headers()
     options = {}
+    if os.environ.get("TAPEGRAD_SANITIZE"):
+        options["build"] = {"build_base": "build/sanitize"}
     if not sysconfig.get_config_var("Py_GIL_DISABLED"):
         options["bdist_wheel"] = {"py_limited_api": "cp310"}
     setup(
