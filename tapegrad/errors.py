@@ -1,0 +1,29 @@
+"""The exceptions tapegrad raises. Each also derives from the built-in one users expect."""
+
+
+class TapegradError(Exception):
+    """Base of every error tapegrad raises on purpose."""
+
+
+class ShapeError(TapegradError, ValueError):
+    """Shapes do not fit together."""
+
+
+class DTypeError(TapegradError, TypeError):
+    """A dtype that cannot live in a Tensor, or cannot be differentiated."""
+
+
+class TapeError(TapegradError, RuntimeError):
+    """A tape used out of order: swept twice, re-entered, or never recorded on."""
+
+
+class StaleValueError(TapegradError, RuntimeError):
+    """A residual that a sweep needs has been written or released since it was recorded."""
+
+
+class EngineError(TapegradError, RuntimeError):
+    """An engine, instruction set or thread count that this machine cannot provide."""
+
+
+class MissingExtra(TapegradError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
