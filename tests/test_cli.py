@@ -1,0 +1,93 @@
+"""The command line: what it prints, and what it does with a wrong one."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import tapegrad as tg
+from tapegrad.cli import demo, main
+from tapegrad.cli.progress import track
+
+
+def test_demo_reaches_97_percent_on_each_engine(tmp_path, capsys, monkeypatch):
+    results = []
+    monkeypatch.setattr(demo, "plot", lambda runs, path: results.extend(runs))
+    assert main(["demo", "--plot", str(tmp_path / "curves.png")]) == 0
+    assert [result.engine for result in results] == demo.engines()
+    for result in results:
+        assert result.test_accuracy >= 0.97
+        assert result.train_accuracy >= 0.99
+    printed = capsys.readouterr()
+    assert "steps/s" in printed.out
+    assert printed.err == ""  # no progress bar: this is no terminal
+
+
+def test_engines_start_from_the_same_loss():
+    digits = demo.split(seed=1)
+    first = {demo.train(engine, digits, 1, seed=1).losses[0] for engine in demo.engines()}
+    assert max(first) - min(first) < 1e-5
+
+
+def test_demo_draws_loss_curves(tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "curves.png"
+    assert main(["demo", "--epochs", "1", "--plot", str(path)]) == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_info_names_engine_version_and_ops(capsys):
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert f"tapegrad {tg.__version__}" in printed
+    assert "multiply" in printed
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["nonesuch"], ["info", "--nonesuch"], ["demo", "--epochs", "x"]]
+)
+def test_wrong_command_line_prints_help(argv, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(argv)
+    assert exit_info.value.code == 2
+    printed = capsys.readouterr().err
+    assert "--help" in printed
+    assert "error:" in printed
+
+
+def test_module_runs_as_a_command(tmp_path):
+    # A directory without the source tree: the installed package answers.
+    done = subprocess.run(
+        [sys.executable, "-m", "tapegrad", "--version"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"tapegrad {tg.__version__}\n"
+
+
+class Terminal:
+    def __init__(self):
+        self.text = ""
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def test_progress_draws_one_line_on_a_terminal_and_erases_it(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # as if not installed
+    assert list(track(3, "numpy")) == [0, 1, 2]
+    assert "1/3" in terminal.text
+    assert "\n" not in terminal.text
+    assert terminal.text.endswith("\r\x1b[K")
