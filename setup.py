@@ -62,8 +62,17 @@ class BuildExt(build_ext):
             self.copy_extensions_to_source()
 
 
-class BuildPure(build_py):
-    """A pure build removes the copy an earlier build left in the source tree."""
+class BuildPy(build_py):
+    """Forget the modules of the build before: a deleted one must not live on in the wheel."""
+
+    def run(self):
+        for copied in Path(self.build_lib).rglob("*.py"):
+            copied.unlink()
+        super().run()
+
+
+class BuildPure(BuildPy):
+    """A pure build removes the extension an earlier build left in the source tree."""
 
     def run(self):
         for stale in Path().glob(IN_PLACE):
@@ -82,6 +91,6 @@ else:
         options["bdist_wheel"] = {"py_limited_api": "cp310"}
     setup(
         cffi_modules=["tapegrad/engine/_build.py:ffibuilder"],
-        cmdclass={"build_ext": BuildExt},
+        cmdclass={"build_py": BuildPy, "build_ext": BuildExt},
         options=options,
     )
