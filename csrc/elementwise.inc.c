@@ -1,154 +1,92 @@
 /* elementwise.inc.c: the loops around the rows of ops.def, for one ISA and dtype: map kernels and
  * fused vjp kernels (contract in kernels.h). Operands are padded to 64 bytes, so whole vectors
  * cover any n without a tail. Every float result passes vcanon. */
-#define KERNEL(name)                                                                  \
-    static void FN(name)(void *out, const void *const *in, const double *p, size_t n)
+#define KERNEL(name)                                                           \
+    static void FN(name)(void *out, const void *const *in, const size_t *step, \
+                         const double *p, size_t n)
 #define PARAMS(count)                                                                   \
     const V p0 = vset((count) > 0 ? K(p[0]) : 0), p1 = vset((count) > 1 ? K(p[1]) : 0); \
     (void)p0, (void)p1
+/* Pointers and steps in locals: a store might alias the arrays that hold them. */
+#define INPUT(name, k)                  \
+    const T *const name##_at = in[k];   \
+    const size_t name##_step = step[k];
+#define LOAD(name)                                     \
+    const V name = vload(name##_at + i * name##_step); \
+    (void)name;
 #define EACH_VECTOR for (size_t i = 0; i < n; i += (size_t)L)
-#define LOAD(k) vload((const T *)in[k] + i)
 #define STORE(v) vstore((T *)out + i, vcanon(v))
 
-#define UNARY(name, params, ns, value, partial)       \
-    KERNEL(map_##name)                                \
-    {                                                 \
-        PARAMS(params);                               \
-        EACH_VECTOR                                   \
-        {                                             \
-            V x = LOAD(0);                            \
-            STORE(value);                             \
-        }                                             \
-    }                                                 \
-    KERNEL(vjp_##name)                                \
-    {                                                 \
-        PARAMS(params);                               \
-        EACH_VECTOR                                   \
-        {                                             \
-            V ct = LOAD(0), x = LOAD(1), y = LOAD(2); \
-            (void)x, (void)y;                         \
-            STORE(vzmul(ct, partial));                \
-        }                                             \
+/* A kernel whose INPUTs, LOADs and STORE are given. */
+#define LOOP(name, params, inputs, loads, store) \
+    KERNEL(name)                                 \
+    {                                            \
+        PARAMS(params);                          \
+        (void)p;                                 \
+        inputs EACH_VECTOR { loads store; }      \
     }
-#define BINARY_VJP(name, rule)                                     \
-    KERNEL(name)                                                   \
-    {                                                              \
-        (void)p;                                                   \
-        EACH_VECTOR                                                \
-        {                                                          \
-            V ct = LOAD(0), a = LOAD(1), b = LOAD(2), y = LOAD(3); \
-            (void)a, (void)b, (void)y;                             \
-            STORE(rule);                                           \
-        }                                                          \
-    }
-#define BINARY_MAP(name, value)         \
-    KERNEL(map_##name)                  \
-    {                                   \
-        (void)p;                        \
-        EACH_VECTOR                     \
-        {                               \
-            V a = LOAD(0), b = LOAD(1); \
-            STORE(value);               \
-        }                               \
-    }
+#define LOOP1(name, params, store) LOOP(name, params, INPUT(x, 0), LOAD(x), store)
+#define LOOP2(name, store) LOOP(name, 0, INPUT(a, 0) INPUT(b, 1), LOAD(a) LOAD(b), store)
+#define VJP1(name, params, rule)                                                             \
+    LOOP(vjp_##name, params, INPUT(ct, 0) INPUT(x, 1) INPUT(y, 2), LOAD(ct) LOAD(x) LOAD(y), \
+         STORE(rule))
+#define VJP2(name, rule)                                                  \
+    LOOP(vjp_##name, 0, INPUT(ct, 0) INPUT(a, 1) INPUT(b, 2) INPUT(y, 3), \
+         LOAD(ct) LOAD(a) LOAD(b) LOAD(y), STORE(rule))
+
+#define UNARY(name, params, ns, value, partial) \
+    LOOP1(map_##name, params, STORE(value))     \
+    VJP1(name, params, vzmul(ct, partial))
 #define BINARY(name, ns, value, partial_a, partial_b) \
-    BINARY_MAP(name, value)                           \
-    BINARY_VJP(vjp_##name##_a, vzmul(ct, partial_a))  \
-    BINARY_VJP(vjp_##name##_b, vzmul(ct, partial_b))
-#define LINEAR2(name, ns, value, vjp_a, vjp_b) \
-    BINARY_MAP(name, value)                    \
-    BINARY_VJP(vjp_##name##_a, vjp_a)          \
-    BINARY_VJP(vjp_##name##_b, vjp_b)
-#define STEP(name, ns, value) \
-    KERNEL(map_##name)        \
-    {                         \
-        (void)p;              \
-        EACH_VECTOR           \
-        {                     \
-            V x = LOAD(0);    \
-            STORE(value);     \
-        }                     \
-    }
-#define LINEAR1(name, ns, value, vjp) \
-    STEP(name, ns, value)             \
-    KERNEL(vjp_##name)                \
-    {                                 \
-        (void)p;                      \
-        EACH_VECTOR                   \
-        {                             \
-            V ct = LOAD(0);           \
-            STORE(vjp);               \
-        }                             \
-    }
-#define TEST1(name, ns, mask)                     \
-    KERNEL(map_##name)                            \
-    {                                             \
-        (void)p;                                  \
-        EACH_VECTOR                               \
-        {                                         \
-            V x = LOAD(0);                        \
-            vstorebool((uint8_t *)out + i, mask); \
-        }                                         \
-    }
-#define TEST2(name, ns, mask)                     \
-    KERNEL(map_##name)                            \
-    {                                             \
-        (void)p;                                  \
-        EACH_VECTOR                               \
-        {                                         \
-            V a = LOAD(0), b = LOAD(1);           \
-            vstorebool((uint8_t *)out + i, mask); \
-        }                                         \
-    }
-#define WHERE(name, ns)                                                                      \
-    KERNEL(map_##name)                                                                       \
-    {                                                                                        \
-        (void)p;                                                                             \
-        EACH_VECTOR STORE(vselect(vloadbool((const uint8_t *)in[0] + i), LOAD(1), LOAD(2))); \
-    }                                                                                        \
-    KERNEL(vjp_##name##_a)                                                                   \
-    {                                                                                        \
-        (void)p;                                                                             \
-        EACH_VECTOR STORE(vselect(vloadbool((const uint8_t *)in[1] + i), LOAD(0), vset(0))); \
-    }                                                                                        \
-    KERNEL(vjp_##name##_b)                                                                   \
-    {                                                                                        \
-        (void)p;                                                                             \
-        EACH_VECTOR STORE(vselect(vloadbool((const uint8_t *)in[1] + i), vset(0), LOAD(0))); \
-    }
+    LOOP2(map_##name, STORE(value))                   \
+    VJP2(name##_a, vzmul(ct, partial_a))              \
+    VJP2(name##_b, vzmul(ct, partial_b))
+#define LINEAR1(name, ns, value, rule) \
+    LOOP1(map_##name, 0, STORE(value)) \
+    VJP1(name, 0, rule)
+#define LINEAR2(name, ns, value, rule_a, rule_b) \
+    LOOP2(map_##name, STORE(value))              \
+    VJP2(name##_a, rule_a)                       \
+    VJP2(name##_b, rule_b)
+#define STEP(name, ns, value) LOOP1(map_##name, 0, STORE(value))
+#define TEST1(name, ns, mask) LOOP1(map_##name, 0, vstorebool((uint8_t *)out + i, mask))
+#define TEST2(name, ns, mask) LOOP2(map_##name, vstorebool((uint8_t *)out + i, mask))
+
+#define INPUT_MASK(k)                     \
+    const uint8_t *const mask_at = in[k]; \
+    const size_t mask_step = step[k];
+#define LOAD_MASK const M mask = vloadbool(mask_at + i * mask_step);
+#define WHERE(name, ns)                                                                   \
+    LOOP(map_##name, 0, INPUT_MASK(0) INPUT(a, 1) INPUT(b, 2), LOAD_MASK LOAD(a) LOAD(b), \
+         STORE(vselect(mask, a, b)))                                                      \
+    LOOP(vjp_##name##_a, 0, INPUT(ct, 0) INPUT_MASK(1), LOAD(ct) LOAD_MASK,               \
+         STORE(vselect(mask, ct, vset(0))))                                               \
+    LOOP(vjp_##name##_b, 0, INPUT(ct, 0) INPUT_MASK(1), LOAD(ct) LOAD_MASK,               \
+         STORE(vselect(mask, vset(0), ct)))
 #include "ops.def"
 
 /* Bool rows have no dtype; made once, with the first. */
 #if TG_REAL == 32
 typedef uint8_t tg_bytes __attribute__((vector_size(TG_VBYTES)));
 typedef uint8_t tg_bytesmem __attribute__((vector_size(TG_VBYTES), aligned(1), may_alias));
-  #define EACH_BYTES for (size_t i = 0; i < n; i += TG_VBYTES)
-  #define BYTES(k) ((tg_bytes) * (const tg_bytesmem *)((const uint8_t *)in[k] + i))
-  #define STOREBYTES(v) (*(tg_bytesmem *)((uint8_t *)out + i) = (tg_bytesmem)(v))
-  #define LOGIC1(name, ns, bytes)                                                         \
-      static void map_##name(void *out, const void *const *in, const double *p, size_t n) \
-      {                                                                                   \
-          (void)p;                                                                        \
-          EACH_BYTES                                                                      \
-          {                                                                               \
-              tg_bytes x = BYTES(0);                                                      \
-              STOREBYTES(bytes);                                                          \
-          }                                                                               \
+  #define LOGIC(row, n_in, expression)                                                \
+      static void map_##row(void *out, const void *const *in, const size_t *step,     \
+                            const double *p, size_t n)                                \
+      {                                                                               \
+          const uint8_t *const at0 = in[0], *const at1 = in[(n_in) - 1];              \
+          const size_t step0 = step[0], step1 = step[(n_in) - 1];                     \
+          (void)p;                                                                    \
+          for (size_t i = 0; i < n; i += TG_VBYTES) {                                 \
+              const tg_bytes a = (tg_bytes) * (const tg_bytesmem *)(at0 + i * step0); \
+              const tg_bytes b = (tg_bytes) * (const tg_bytesmem *)(at1 + i * step1); \
+              (void)b;                                                                \
+              *(tg_bytesmem *)((uint8_t *)out + i) = (tg_bytesmem)(expression);       \
+          }                                                                           \
       }
-  #define LOGIC2(name, ns, bytes)                                                         \
-      static void map_##name(void *out, const void *const *in, const double *p, size_t n) \
-      {                                                                                   \
-          (void)p;                                                                        \
-          EACH_BYTES                                                                      \
-          {                                                                               \
-              tg_bytes a = BYTES(0), b = BYTES(1);                                        \
-              STOREBYTES(bytes);                                                          \
-          }                                                                               \
-      }
+  #define LOGIC1(name, ns, bytes) LOGIC(name, 1, bytes)
+  #define LOGIC2(name, ns, bytes) LOGIC(name, 2, bytes)
   #include "ops.def"
-  #undef EACH_BYTES
-  #undef BYTES
-  #undef STOREBYTES
+  #undef LOGIC
 #endif
 
 static const tg_map_kernels FN(map_kernels) = {
@@ -170,21 +108,29 @@ static const tg_map_kernels FN(map_kernels) = {
         },
     .vjp =
         {
+#define ROW1(name) [TG_MAP_##name] = {FN(vjp_##name)},
 #define ROW2(name) [TG_MAP_##name] = {FN(vjp_##name##_a), FN(vjp_##name##_b)},
-#define UNARY(name, ...) [TG_MAP_##name] = {FN(vjp_##name)},
-#define LINEAR1(name, ...) [TG_MAP_##name] = {FN(vjp_##name)},
+#define UNARY(name, ...) ROW1(name)
+#define LINEAR1(name, ...) ROW1(name)
 #define BINARY(name, ...) ROW2(name)
 #define LINEAR2(name, ...) ROW2(name)
 #define WHERE(name, ...) [TG_MAP_##name] = {NULL, FN(vjp_##name##_a), FN(vjp_##name##_b)},
 #include "ops.def"
+#undef ROW1
 #undef ROW2
         },
 };
 
 #undef KERNEL
 #undef PARAMS
-#undef EACH_VECTOR
+#undef INPUT
 #undef LOAD
+#undef EACH_VECTOR
 #undef STORE
-#undef BINARY_VJP
-#undef BINARY_MAP
+#undef LOOP
+#undef LOOP1
+#undef LOOP2
+#undef VJP1
+#undef VJP2
+#undef INPUT_MASK
+#undef LOAD_MASK

@@ -27,17 +27,19 @@ enum {
 
 enum { TG_MAP_INPUTS = 3 }; /* most inputs of a row */
 
-/* out[i] = f(in[0][i], in[1][i], ..., p) for i < n, and garbage up to the next multiple of
- * 64 bytes: every operand is readable (out: writable) up to there, whatever its own element size.
- * out may be in[k] exactly, else must not overlap. bool operands are uint8_t 0/1, one byte an
- * element. Any alignment of the element type. */
-typedef void tg_map_fn(void *out, const void *const *in, const double *p, size_t n);
+/* out[i] = f(in[0][i * step[0]], in[1][i * step[1]], ..., p) for i < n, and garbage up to the
+ * next multiple of 64 bytes: every operand is readable (out: writable) up to there, whatever its
+ * own element size. step[k] is 1, or 0 for one repeated value, which then fills 64 bytes. out may
+ * be in[k] exactly, else must not overlap. bool operands are uint8_t 0/1, one byte an element.
+ * Any alignment of the element type. */
+typedef void tg_map_fn(void *out, const void *const *in, const size_t *step, const double *p,
+                       size_t n);
 
 /* The elementwise kernels of one dtype.
  * map[row]: operands are the row's inputs.
  * vjp[row][k]: the cotangent of input k: zmul(ct, partial), or the linear row's own rule;
- * operands are ct, the row's inputs, then its output; those that the partial does not read may be
- * NULL. NULL for rows without derivative. */
+ * operands are ct, the row's inputs, then its output, but those that the partial does not read may
+ * be anything readable with step 0. NULL for rows without derivative. */
 typedef struct tg_map_kernels {
     tg_map_fn *map[TG_N_MAP];
     tg_map_fn *vjp[TG_N_MAP][TG_MAP_INPUTS];
