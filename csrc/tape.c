@@ -23,26 +23,45 @@ typedef struct tg_chunk {
 
 /* --- op facts told by Python ------------------------------------------------------------- */
 
-enum { MAX_OPS = 1024, MAX_RULES = 4 };   /* rules past the fourth input share the fourth's */
+enum { MAX_OPS = 1024, MAX_RULES = 4 };   /* inputs past the third share the fourth's rule */
 
-static uint16_t residuals[MAX_OPS][MAX_RULES];
-static bool differentiable[MAX_OPS];
+static struct {
+    char *name;                      /* of ops that only Python runs */
+    uint8_t rules;
+    uint16_t residuals[MAX_RULES];
+} facts[MAX_OPS];
+static int n_registered;
+
+static int rule_slot(int input) { return input < MAX_RULES ? input : MAX_RULES - 1; }
 
 int tg_op_residuals(int op, int input, int mask)
 {
     if (op < 0 || op >= MAX_OPS || input < 0)
-        return tg_fail(TG_EVALUE, "no op %d", op);
-    differentiable[op] = true;
-    residuals[op][input < MAX_RULES ? input : MAX_RULES - 1] |= (uint16_t)mask;
+        return tg_fail(TG_EVALUE, "no place for op %d, input %d", op, input);
+    facts[op].rules |= (uint8_t)(1 << rule_slot(input));
+    facts[op].residuals[rule_slot(input)] |= (uint16_t)mask;
     return TG_OK;
 }
 
-uint16_t tg_residuals(int op, int input)
+/* The id of an op that only Python runs; the C rows come first. */
+int tg_op_register(const char *name)
 {
-    return residuals[op][input < MAX_RULES ? input : MAX_RULES - 1];
+    const int op = tg_op_count() + n_registered;
+    if (op >= MAX_OPS || !(facts[op].name = strdup(name)))
+        return tg_fail(TG_EMEMORY, "no place for another op");
+    ++n_registered;
+    return op;
 }
 
-bool tg_is_differentiable(int op) { return op >= 0 && op < MAX_OPS && differentiable[op]; }
+const char *tg_entry_name(const tg_entry *e)
+{
+    const int op = tg_entry_op(e);
+    return op < tg_op_count() ? tg_op_name(op) : facts[op].name;
+}
+
+uint16_t tg_residuals(int op, int input) { return facts[op].residuals[rule_slot(input)]; }
+bool tg_has_rule(int op, int input) { return facts[op].rules >> rule_slot(input) & 1; }
+bool tg_is_differentiable(int op) { return facts[op].rules != 0; }
 
 /* --- entries ----------------------------------------------------------------------------- */
 
@@ -538,16 +557,12 @@ void tg_tape_drop(tg_tape *tape)
     free(tape);
 }
 
-void tg_recording_off(tg_list *list)
+bool tg_set_recording(tg_list *list, bool on)
 {
-    ++list->off;
+    const bool before = !list->off;
+    list->off = !on;
     recount(list);
-}
-
-void tg_recording_on(tg_list *list)
-{
-    --list->off;
-    recount(list);
+    return before;
 }
 
 /* --- traces ------------------------------------------------------------------------------ */

@@ -74,7 +74,7 @@ typedef struct tg_list {
     size_t n_active;                 /* open, not paused, while recording is on */
     size_t n_automatic;              /* of those, the ones that watch variables by themselves */
     uint64_t oldest;                 /* first position any open tape covers */
-    int off;                         /* depth of no_grad */
+    bool off;                        /* inside no_grad */
     tg_tape *tapes;                  /* live ones */
     tg_trace *trace;
     uint32_t line;                   /* line id for the next entry, when lines are kept */
@@ -102,8 +102,7 @@ bool tg_tape_covers(const tg_tape *tape, uint64_t position);
 void tg_tape_forget(tg_tape *tape);                   /* let go of its entries */
 uint64_t tg_tape_begin(const tg_tape *tape);          /* first and one past the last position */
 uint64_t tg_tape_end(const tg_tape *tape);
-void tg_recording_off(tg_list *list);                 /* no_grad; nests */
-void tg_recording_on(tg_list *list);
+bool tg_set_recording(tg_list *list, bool on);        /* no_grad; gives what it was */
 
 bool tg_is_tracked(const tg_list *list, const tg_tensor *t);
 int tg_append(tg_list *list, const tg_call *call, tg_tensor *out);
@@ -114,6 +113,8 @@ void tg_trace_clear(tg_trace *trace);
 
 /* Residuals of op's rule for input i: bits of inputs, TG_SAVED_OUT. Told by Python's op table. */
 uint16_t tg_residuals(int op, int input);
+const char *tg_entry_name(const tg_entry *e);
+bool tg_has_rule(int op, int input);
 bool tg_is_differentiable(int op);
 
 #endif

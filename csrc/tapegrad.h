@@ -6,7 +6,7 @@ enum { TG_F32, TG_F64, TG_BOOL, TG_I8, TG_I16, TG_I32, TG_I64, TG_U8, TG_U16, TG
 
 enum { TG_OK = 0, TG_EMEMORY = -1, TG_ESHAPE = -2, TG_EDTYPE = -3, TG_EVALUE = -4,
        TG_ENOKERNEL = -5, TG_ERELEASED = -6, TG_EVERSION = -7, TG_ESTALE = -8, TG_ETAPE = -9,
-       TG_EINDEX = -10 };
+       TG_EINDEX = -10, TG_EPYTHON = -11 };
 
 /* --- instruction sets and ops (dispatch.c) ---------------------------------------------------
  * isa_count, isa_available: what this CPU can run, best first; the best is chosen at load.
@@ -18,3 +18,16 @@ const char *tg_isa_name(void);
 int tg_isa_select(const char *name);
 int tg_op_count(void);
 const char *tg_op_name(int op);
+
+/* Tensors and the pool */
+const char *tg_error_text(void);               /* of this thread's last failure */
+int tg_assign(uint64_t parameter, uint64_t value);     /* writes in place, bumps the version */
+int tg_touch(uint64_t parameter);                      /* bumps the version */
+uint64_t tg_pool_live_bytes(void);
+uint64_t tg_pool_system_calls(void);           /* requests that reached the system's allocator */
+
+/* What Python's op table tells: its own ops' names, and what each rule reads. */
+int tg_op_register(const char *name);          /* the new op's id, or negative */
+int tg_op_residuals(int op, int input, int mask);
+void tg_templates_clear(void);
+int tg_python_init(void);                      /* puts the Python types into tapegrad._core */

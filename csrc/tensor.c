@@ -271,22 +271,51 @@ void tg_drop(tg_tensor *t)
 
 uint64_t tg_handle_of(const tg_tensor *t) { return (uint64_t)t->gen << 32 | t->index; }
 
-uint64_t tg_export(tg_tensor *t)
+void tg_export(tg_tensor *t)
 {
     if (t->handles++ == 0 && t->tape)
         tg_tape_hold(t->tape);
-    return tg_handle_of(t);
 }
 
-void tg_release(uint64_t handle)
+void tg_release(tg_tensor *t)
 {
-    tg_tensor *t = tg_from_handle(handle);
-    if (!t)
-        return;
     tg_tape *tape = --t->handles == 0 ? t->tape : NULL;
     if (tape)
         t->tape = NULL;
     tg_drop(t);
     if (tape)
         tg_tape_drop(tape);          /* last: it may free the entries that hold t */
+}
+
+/* --- parameters: the only arrays that are written in place --------------------------------- */
+
+int tg_touch(uint64_t handle)
+{
+    tg_tensor *t = tg_from_handle(handle);
+    if (!t)
+        return tg_fail(TG_ESTALE, "this Tensor is gone");
+    ++t->version;
+    return TG_OK;
+}
+
+int tg_assign(uint64_t parameter, uint64_t value)
+{
+    tg_tensor *p = tg_from_handle(parameter), *v = tg_from_handle(value);
+    if (!p || !v || !p->data || !v->data)
+        return tg_fail(TG_ESTALE, "this Tensor is gone");
+    if (p->dtype != v->dtype || p->ndim != v->ndim ||
+        memcmp(p->dims, v->dims, p->ndim * sizeof *p->dims) != 0)
+        return tg_fail(TG_ESHAPE, "assign: the value has another shape or dtype");
+    ++p->version;
+    if (p->buffer == v->buffer) {    /* may overlap */
+        tg_tensor *copy = tg_new(v->dtype, v->ndim, tg_shape(v));
+        if (!copy)
+            return TG_EMEMORY;
+        tg_copy(copy, v);
+        tg_copy(p, copy);
+        tg_drop(copy);
+    } else {
+        tg_copy(p, v);
+    }
+    return TG_OK;
 }

@@ -9,6 +9,8 @@ asks for what it reads by the names of its arguments:
     x_like      an input of which only shape and dtype are read; its values are not kept
     y           the output's values; y_like its shape and dtype
     params      the op's params, the flat tuple of ints and floats apply() was given
+    index       which input this is, in rows of any number of inputs
+    inputs_like all inputs, shapes and dtypes only
 
 What no rule names is dropped when the op is recorded: the argument names are the residual list.
 """
@@ -18,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Callable, Sequence
 
+FREE = ("ct", "t", "params", "index", "inputs_like")
 SAVED_OUT = 1 << 15  # the output's bit in a residual mask; input i has bit i
 
 
@@ -26,22 +29,22 @@ class Rule:
 
     __slots__ = ("function", "arguments", "mask")
 
-    def __init__(self, function: Callable, inputs: Sequence[str]):
+    def __init__(self, function: Callable, inputs: Sequence[str], arguments: Sequence[str] = ()):
         code = function.__code__
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        names = arguments or code.co_varnames[: code.co_argcount]
+        known = {name: 1 << i for i, name in enumerate(inputs)} | {"y": SAVED_OUT}
         self.function = function
         self.arguments = tuple(names)
-        self.mask = 0
-        known = {name: 1 << i for i, name in enumerate(inputs)} | {"y": SAVED_OUT}
+        self.mask = sum_bits(known.get(name, 0) for name in names)
         for name in names:
-            if name in known:
-                self.mask |= known[name]
-            elif name.removesuffix("_like") not in known and name not in ("ct", "t", "params"):
+            if name.removesuffix("_like") not in known and name not in FREE:
                 raise TypeError(f"rule {function}: unknown argument {name!r}")
 
-    def __call__(self, op: Op, ct: Any, out: Any, inputs: Sequence[Any], params: tuple) -> Any:
+    def __call__(
+        self, op: Op, index: int, ct: Any, out: Any, inputs: Sequence[Any], params: tuple
+    ) -> Any:
         """Run the rule on Tensors; ct is the cotangent, or the tangent in a jvp."""
-        values = {"ct": ct, "t": ct, "y": out, "y_like": out, "params": params}
+        values = dict(zip(FREE, (ct, ct, params, index, inputs)), y=out, y_like=out)
         for name, value in zip(op.inputs, inputs):
             values[name] = values[name + "_like"] = value
         return self.function(*[values[name] for name in self.arguments])
@@ -100,78 +103,3 @@ def add_row(op: Op) -> Op:
         raise ValueError(f"op {op.name!r} has a row already")
     OPS[op.name] = op
     return op
-
-
-def _rules(functions: Sequence, inputs: Sequence[str]) -> tuple[Rule | None, ...]:
-    return tuple(Rule(f, inputs) if f is not None else None for f in functions)
-
-
-def elementwise(
-    name: str,
-    numpy: Callable,
-    partials: Sequence = (),
-    *,
-    inputs: Sequence[str] | None = None,
-    vjps: Sequence | None = None,
-    **facts,
-) -> Op:
-    """Add an elementwise row from its partial derivatives.
-
-    A partial is a function of x (a, b) and y by name, or the number 1 or -1. The vjp is
-    zmul(ct, partial), the jvp zmul(t, partial): a zero cotangent stays zero even where the
-    partial is infinite. `vjps` states the rules themselves instead, for rows that select.
-    """
-    count = len(vjps if vjps is not None else partials)
-    names = tuple(inputs or (("x",), ("x",), ("a", "b"))[min(count, 2)])
-    if vjps is None:
-        rules = tuple(None if p is None else _partial_rule(p, names) for p in partials)
-    else:
-        rules = _rules(vjps, names)
-    return add_row(Op(name, numpy, names, rules, rules, kind="elementwise", **facts))
-
-
-def _partial_rule(partial, names) -> Rule:
-    """The rule of one partial: ct times it, written once for all elementwise rows."""
-    from .core import negative, zmul
-
-    if partial == 1:
-        return Rule(lambda ct: ct, names)
-    if partial == -1:
-        return Rule(lambda ct: negative(ct), names)
-    inner = Rule(partial, names)
-
-    def rule(ct, *values):
-        return zmul(ct, partial(*values))
-
-    outer = Rule(lambda ct: ct, names)
-    outer.function, outer.mask = rule, inner.mask
-    outer.arguments = ("ct", *inner.arguments)
-    return outer
-
-
-def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Op:
-    """Add a row that is linear in its first input; `transpose` is its vjp, itself its jvp."""
-    from .core import apply
-
-    vjps = _rules([transpose], inputs)
-    extra = [n for n in inputs[1:]]
-    op = Op(name, numpy, tuple(inputs), kind="linear", **facts)
-    jvp = Rule(lambda t, params: None, inputs)
-    jvp.function = lambda t, params, *others: apply(op.id, (t, *others), params)
-    jvp.arguments = ("t", "params", *extra)
-    jvp.mask = sum_bits(1 << (i + 1) for i in range(len(extra)))
-    op.vjps = vjps + (None,) * len(extra)
-    op.jvps = (jvp,) + (None,) * len(extra)
-    return add_row(op)
-
-
-def custom(name: str, numpy: Callable, *, inputs, vjps, jvps, **facts) -> Op:
-    """Add a row with its own rules, one vjp and one jvp per input (None: no derivative)."""
-    return add_row(
-        Op(name, numpy, tuple(inputs), _rules(vjps, inputs), _rules(jvps, inputs), **facts)
-    )
-
-
-def nondifferentiable(name: str, numpy: Callable, *, inputs=("x",), **facts) -> Op:
-    """Add a row without derivative: its result is never tracked."""
-    return add_row(Op(name, numpy, tuple(inputs), kind="nondifferentiable", **facts))

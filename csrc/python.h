@@ -1,0 +1,48 @@
+/* python.h: what the two files that speak Python's limited C API share.
+ *
+ * cffi binds everything that is called once per step. The calls made once per op (apply, the
+ * operators, the death of a Tensor) go through this thin layer instead: it saves the
+ * interpreter work that would cost more than the op itself. It is part of the same module. */
+#ifndef TG_PYTHON_H
+#define TG_PYTHON_H
+
+#include <Python.h>
+
+#include "sweep.h"
+#include "tensor.h"
+
+typedef struct tensor_object {
+    PyObject_HEAD
+    tg_tensor *t;                    /* a hold and a handle; NULL: the NumPy engine's, or unset */
+    PyObject *node;                  /* the NumPy engine's value, or NULL */
+    PyObject *weakrefs;
+} tensor_object;
+
+typedef struct tape_object {
+    PyObject_HEAD
+    tg_tape *tape;
+} tape_object;
+
+/* What Python handed over in setup(). */
+typedef struct python_side {
+    PyTypeObject *base;              /* TensorBase */
+    PyTypeObject *tensor;            /* tapegrad.Tensor */
+    PyObject *slow_apply;            /* (op, inputs, params) when C cannot do it */
+    PyObject *run_rule;              /* (kind, op, input, ct, out, inputs, params) */
+    PyObject *raise_error;           /* (code, text, op, inputs) raises */
+    PyObject *here;                  /* () -> line id of the user's line */
+    PyObject *dtypes[TG_N_DTYPES];
+    int native;                      /* the native engine is in force */
+} python_side;
+
+extern python_side tg_python;
+
+PyObject *tg_wrap(tg_tensor *t);                     /* takes over the hold; NULL: error set */
+tg_tensor *tg_tensor_of(PyObject *o);                /* borrowed; NULL: not a native Tensor */
+PyObject *tg_raise(int status, int op, PyObject *inputs);
+PyObject *tg_params_tuple(const tg_entry *e);
+void tg_mark_line(tg_list *list);                    /* sets list->line when lines are kept */
+int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
+int tg_add_tape_type(PyObject *module);
+
+#endif

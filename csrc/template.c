@@ -1,0 +1,355 @@
+/* template.c: derivative rules as small programs.
+ *
+ * A rule is a Python function written with tapegrad ops. It runs once per signature, on real
+ * tensors, while a trace logs its entries; frozen, they are a template: steps over
+ * (cotangent, output, inputs, earlier steps, constants). From then on C instantiates it, through
+ * tg_apply, which appends the steps when a tape records: so every order of derivative comes
+ * from the one statement of the rule. Elementwise rules do not depend on shapes; for the others
+ * the shapes and params are part of the signature. */
+#include "sweep.h"
+
+#include <stdlib.h>
+
+#include "kernels.h"
+#include "map.h"
+#include "tensor.h"
+
+enum { CT = -1, OUT = -2, IN = -3 };     /* operand codes; IN - i is input i; >= 0: values[] */
+enum { MAX_STEPS = 512, MAX_CACHED = 4096 };
+
+typedef struct step {
+    int op, n_in, n_p, operands;         /* operands: first index into codes */
+    int params;                          /* first index into params */
+    uint64_t floats;
+    bool last_of_value;
+} step;
+
+typedef struct template {
+    uint64_t hash;
+    size_t key_words;
+    int64_t *key;
+    int n_steps, n_constants, result;
+    step *steps;
+    int *codes;                          /* values[j]: constants first, then the steps */
+    int *last_use;                       /* per value: the step after which it is dropped */
+    int64_t *params;
+    tg_tensor **constants;
+} template;
+
+static template **cache;                 /* open addressing */
+static size_t n_cached, cache_size;
+
+/* --- signatures -------------------------------------------------------------------------- */
+
+enum { MAX_KEY = 1024 };
+
+static size_t put_shape(int64_t *key, size_t at, const tg_tensor *t)
+{
+    key[at++] = t->dtype << 8 | t->ndim;
+    memcpy(key + at, t->dims, t->ndim * sizeof *key);
+    return at + t->ndim;
+}
+
+/* Words written, 0: too large to cache. */
+static size_t signature(int64_t *key, const tg_rule *rule)
+{
+    const tg_entry *e = rule->e;
+    const int op = tg_entry_op(e);
+    size_t at = 0;
+    key[at++] = (int64_t)op << 32 | rule->input << 8 | rule->kind;
+    key[at++] = rule->ct->dtype;
+    if (e->n_p > 256 || e->n_in > 8)
+        return 0;
+    for (int i = 0; i < e->n_p; ++i)
+        key[at++] = tg_entry_params(e)[i];
+    if (tg_ops[op].run == tg_run_map)
+        return at;
+    for (int i = 0; i < e->n_in; ++i) {
+        if (at + 66 > MAX_KEY)
+            return 0;
+        at = put_shape(key, at, tg_entry_in(e)[i]);
+    }
+    return at;
+}
+
+static uint64_t hash_words(const int64_t *key, size_t n)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < n; ++i) {
+        h = (h ^ (uint64_t)key[i]) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+static template *find(uint64_t hash, const int64_t *key, size_t words)
+{
+    if (!cache_size)
+        return NULL;
+    for (size_t i = hash & (cache_size - 1);; i = (i + 1) & (cache_size - 1)) {
+        template *t = cache[i];
+        if (!t)
+            return NULL;
+        if (t->hash == hash && t->key_words == words &&
+            memcmp(t->key, key, words * sizeof *key) == 0)
+            return t;
+    }
+}
+
+static void template_free(template *t)
+{
+    if (!t)
+        return;
+    for (int i = 0; i < t->n_constants; ++i)
+        tg_drop(t->constants[i]);
+    free(t->key);
+    free(t->steps);
+    free(t->codes);
+    free(t->last_use);
+    free(t->params);
+    free(t->constants);
+    free(t);
+}
+
+static bool insert(template *t)
+{
+    if (n_cached >= MAX_CACHED) {        /* shapes keep changing: start over */
+        for (size_t i = 0; i < cache_size; ++i) {
+            template_free(cache[i]);
+            cache[i] = NULL;
+        }
+        n_cached = 0;
+    }
+    if (!cache) {
+        cache = calloc(2 * MAX_CACHED, sizeof *cache);
+        if (!cache)
+            return false;
+        cache_size = 2 * MAX_CACHED;
+    }
+    size_t i = t->hash & (cache_size - 1);
+    while (cache[i])
+        i = (i + 1) & (cache_size - 1);
+    cache[i] = t;
+    ++n_cached;
+    return true;
+}
+
+/* --- from a trace to a template ------------------------------------------------------------ */
+
+static int code_of(const tg_rule *rule, const tg_trace *trace, size_t n_before,
+                   const tg_tensor *t)
+{
+    if (t == rule->ct)
+        return CT;
+    if (t == rule->e->out)
+        return OUT;
+    for (int i = 0; i < rule->e->n_in; ++i)
+        if (t == tg_entry_in(rule->e)[i])
+            return IN - i;
+    for (size_t j = n_before; j-- > 0;)
+        if (t == trace->entries[j].out)
+            return (int)j;
+    return -1000;                        /* born outside the rule: a constant */
+}
+
+/* Two operands that are one record cannot be told apart: no template from such a run. */
+static bool operands_differ(const tg_rule *rule)
+{
+    const tg_entry *e = rule->e;
+    for (int i = 0; i < e->n_in; ++i) {
+        const tg_tensor *t = tg_entry_in(e)[i];
+        if (t == rule->ct || t == e->out)
+            return false;
+        for (int j = 0; j < i; ++j)
+            if (t == tg_entry_in(e)[j])
+                return false;
+    }
+    return rule->ct != e->out;
+}
+
+static void *copy_of(const void *p, size_t bytes)
+{
+    void *q = malloc(bytes ? bytes : 1);
+    if (q && bytes)
+        memcpy(q, p, bytes);
+    return q;
+}
+
+/* NULL: this rule has none (out of memory counts as that: the rule still works in Python). */
+static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_tensor *result)
+{
+    if (trace->foreign || trace->n > MAX_STEPS || !operands_differ(rule))
+        return NULL;
+    size_t n_codes = 0, n_params = 0;
+    for (size_t j = 0; j < trace->n; ++j) {
+        n_codes += trace->entries[j].n_in;
+        n_params += trace->entries[j].n_p;
+    }
+    template *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    t->n_steps = (int)trace->n;
+    t->steps = calloc(trace->n + 1, sizeof *t->steps);
+    t->codes = calloc(n_codes + 1, sizeof *t->codes);
+    t->last_use = calloc(n_codes + trace->n + 1, sizeof *t->last_use);
+    t->params = calloc(n_params + 1, sizeof *t->params);
+    t->constants = calloc(n_codes + 1, sizeof(tg_tensor *));
+    if (!t->steps || !t->codes || !t->last_use || !t->params || !t->constants)
+        goto give_up;
+    /* steps are coded as j here and moved behind the constants once those are counted */
+    size_t at_code = 0, at_param = 0;
+    enum { FIRST_CONSTANT = 1 << 20 };
+    for (size_t j = 0; j < trace->n; ++j) {
+        const tg_entry *e = &trace->entries[j];
+        t->steps[j] = (step){.op = tg_entry_op(e), .n_in = e->n_in, .n_p = e->n_p,
+                             .operands = (int)at_code, .params = (int)at_param,
+                             .floats = tg_entry_floats(e)};
+        for (int i = 0; i < e->n_in; ++i) {
+            tg_tensor *x = tg_entry_in(e)[i];
+            int code = code_of(rule, trace, j, x);
+            if (code == -1000) {
+                if (x->size > 64)        /* not a literal: some array the rule captured */
+                    goto give_up;
+                t->constants[t->n_constants] = tg_hold(x);
+                code = FIRST_CONSTANT + t->n_constants++;
+            }
+            t->codes[at_code++] = code;
+        }
+        if (e->n_p)
+            memcpy(t->params + at_param, tg_entry_params(e), e->n_p * sizeof(int64_t));
+        at_param += e->n_p;
+    }
+    t->result = code_of(rule, trace, trace->n, result);
+    if (t->result == -1000)
+        goto give_up;
+    for (size_t i = 0; i < n_codes; ++i)
+        if (t->codes[i] >= 0)
+            t->codes[i] = t->codes[i] >= FIRST_CONSTANT ? t->codes[i] - FIRST_CONSTANT
+                                                        : t->codes[i] + t->n_constants;
+    if (t->result >= 0)
+        t->result += t->n_constants;
+    for (int j = 0; j < t->n_steps; ++j)
+        for (int i = 0; i < t->steps[j].n_in; ++i) {
+            const int code = t->codes[t->steps[j].operands + i];
+            if (code >= 0)
+                t->last_use[code] = j;
+        }
+    return t;
+give_up:
+    template_free(t);
+    return NULL;
+}
+
+/* --- running ----------------------------------------------------------------------------- */
+
+static tg_tensor *operand(const tg_rule *rule, tg_tensor *const *values, int code)
+{
+    return code >= 0     ? values[code]
+           : code == CT  ? rule->ct
+           : code == OUT ? rule->e->out
+                         : tg_entry_in(rule->e)[IN - code];
+}
+
+static int instantiate(const template *t, const tg_rule *rule, tg_tensor **result)
+{
+    tg_tensor *values[2 * MAX_STEPS];
+    const int n_values = t->n_constants + t->n_steps;
+    if (n_values > 2 * MAX_STEPS)
+        return TG_ENOKERNEL;
+    memcpy(values, t->constants, (size_t)t->n_constants * sizeof *values);
+    int status = TG_OK, done = 0;
+    for (; done < t->n_steps; ++done) {
+        const step *s = &t->steps[done];
+        const int *codes = t->codes + s->operands;
+        tg_tensor *in[8];
+        for (int i = 0; i < s->n_in; ++i)
+            in[i] = operand(rule, values, codes[i]);
+        const tg_call call = {.op = s->op, .n_in = s->n_in, .in = in, .n_p = s->n_p,
+                              .p = t->params + s->params, .floats = s->floats};
+        status = tg_apply(&call, &values[t->n_constants + done]);
+        if (status)
+            break;
+        for (int i = 0; i < s->n_in; ++i) {
+            const int code = codes[i];
+            if (code >= t->n_constants && t->last_use[code] == done && code != t->result) {
+                tg_drop(values[code]);
+                values[code] = NULL;
+            }
+        }
+    }
+    if (!status)
+        *result = tg_hold(operand(rule, values, t->result));
+    for (int j = 0; j < done; ++j)
+        tg_drop(values[t->n_constants + j]);
+    return status;
+}
+
+/* Ask Python, and keep a template of what it did if all of it was C's. */
+static int define(const tg_rule *rule, tg_tensor **result, uint64_t hash, const int64_t *key,
+                  size_t words, tg_rule_fn *python, void *context)
+{
+    tg_list *list = tg_list_here();
+    if (!list)
+        return TG_EMEMORY;
+    if (!words || list->trace)           /* a rule inside a rule's trace is part of that trace */
+        return python(context, rule, result);
+    tg_trace trace = {0};
+    list->trace = &trace;
+    const int status = python(context, rule, result);
+    list->trace = NULL;
+    bool wide = false;
+    for (size_t j = 0; j < trace.n; ++j)
+        wide |= trace.entries[j].n_in > 8;
+    template *t = status || wide ? NULL : freeze(rule, &trace, *result);
+    if (t) {
+        t->hash = hash;
+        t->key_words = words;
+        t->key = copy_of(key, words * sizeof *key);
+        if (!t->key || find(hash, key, words) || !insert(t))
+            template_free(t);
+    }
+    tg_trace_clear(&trace);
+    return status;
+}
+
+/* Values a rule did not ask to keep are NULL to a fused kernel. */
+static int fused(const tg_rule *rule, tg_tensor **result)
+{
+    const tg_entry *e = rule->e;
+    tg_tensor *in[3] = {NULL, NULL, NULL};
+    for (int i = 0; i < e->n_in && i < 3; ++i)
+        in[i] = tg_entry_in(e)[i]->data ? tg_entry_in(e)[i] : NULL;
+    return tg_map_vjp(tg_entry_op(e), rule->input, result, rule->ct, in,
+                      e->out->data ? e->out : NULL, tg_entry_params(e), e->n_p);
+}
+
+int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, void *context)
+{
+    const int op = tg_entry_op(rule->e);
+    if (op >= tg_op_count())
+        return python(context, rule, result);
+    const tg_list *list = tg_list_here();
+    if (!list)
+        return TG_EMEMORY;
+    if (tg_ops[op].run == tg_run_map && !list->n_active && !list->trace) {
+        const int status = fused(rule, result);
+        if (status != TG_ENOKERNEL)
+            return status;
+    }
+    int64_t key[MAX_KEY];
+    const size_t words = signature(key, rule);
+    const uint64_t hash = hash_words(key, words);
+    const template *t = words ? find(hash, key, words) : NULL;
+    if (t)
+        return instantiate(t, rule, result);
+    return define(rule, result, hash, key, words, python, context);
+}
+
+void tg_templates_clear(void)
+{
+    for (size_t i = 0; i < cache_size; ++i) {
+        template_free(cache[i]);
+        cache[i] = NULL;
+    }
+    n_cached = 0;
+}

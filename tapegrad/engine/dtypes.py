@@ -1,0 +1,34 @@
+"""The dtypes a Tensor can hold, in the order of the enum in csrc/tapegrad.h."""
+
+import numpy as np
+
+from ..errors import DTypeError
+
+DTYPES = tuple(
+    np.dtype(name)
+    for name in (
+        "f4 f8 ? i1 i2 i4 i8 u1 u2 u4 u8 f2 c8 c16 longdouble clongdouble".split()
+    )
+)
+CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
+
+
+def dtype_code(dtype: np.dtype) -> int:
+    """The C core's code of a dtype, whatever its byte order.
+
+    Raises:
+        DTypeError: if no Tensor can hold it (objects, strings, dates, records).
+    """
+    code = CODES.get(dtype)
+    if code is None:
+        code = CODES.get(dtype.newbyteorder("="))
+    if code is None:
+        raise DTypeError(
+            f"a Tensor cannot hold dtype {dtype}: it must be bool, integer, float or complex"
+        )
+    return code
+
+
+def is_inexact(dtype: np.dtype) -> bool:
+    """Whether values of this dtype can be differentiated."""
+    return dtype.kind in "fc"

@@ -1,0 +1,76 @@
+"""The engine seam: what the rest of tapegrad asks of an engine.
+
+Two engines implement it: `numpy_engine.NumpyEngine`, complete and readable, the specification;
+and `native_engine.NativeEngine`, glue over the C core. Data flows one way: Tensor, engine,
+kernels, and back. Everything else (ops, tapes, nn, optim) is written once, above this line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Sequence
+
+import numpy as np
+
+
+class EngineTape(Protocol):
+    """A tape as an engine sees it. Positions, watched set and sweeps; no nesting of containers."""
+
+    persistent: bool
+    is_open: bool
+    is_paused: bool
+    is_consumed: bool
+    has_recorded: bool
+
+    def open(self) -> None: ...
+    def close(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def reset(self) -> None: ...
+    def watch(self, tensor: Any) -> None: ...
+    def watched(self) -> list: ...
+
+    def sweep(self, targets: list, cotangents: list, sources: list) -> list:
+        """Reverse sweep: one cotangent per source, None where not connected."""
+
+    def push(self, sources: list, tangents: list, targets: list) -> list:
+        """Forward sweep: one tangent per target, None where not connected."""
+
+    def entries(self) -> list[tuple]:
+        """(op id, inputs, output, params, line, saved bits) of each entry, in order."""
+
+    def __len__(self) -> int: ...
+
+
+class Engine(Protocol):
+    """At most fifteen methods; ops are data (rows of the op table), not methods."""
+
+    name: str
+
+    def start(self, rows: Sequence[Any]) -> None:
+        """Give every row of the op table its id, and learn what its rules read."""
+
+    def apply(self, op: Any, inputs: tuple, params: tuple) -> Any:
+        """Run a row on operands of any kind (Tensors, arrays, scalars) and record it."""
+
+    def from_numpy(self, array: np.ndarray, tensor_type: type) -> Any:
+        """A Tensor of that type with a copy of the array."""
+
+    def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
+        """A view of the Tensor's memory; it stays valid however long it is kept."""
+
+    def adopt(self, tensor: Any) -> Any:
+        """The same Tensor, usable by this engine, whichever engine made it."""
+
+    def new_tape(self, persistent: bool, automatic: bool, lines: bool) -> EngineTape: ...
+
+    def backward(self, target: Any, cotangent: Any, tape: EngineTape | None) -> None:
+        """Sweep `tape` (None: the innermost that recorded target), adding to every `.grad`."""
+
+    def set_recording(self, on: bool) -> None:
+        """Switch recording off and on for this thread; calls nest."""
+
+    def assign(self, parameter: Any, value: Any) -> None:
+        """Write a parameter in place; its version goes up by one."""
+
+    def touch(self, parameter: Any) -> None:
+        """Say that a parameter may be written through a view."""

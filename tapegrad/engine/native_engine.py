@@ -1,0 +1,213 @@
+"""The native engine: glue over the C core (csrc/).
+
+C does the work: shapes, memory, kernels, the Wengert list, both sweeps. Python is asked for
+three things: operands that are not native Tensors of one dtype, ops or dtypes without a C
+kernel (run by NumPy on views of the same memory), and derivative rules C has no template of yet.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .. import errors
+from ..ops.table import BY_ID, OPS
+from .dtypes import CODES, DTYPES, dtype_code
+
+MEMORY, SHAPE, DTYPE, VALUE, RELEASED, VERSION, STALE, TAPE, INDEX = -1, -2, -3, -4, -6, -7, -8, -9, -10
+
+ERRORS = {
+    MEMORY: MemoryError,
+    SHAPE: errors.ShapeError,
+    DTYPE: errors.DTypeError,
+    VALUE: ValueError,
+    RELEASED: errors.StaleValueError,
+    VERSION: errors.StaleValueError,
+    STALE: errors.StaleValueError,
+    TAPE: errors.TapeError,
+    INDEX: IndexError,
+}
+
+
+class _Memory:
+    """A C buffer as NumPy's array interface describes it; keeps the buffer alive."""
+
+    __slots__ = ("__array_interface__", "owner")
+
+
+class NativeEngine:
+    """See interface.Engine."""
+
+    name = "native"
+
+    def __init__(self, core: Any, rows: list, tensor_type: type, slow_apply: Any):
+        self._core = core
+        self._tensor = tensor_type
+        self._new_tape = core.NativeTape
+        self.backward = core.backward
+        self.set_recording = core.set_recording
+        lib, ffi = core.lib, core.ffi
+        c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}
+        for op in rows:
+            op.id = c_rows.get(op.name, -1)
+            if op.id < 0:
+                op.id = lib.tg_op_register(op.name.encode())
+            for i in range(len(op.inputs)):
+                if op.vjp(i) or op.jvp(i):
+                    self.check(lib.tg_op_residuals(op.id, i, op.residuals(i)))
+        self.c_rows = frozenset(c_rows)
+        core.setup(tensor_type, slow_apply, run_rule, raise_error, line_here, DTYPES)
+
+    def check(self, status: int) -> None:
+        """Raise what a C entry point's code says."""
+        if status < 0:
+            text = self._core.ffi.string(self._core.lib.tg_error_text()).decode()
+            raise_error(status, text, -1, None)
+
+    # --- operands and results
+
+    def apply(self, op: Any, inputs: tuple, params: tuple) -> Any:
+        operands = self._operands(op, inputs)
+        if operands is not inputs:
+            return self._core.apply(op.id, operands, params)
+        arrays = [self.to_numpy(t) for t in operands]
+        out = self.from_numpy(run_numpy(op, arrays, params), self._tensor)
+        self._core.record(op.id, operands, params, out)
+        return out
+
+    def _operands(self, op: Any, inputs: tuple) -> tuple:
+        """The inputs as native Tensors of one dtype; the same tuple if they are that already."""
+        operands = list(inputs)
+        shared = range(len(inputs)) if op.promotes is None else op.promotes
+        weak = []
+        for i, x in enumerate(inputs):
+            if isinstance(x, self._tensor):
+                operands[i] = x if x.handle else self.adopt(x)
+            elif type(x) in (int, float, complex, bool) and i in shared:
+                weak.append(i)
+            else:
+                operands[i] = self.from_numpy(as_array(x, op), self._tensor)
+        strong = [operands[i].dtype for i in shared if i not in weak]
+        if len(set(strong)) > 1 or weak:
+            dtype = np.result_type(*strong, *(inputs[i] for i in weak))
+            for i in weak:
+                operands[i] = self.from_numpy(np.asarray(inputs[i], dtype), self._tensor)
+            for i in shared:
+                if operands[i].dtype != dtype:
+                    cast = OPS["astype"].id
+                    operands[i] = self._core.apply(cast, (operands[i],), (CODES[dtype],))
+        if all(a is b for a, b in zip(operands, inputs)):
+            return inputs
+        return tuple(operands)
+
+    def from_numpy(self, array: np.ndarray, tensor_type: type) -> Any:
+        code = dtype_code(array.dtype)
+        if not array.dtype.isnative:
+            array = array.astype(DTYPES[code])
+        try:
+            t = self._core.from_array(array, code)
+        except ValueError:  # strides that are not whole elements: fields of records
+            t = self._core.from_array(np.ascontiguousarray(array), code)
+        return t if tensor_type is self._tensor else tensor_type(t)
+
+    def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
+        if not tensor.handle:
+            return tensor._node.array
+        view = self._view(tensor, exposed=writable)
+        view.flags.writeable = writable
+        return view
+
+    def _view(self, tensor: Any, exposed: bool) -> np.ndarray:
+        dtype = tensor.dtype
+        address, owner = self._core.pin(tensor, exposed)
+        memory = _Memory()
+        memory.owner = owner
+        memory.__array_interface__ = {
+            "version": 3,
+            "data": (address, False),
+            "shape": tensor.shape,
+            "typestr": dtype.str,
+            "strides": tuple(s * dtype.itemsize for s in tensor.strides_in_elements),
+        }
+        return np.asarray(memory)
+
+    def shared_memory(self, tensor: Any) -> np.ndarray:
+        """The NumPy engine's array for a native Tensor: writable, and not counted as exposed."""
+        return self._view(tensor, exposed=False)
+
+    def adopt(self, tensor: Any) -> Any:
+        return tensor if tensor.handle else self.from_numpy(tensor._node.array, self._tensor)
+
+    # --- tapes and parameters
+
+    def new_tape(self, persistent: bool, automatic: bool, lines: bool) -> Any:
+        return self._new_tape(persistent, automatic, lines)
+
+    def assign(self, parameter: Any, value: Any) -> None:
+        value = self.adopt(value)
+        self.check(self._core.lib.tg_assign(parameter.handle, value.handle))
+
+    def touch(self, parameter: Any) -> None:
+        self.check(self._core.lib.tg_touch(parameter.handle))
+
+
+def as_array(x: Any, op: Any) -> np.ndarray:
+    """An operand that is no Tensor, as an array; an error that names the op if it is none."""
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise errors.ShapeError(f"{op.name}: an operand is not an array: {error}") from None
+
+
+def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
+    """Run a row's NumPy implementation; its shape errors name the op."""
+    try:
+        return np.asarray(op.numpy(*arrays, *params))
+    except ValueError as error:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None
+
+
+def run_rule(kind: int, op_id: int, i: int, ct: Any, out: Any, inputs: tuple, params: tuple) -> Any:
+    """Run a row's vjp (kind 0) or jvp (kind 1) for input i; called by a C sweep."""
+    op = BY_ID[op_id]
+    rule = op.jvp(i) if kind else op.vjp(i)
+    if rule is None:
+        return None
+    return rule(op, i, ct, out, inputs, params)
+
+
+def raise_error(code: int, text: str, op_id: int, inputs: tuple | None) -> NoReturn:
+    """Turn a C code into its exception: the one place that does."""
+    if op_id in BY_ID:
+        shapes = ", ".join(str(np.shape(x)) for x in inputs or ())
+        text = f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
+    raise ERRORS.get(code, errors.TapegradError)(text)
+
+
+_lines: dict[tuple[str, int], int] = {}
+_line_names: list[str] = [""]
+_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def line_here() -> int:
+    """The id of the innermost line outside tapegrad; line_name() turns it into text."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_package):
+        frame = frame.f_back
+    if frame is None:
+        return 0
+    key = (frame.f_code.co_filename, frame.f_lineno)
+    found = _lines.get(key)
+    if found is None:
+        found = _lines[key] = len(_line_names)
+        _line_names.append(f"{key[0]}:{key[1]}")
+    return found
+
+
+def line_name(line: int) -> str:
+    """'file:line' of a line id; '' if lines were not kept."""
+    return _line_names[line] if line < len(_line_names) else ""

@@ -1,0 +1,120 @@
+"""Which engine is in force, and `apply`, the one door through which every op goes.
+
+The native engine is used when the C core was built, unless TAPEGRAD_BACKEND=numpy; use_backend
+changes it for the process or for a block. With the C core, `apply` is a builtin that runs an
+op of C rows on native Tensors by itself and hands everything else to `slow_apply`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from ..errors import EngineError
+from ..ops.table import BY_ID
+
+BACKENDS = ("native", "numpy")
+
+try:
+    from .. import _core
+except ImportError as error:  # a pure NumPy install
+    _core = None
+    _why_not_native = str(error)
+
+_engine: Any = None  # set by start()
+_engines: dict[str, Any] = {}
+
+
+def engine() -> Any:
+    """The engine in force."""
+    return _engine
+
+
+def slow_apply(op_id: int, inputs: tuple, params: tuple = ()) -> Any:
+    """Run an op by the engine in force: the general way, for any operands."""
+    return _engine.apply(BY_ID[op_id], inputs, params)
+
+
+if _core is not None:
+    if _core.lib.tg_python_init() != 0:
+        raise ImportError("tapegrad: the C core could not be set up")
+    apply = _core.apply
+    TensorBase = _core.TensorBase
+    make_tensor = _core.make_tensor
+else:
+    apply = slow_apply
+    from .numpy_engine import NodeHolder as TensorBase
+    from .numpy_engine import make_tensor
+
+
+class use_backend:
+    """Switch engines: `use_backend("numpy")` for good, `with use_backend("numpy"):` for a block.
+
+    A tape belongs to the engine that was in force when it was made; Tensors of either engine can
+    be used under both (native memory is shared, not copied). The switch is process-wide.
+
+    Raises:
+        EngineError: if the name is unknown or the engine is not installed.
+    """
+
+    def __init__(self, name: str):
+        if name not in BACKENDS:
+            raise EngineError(f"unknown backend {name!r}: choose one of {', '.join(BACKENDS)}")
+        if name not in _engines:
+            raise EngineError(
+                "the native engine is not installed (the C core was not built: "
+                f"{_why_not_native}); install a C compiler and reinstall tapegrad"
+            )
+        self._before = _engine.name
+        _switch(name)
+
+    def __enter__(self) -> use_backend:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        _switch(self._before)
+
+
+def _switch(name: str) -> None:
+    global _engine
+    _engine = _engines[name]
+    if _core is not None:
+        _core.use_native(name == "native")
+
+
+def backend() -> str:
+    """Name of the engine in force."""
+    return _engine.name
+
+
+def start(rows: list, tensor_type: type) -> None:
+    """Make the engines once the op table is complete (called by tapegrad/__init__.py)."""
+    from .numpy_engine import NumpyEngine
+
+    wanted = os.environ.get("TAPEGRAD_BACKEND", "")
+    if wanted not in ("", *BACKENDS):
+        raise EngineError(
+            f"TAPEGRAD_BACKEND={wanted!r}: unknown; choose one of {', '.join(BACKENDS)}"
+        )
+    if _core is not None:
+        from .native_engine import NativeEngine
+
+        _engines["native"] = NativeEngine(_core, rows, tensor_type, slow_apply)
+    else:
+        for i, op in enumerate(rows):
+            op.id = i
+    BY_ID.update((op.id, op) for op in rows)
+    _engines["numpy"] = NumpyEngine(tensor_type)
+    if wanted == "native" and _core is None:
+        raise EngineError(
+            "TAPEGRAD_BACKEND=native, but the C core was not built: "
+            f"{_why_not_native}; install a C compiler and reinstall tapegrad"
+        )
+    if _core is None and not wanted:
+        print(
+            "tapegrad: the C core was not built (no compiler when it was installed); "
+            "using the NumPy engine",
+            file=sys.stderr,
+        )
+    _switch(wanted or ("native" if _core is not None else "numpy"))

@@ -1,0 +1,334 @@
+"""The tape: what records, and what derivatives are asked of.
+
+Ops run inside `with tape() as t:` on Tensors that the tape watches (parameters by themselves) are
+appended to a Wengert list; `t.gradient` sweeps it backwards, `t.jvp` forwards.
+Source: Wengert (1964), A simple automatic derivative evaluation program; Griewank & Walther,
+Evaluating Derivatives, ch. 3.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, Callable, Iterator, NamedTuple
+
+import numpy as np
+
+from .engine import select
+from .engine.dtypes import is_inexact
+from .engine.native_engine import line_name
+from .errors import DTypeError, EngineError, ShapeError
+from .ops.table import BY_ID, SAVED_OUT
+from .tensor import Tensor, asarray, tensor
+from .tree import flatten
+
+_LINES = os.environ.get("TAPEGRAD_LINES", "0")
+if _LINES not in ("0", "1", ""):
+    raise EngineError(f"TAPEGRAD_LINES={_LINES!r}: unknown; choose one of 0, 1")
+
+
+class Entry(NamedTuple):
+    """One line of the Wengert list."""
+
+    op: str
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+    params: tuple
+    saved: tuple[str, ...]  # names of the values kept for the rules
+    line: str  # "file:line" when the tape keeps lines
+
+
+class tape:
+    """Record operations for differentiation.
+
+    Args:
+        persistent: allow more than one gradient/backward/jvp; values are kept until the tape
+            goes.
+        watch_accessed_variables: watch parameters and requires_grad Tensors by themselves.
+        lines: keep the Python line of each entry, for errors and print(t) (about half as
+            much again for a small op); TAPEGRAD_LINES=1 does so for every tape.
+
+    Tapes nest: an inner tape's gradient, taken inside an outer tape, is recorded there, which is
+    how higher orders work. The stack of open tapes is per thread; a closed tape may be swept from
+    another thread.
+
+    Raises:
+        TapeError: when entered twice, swept twice, or swept before anything was recorded.
+    """
+
+    __slots__ = ("_tape", "_engine")
+
+    def __init__(
+        self,
+        persistent: bool = False,
+        watch_accessed_variables: bool = True,
+        lines: bool = False,
+    ):
+        self._engine = select.engine()
+        self._tape = self._engine.new_tape(
+            persistent, watch_accessed_variables, lines or _LINES == "1"
+        )
+
+    def __enter__(self) -> tape:
+        self._tape.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._tape.close()
+
+    # --- what is recorded
+
+    def watch(self, x: Any) -> Any:
+        """Track a Tensor, or every Tensor in a nesting; an ndarray comes back as a watched Tensor.
+
+        Raises:
+            DTypeError: for an integer or bool Tensor, which has no derivative.
+        """
+        leaves: list = []
+        rebuild = flatten(x, leaves)
+        watched = [leaf if isinstance(leaf, Tensor) else tensor(leaf) for leaf in leaves]
+        for leaf in watched:
+            if not is_inexact(leaf.dtype):
+                raise DTypeError(
+                    f"watch: a Tensor of {leaf.dtype} has no derivative; convert it with "
+                    "astype('f4') or astype('f8')"
+                )
+        for leaf in watched:
+            self._tape.watch(self._engine.adopt(leaf))
+        return rebuild(iter(watched))
+
+    def watched_variables(self) -> tuple[Tensor, ...]:
+        """The watched Tensors, and the variables that the recorded entries read."""
+        found = {_identity(t): t for t in self._tape.watched()}
+        for _, inputs, *_ in self._tape.entries():
+            for t in inputs:
+                if t._flags & 1:
+                    found.setdefault(_identity(t), t)
+        return tuple(found.values())
+
+    def stop_recording(self) -> _Pause:
+        """Pause this tape for a block: `with t.stop_recording():`."""
+        return _Pause(self._tape)
+
+    def reset(self) -> None:
+        """Forget everything recorded and watched; a closed tape may be entered again."""
+        self._tape.reset()
+
+    def __len__(self) -> int:
+        return len(self._tape)
+
+    def __iter__(self) -> Iterator[Entry]:
+        for op_id, inputs, out, params, line, saved in self._tape.entries():
+            op = BY_ID[op_id]
+            names = [n for i, n in enumerate(op.inputs) if saved >> i & 1]
+            if saved & SAVED_OUT:
+                names.append("y")
+            yield Entry(op.name, inputs, out, params, tuple(names), line_name(line))
+
+    def __repr__(self) -> str:
+        state = "recording" if self._tape.is_open else "swept" if self._tape.is_consumed else "closed"
+        return f"<tape: {len(self)} entries, {state}>"
+
+    def __str__(self) -> str:
+        """The Wengert list as a table: one line per entry, v0, v1 ... are their outputs."""
+        names: dict = {}
+        rows = [("", "op", "inputs", "output", "saved", "line")]
+        for k, e in enumerate(self):
+            inputs = ", ".join(_value_name(t, names) for t in e.inputs)
+            names[_identity(e.output)] = f"v{k}"
+            output = f"{e.output.dtype}{list(e.output.shape)}"
+            rows.append((f"v{k}", e.op, inputs, output, " ".join(e.saved), e.line))
+        widths = [max(len(row[c]) for row in rows) for c in range(6)]
+        lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
+        return "\n".join(lines)
+
+    # --- derivatives
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = "none",
+    ) -> Any:
+        """Derivative of target (summed, if it is not a scalar) with respect to sources.
+
+        Args:
+            target: a Tensor, or a nesting of Tensors whose sum is meant.
+            sources: a Tensor or any nesting of list, tuple and dict of Tensors.
+            output_gradients: cotangents, structured and shaped like target; ones if None.
+            unconnected_gradients: "none" gives None, "zero" zeros, for sources that target
+                does not depend on.
+        Returns:
+            One gradient per source, in the structure of sources, each with its source's shape
+            and dtype.
+        Raises:
+            TapeError: if this tape has been swept and is not persistent, or recorded nothing.
+            DTypeError, ShapeError: for a target without derivative, a cotangent of another shape.
+            StaleValueError: if a parameter was written after it was read here.
+        Cost: about twice the forward pass. Values are freed as the sweep passes them.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"unconnected_gradients={unconnected_gradients!r}: choose 'none' or 'zero'"
+            )
+        if isinstance(target, Tensor) and isinstance(sources, Tensor):
+            targets, xs, rebuild = [target], [sources], next
+        else:
+            targets, xs = [], []
+            flatten(target, targets)
+            rebuild = flatten(sources, xs)
+        for x in xs:
+            if not isinstance(x, Tensor):
+                raise TypeError(
+                    f"gradient: a source is {type(x).__name__}, not a Tensor; watch the array "
+                    "and differentiate with respect to what t.watch(array) returns"
+                )
+        grads = self._tape.sweep(
+            self._tensors(targets, "target"),
+            self._cotangents(targets, output_gradients),
+            [self._engine.adopt(x) for x in xs],
+        )
+        if unconnected_gradients == "zero":
+            grads = [
+                tensor(np.zeros(x.shape, x.dtype)) if g is None else g for g, x in zip(grads, xs)
+            ]
+        return rebuild(iter(grads))
+
+    def backward(self, loss: Tensor, gradient: Any = None) -> None:
+        """Add the derivative of loss to `.grad` of every watched leaf it depends on.
+
+        Raises: as gradient; ShapeError for a loss that is not a scalar without `gradient`.
+        """
+        (ct,) = self._cotangents([loss], gradient)
+        if ct is None and loss.size != 1:
+            raise ShapeError(
+                f"backward: the loss has shape {loss.shape}; reduce it to a scalar (sum, mean) or "
+                "give backward a gradient of that shape"
+            )
+        self._engine.backward(self._tensors([loss], "loss")[0], ct, self._tape)
+
+    def jvp(self, target: Any, sources: Any, tangents: Any) -> Any:
+        """Push tangents of sources forward along the tape to target (forward mode).
+
+        Args:
+            target: a Tensor or nesting of Tensors recorded on this tape.
+            sources, tangents: of one structure; each tangent shaped like its source.
+        Returns:
+            The tangent of target, structured like it; zeros where it does not depend on sources.
+        Raises: as gradient.
+        Cost: about one forward pass.
+        """
+        targets: list = []
+        xs: list = []
+        ts: list = []
+        rebuild = flatten(target, targets)
+        flatten(sources, xs)
+        flatten(tangents, ts)
+        if len(xs) != len(ts):
+            raise ShapeError(f"jvp: {len(xs)} sources but {len(ts)} tangents")
+        ts = [_match(t, x, "jvp: a tangent") for t, x in zip(ts, xs)]
+        pushed = self._tape.push(
+            self._tensors(xs, "source"),
+            [self._engine.adopt(t) for t in ts],
+            self._tensors(targets, "target"),
+        )
+        zeros = (tensor(np.zeros(y.shape, y.dtype)) for y in targets)
+        return rebuild(iter([z if p is None else p for p, z in zip(pushed, zeros)]))
+
+    def _tensors(self, leaves: list, role: str) -> list:
+        for y in leaves:
+            if not isinstance(y, Tensor):
+                raise TypeError(
+                    f"{role}: expected a Tensor, got {type(y).__name__}; was it computed by "
+                    "plain NumPy, or converted with .numpy() or float()?"
+                )
+            if not is_inexact(y.dtype):
+                raise DTypeError(f"{role}: a Tensor of {y.dtype} has no derivative")
+        return [self._engine.adopt(y) for y in leaves]
+
+    def _cotangents(self, targets: list, given: Any) -> list:
+        if given is None:
+            return [None] * len(targets)
+        cts: list = []
+        flatten(given, cts)
+        if len(cts) != len(targets):
+            raise ShapeError(f"output_gradients: {len(cts)} given for {len(targets)} targets")
+        return [
+            self._engine.adopt(_match(ct, y, "output_gradients: a cotangent"))
+            for ct, y in zip(cts, targets)
+        ]
+
+
+GradientTape = tape
+
+
+def _match(value: Any, like: Tensor, what: str) -> Tensor:
+    """A (co)tangent as a Tensor of its primal's shape and dtype."""
+    t = asarray(value)
+    if t.shape != like.shape:
+        raise ShapeError(f"{what} has shape {t.shape}; need {like.shape}")
+    return t if t.dtype == like.dtype else t.astype(like.dtype)
+
+
+def _identity(t: Tensor) -> Any:
+    return t.handle or id(t._node)
+
+
+def _value_name(t: Tensor, names: dict) -> str:
+    name = names.get(_identity(t))
+    if name is None:
+        if t._flags & 1:
+            name = f"p{sum(n.startswith('p') for n in names.values())}"
+        else:
+            name = f"c{sum(n.startswith('c') for n in names.values())}"
+        names[_identity(t)] = name
+    return name
+
+
+class _Pause:
+    """The block of tape.stop_recording()."""
+
+    __slots__ = ("_tape",)
+
+    def __init__(self, engine_tape: Any):
+        self._tape = engine_tape
+
+    def __enter__(self) -> None:
+        self._tape.pause()
+
+    def __exit__(self, *exc: object) -> None:
+        self._tape.resume()
+
+
+class _Recording:
+    """Switch recording for a block or for a function's calls; per thread."""
+
+    _on: bool
+
+    def __enter__(self) -> None:
+        self._engine = select.engine()
+        self._before = self._engine.set_recording(self._on)
+
+    def __exit__(self, *exc: object) -> None:
+        self._engine.set_recording(self._before)
+
+    def __call__(self, function: Callable) -> Callable:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_Recording):
+    """Record nothing: `with no_grad():` or `@no_grad()`."""
+
+    _on = False
+
+
+class enable_grad(_Recording):
+    """Record again inside no_grad: `with enable_grad():` or `@enable_grad()`."""
+
+    _on = True

@@ -1,0 +1,282 @@
+"""Tensor and Parameter: the arrays that tapes follow.
+
+A Tensor is a value: no operation changes it in place. A Parameter is a Tensor whose values are
+written between steps, each write raising its version. Operators come from the engine's base
+class, array methods from the op table (ops/methods.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+import numpy as np
+
+from .engine import select
+from .engine.dtypes import is_inexact
+from .errors import DTypeError, ShapeError
+
+VARIABLE = 1
+
+
+class Tensor(select.TensorBase):
+    """An n-dimensional array whose operations a tape can record.
+
+    Made by `tapegrad.tensor(data)`; shape, dtype, broadcasting and promotion are NumPy's. Python
+    scalars are weak (NEP 50): `x * 2.0` keeps x's dtype.
+    """
+
+    __slots__ = ()
+    __array_priority__ = 1000
+
+    # --- out of tapegrad
+
+    def numpy(self) -> np.ndarray:
+        """A read-only view of the values; it stays valid however long it is kept."""
+        return select.engine().to_numpy(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        view = self.numpy()
+        if dtype is not None and np.dtype(dtype) != view.dtype:
+            if copy is False:
+                raise ValueError(f"a Tensor of {view.dtype} cannot be {dtype} without a copy")
+            return view.astype(dtype)
+        return view.copy() if copy else view
+
+    def item(self) -> Any:
+        """The one value as a Python scalar.
+
+        Raises:
+            ShapeError: if there is not exactly one.
+        """
+        value = self._item()
+        if value is not NotImplemented:
+            return value
+        if self.size != 1:
+            raise ShapeError(f"item: need exactly one value, got shape {self.shape}")
+        return self.numpy().item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python scalars."""
+        return self.numpy().tolist()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError(f"a Tensor of {self.dtype} cannot be an index; use integers")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f"the truth value of a Tensor of shape {self.shape} is ambiguous; "
+                "use .any() or .all()"
+            )
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d Tensor")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d Tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.numpy(), separator=", ", prefix=type(self).__name__ + "(")
+        tail = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        if self.requires_grad and type(self) is Tensor:
+            tail += ", requires_grad=True"
+        return f"{type(self).__name__}({values}{tail})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (type(self), np.array(self.numpy()), self._flags & VARIABLE)
+
+    def __copy__(self) -> Tensor:
+        return _rebuild(*self.__reduce__()[1])
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        return self.__copy__()
+
+    # --- differentiation
+
+    @property
+    def grad(self) -> Tensor | None:
+        """What backward() has accumulated, or None. Assign None to clear it."""
+        node = self._node
+        return node.grad if node is not None and node.grad is not None else self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            value = asarray(value)
+            if value.shape != self.shape or value.dtype != self.dtype:
+                raise ShapeError(
+                    f"grad: need shape {self.shape} and dtype {self.dtype}, "
+                    f"got {value.shape} and {value.dtype}"
+                )
+        if self._node is not None:
+            self._node.grad = None if self.handle else value
+        if self.handle:
+            self._grad = None if value is None else select.engine().adopt(value)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether tapes watch this Tensor by themselves."""
+        return bool(self._flags & VARIABLE)
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if on and not is_inexact(self.dtype):
+            raise DTypeError(f"requires_grad: a Tensor of {self.dtype} has no derivative")
+        flags = self._flags & ~VARIABLE | (VARIABLE if on else 0)
+        self._flags = flags
+        if self._node is not None:
+            self._node.flags = flags
+
+    def requires_grad_(self, on: bool = True) -> Tensor:
+        """Set requires_grad and return self."""
+        self.requires_grad = on
+        return self
+
+    def backward(self, gradient: Any = None) -> None:
+        """Add the derivative of this scalar to `.grad` of every watched leaf it depends on.
+
+        Args:
+            gradient: the cotangent of this Tensor; needed unless it has one element.
+        Uses the innermost tape that recorded this Tensor. Raises as tape.backward.
+        """
+        engine = select.engine()
+        if gradient is not None:
+            gradient = asarray(gradient)
+            if gradient.shape != self.shape:
+                raise ShapeError(f"backward: gradient {gradient.shape}; need {self.shape}")
+            if gradient.dtype != self.dtype:
+                gradient = gradient.astype(self.dtype)
+            gradient = engine.adopt(gradient)
+        elif self.size != 1:
+            raise ShapeError(
+                f"backward: this Tensor has shape {self.shape}; reduce it to a scalar (sum, mean) "
+                "or give backward a gradient of that shape"
+            )
+        engine.backward(engine.adopt(self), gradient)
+
+    def detach(self) -> Tensor:
+        """The same values, unknown to any tape."""
+        from .ops.linear import stop_gradient
+
+        return stop_gradient(self)
+
+
+class Parameter(Tensor):
+    """A Tensor that an optimizer writes: watched by tapes, versioned, written only by assign,
+    `p[...] = v`, `p.data = v`, or through the view `p.data`.
+
+    Assigning inside a tape is allowed and never differentiated; a sweep that needs the values
+    from before the write says so.
+    """
+
+    __slots__ = ()
+
+    def assign(self, value: Any) -> None:
+        """Write new values, broadcast and cast to this parameter's shape and dtype."""
+        engine = select.engine()
+        new = np.asarray(value)
+        try:
+            new = np.broadcast_to(new, self.shape)
+        except ValueError:
+            raise ShapeError(
+                f"assign: cannot broadcast {new.shape} to the parameter's {self.shape}"
+            ) from None
+        new = new.astype(self.dtype, casting="same_kind", copy=False)
+        engine.assign(engine.adopt(self), engine.from_numpy(new, Tensor))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        engine = select.engine()
+        engine.to_numpy(self, writable=True)[index] = np.asarray(value)
+        engine.touch(self)
+
+    @property
+    def data(self) -> np.ndarray:
+        """A writable view of the values. Reading it counts as a write, and while the view
+        lives tapes copy this parameter when they save it."""
+        engine = select.engine()
+        engine.touch(engine.adopt(self))
+        return engine.to_numpy(self, writable=True)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.base is not None and _same_memory(value, self):
+            return  # p.data -= g: the view has been written already
+        self.assign(value)
+
+
+def _same_memory(a: np.ndarray, p: Tensor) -> bool:
+    b = p.numpy()
+    return a.shape == b.shape and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+
+
+def _rebuild(kind: type, array: np.ndarray, flags: int) -> Tensor:
+    made = parameter(array) if kind is Parameter else tensor(array)
+    made._flags |= flags
+    return made
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Make a Tensor with a copy of data.
+
+    Args:
+        data: anything np.asarray takes, or a Tensor.
+        dtype: as np.asarray; default NumPy's (Python floats are float64).
+        requires_grad: have every tape watch it.
+    Raises:
+        DTypeError: for dtypes no Tensor can hold, or requires_grad of integers.
+    """
+    t = select.engine().from_numpy(_array(data, dtype), Tensor)
+    if requires_grad:
+        t.requires_grad = True
+    return t
+
+
+def parameter(data: Any, dtype: Any = None) -> Parameter:
+    """Make a Parameter with a copy of data; float or complex.
+
+    Raises:
+        DTypeError: if data is of integers or bools, which have no derivative.
+    """
+    array = _array(data, dtype)
+    if not is_inexact(array.dtype):
+        raise DTypeError(
+            f"parameter: dtype {array.dtype} has no derivative; give floats, or dtype='f4'"
+        )
+    p = select.engine().from_numpy(array, Parameter)
+    p._flags |= VARIABLE
+    return p
+
+
+def asarray(data: Any, dtype: Any = None) -> Tensor:
+    """data itself if it is a Tensor (of that dtype), else tensor(data, dtype)."""
+    if isinstance(data, Tensor):
+        return data if dtype is None or data.dtype == np.dtype(dtype) else data.astype(dtype)
+    return tensor(data, dtype)
+
+
+def _array(data: Any, dtype: Any) -> np.ndarray:
+    if isinstance(data, Tensor):
+        data = data.numpy()
+    try:
+        return np.asarray(data, dtype)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(f"tensor: the data is not a rectangular array: {error}") from None
