@@ -29,6 +29,8 @@ FLAGS = [
     "-Wall",
     "-Wextra",
     "-Wno-psabi",
+    # Else a misspelt function would only show when the module is loaded.
+    "-Werror=implicit-function-declaration",
 ]
 
 # The C core releases the interpreter lock itself, around long kernels only: dropping it
