@@ -277,6 +277,8 @@ int tg_append(tg_list *list, const tg_call *call, tg_tensor *out)
     for (size_t i = list->n_open; i-- > 0;)
         if (!list->open[i]->paused) {
             out->tape = list->open[i];
+            if (out->handles)        /* Python has it already: the op ran there */
+                tg_tape_hold(out->tape);
             break;
         }
     return TG_OK;

@@ -50,11 +50,11 @@ class Node:
 class Ghost:
     """What is left of a value that no rule reads: its shape and dtype."""
 
-    __slots__ = ("shape", "dtype", "ndim", "size")
+    __slots__ = ("shape", "dtype", "ndim", "size", "flags", "grad", "version")
 
-    def __init__(self, array: np.ndarray):
-        self.shape, self.dtype = array.shape, array.dtype
-        self.ndim, self.size = array.ndim, array.size
+    def __init__(self, node: Node):
+        self.shape, self.dtype, self.ndim, self.size = node.shape, node.dtype, node.ndim, node.size
+        self.flags, self.version, self.grad = node.flags, node.version, None
 
     @property
     def array(self) -> np.ndarray:
@@ -147,8 +147,8 @@ class Entry:
 
     def __init__(self, op: Any, inputs: list, out: Node, params: tuple, saved: int, line: int):
         self.op = op
-        self.inputs = [x if saved >> i & 1 else Ghost(x.array) for i, x in enumerate(inputs)]
-        self.out = out if saved & SAVED_OUT else Ghost(out.array)
+        self.inputs = [x if saved >> i & 1 else Ghost(x) for i, x in enumerate(inputs)]
+        self.out = out if saved & SAVED_OUT else Ghost(out)
         self.params = params
         self.line = line
         self.saved = saved

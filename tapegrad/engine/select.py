@@ -18,7 +18,7 @@ BACKENDS = ("native", "numpy")
 
 try:
     from .. import _core
-except ImportError as error:  # a pure NumPy install
+except ModuleNotFoundError as error:  # a pure NumPy install; a broken core is an error
     _core = None
     _why_not_native = str(error)
 
