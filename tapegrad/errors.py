@@ -1,5 +1,7 @@
 """The exceptions tapegrad raises. Each also derives from the built-in one users expect."""
 
+import numpy as np
+
 
 class TapegradError(Exception):
     """Base of every error tapegrad raises on purpose."""
@@ -27,3 +29,11 @@ class EngineError(TapegradError, RuntimeError):
 
 class MissingExtra(TapegradError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class StateDictError(TapegradError, RuntimeError):
+    """A state dict that does not fit what it is loaded into."""
+
+
+class AxisError(ShapeError, np.exceptions.AxisError):
+    """An axis that the array does not have. Also NumPy's AxisError, thus an IndexError."""
