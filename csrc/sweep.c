@@ -14,6 +14,7 @@
 
 /* What the walk knows of a position, or of a leaf. */
 enum { NEEDED = 1, SOURCE = 2 };
+enum { IN_PLACE = 1 << 15 };             /* elements; above, the op's threads win */
 
 typedef struct leaf {
     tg_tensor *record;
@@ -32,6 +33,7 @@ typedef struct walk {
     tg_rule_fn *python;
     void *context;
     bool consume, all_leaves, was_paused;
+    bool solid;                          /* no holes: one interval */
     int op_sum_to, op_add, op_broadcast_to;
 } walk;
 
@@ -96,13 +98,18 @@ static leaf *add_leaf(walk *w, tg_tensor *t)
     return &w->leaves[w->n_leaves - 1];
 }
 
+static bool covers(const walk *w, uint64_t position)
+{
+    return w->solid || tg_tape_covers(w->tape, position);
+}
+
 /* Slot of the position that made t, or SIZE_MAX: t is a leaf to this walk. */
 static size_t slot_of(const walk *w, const tg_tensor *t)
 {
     if (!t->node || t->node >> TG_NODE_BITS != w->list->id)
         return SIZE_MAX;
     const uint64_t position = t->node & TG_NODE_MASK;
-    if (position < w->begin || position >= w->end || !tg_tape_covers(w->tape, position))
+    if (position < w->begin || position >= w->end || !covers(w, position))
         return SIZE_MAX;
     return (size_t)(position - w->begin);
 }
@@ -130,6 +137,7 @@ static int walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context)
     w->list = tape->list;
     w->begin = tg_tape_begin(tape);
     w->end = tg_tape_end(tape);
+    w->solid = tape->n_intervals == 1;
     w->python = python;
     w->context = context;
     static int sum_to = -1, add = -1, broadcast_to = -1;
@@ -208,11 +216,57 @@ static int check_versions(const tg_entry *e)
                    "before the update, or record again", e->line);
 }
 
-/* value += term, which is given up either way. */
+/* Whether nobody else can see t's values, so that they may be added to in place. */
+static bool is_ours(const tg_tensor *t)
+{
+    return t->refs == 1 && t->buffer->refs == 1 && t->size <= IN_PLACE && tg_is_contiguous(t);
+}
+
+/* Whether kernels may touch whole vectors over t. */
+static bool is_padded(const tg_tensor *t, size_t bytes)
+{
+    return t->data + (bytes + TG_PAD - 1) / TG_PAD * TG_PAD <=
+           t->buffer->data + t->buffer->capacity;
+}
+
+static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
+{
+    if (!tg_is_compute(sum->dtype))
+        return false;
+    tg_map_fn *add = tg_isa->map[sum->dtype]->map[TG_MAP_add];
+    const size_t bytes = (size_t)sum->size * tg_itemsize(sum->dtype), steps[] = {1, 1};
+    if (is_padded(sum, bytes) && is_padded(term, bytes)) {
+        add(sum->data, (const void *[]){sum->data, term->data}, steps, NULL, (size_t)sum->size);
+        return true;
+    }
+    if (bytes > TG_PAD)
+        return false;
+    _Alignas(TG_PAD) char a[TG_PAD], b[TG_PAD];
+    memcpy(a, sum->data, bytes);
+    memcpy(b, term->data, bytes);
+    add(a, (const void *[]){a, b}, steps, NULL, (size_t)sum->size);
+    memcpy(sum->data, a, bytes);
+    return true;
+}
+
+static bool same_shape(const tg_tensor *a, const tg_tensor *b)
+{
+    return a->ndim == b->ndim &&
+           memcmp(tg_shape(a), tg_shape(b), a->ndim * sizeof(int64_t)) == 0;
+}
+
+/* value += term, which is given up either way. In place gives the bits of the op. */
 static int accumulate(walk *w, tg_tensor **value, tg_tensor *term)
 {
     if (!*value) {
         *value = term;
+        return TG_OK;
+    }
+    const tg_list *list = tg_list_here();
+    if (list && !list->n_active && !list->trace && is_ours(*value) &&
+        same_shape(*value, term) && (*value)->dtype == term->dtype &&
+        tg_is_contiguous(term) && add_in_place(*value, term)) {
+        tg_drop(term);
         return TG_OK;
     }
     tg_tensor *in[2] = {*value, term}, *sum = NULL;
@@ -223,12 +277,6 @@ static int accumulate(walk *w, tg_tensor **value, tg_tensor *term)
     tg_drop(*value);
     *value = sum;
     return TG_OK;
-}
-
-static bool same_shape(const tg_tensor *a, const tg_tensor *b)
-{
-    return a->ndim == b->ndim &&
-           memcmp(tg_shape(a), tg_shape(b), a->ndim * sizeof(int64_t)) == 0;
 }
 
 /* Give *t the shape of `like` by op (sum_to or broadcast_to). */
@@ -252,7 +300,7 @@ static int mark_needed(walk *w)
 {
     for (uint64_t position = w->begin; position < w->end; ++position) {
         const tg_entry *e = tg_entry_at(w->list, position);
-        if (!e || !tg_tape_covers(w->tape, position))
+        if (!e || !covers(w, position))
             continue;
         for (int i = 0; i < e->n_in; ++i) {
             tg_tensor *t = tg_entry_in(e)[i];
@@ -328,7 +376,7 @@ static int reverse(walk *w)
                 tg_drop(ct);
             }
         }
-        if (release && tg_tape_covers(w->tape, position))
+        if (release && covers(w, position))
             tg_entry_release_place(w->list, position);
     }
     return TG_OK;
@@ -471,7 +519,7 @@ int tg_push(tg_tape *tape, size_t n_sources, tg_tensor *const *sources,
     }
     for (uint64_t position = w.begin; position < w.end && !status; ++position) {
         const tg_entry *e = tg_entry_at(w.list, position);
-        if (e && tg_tape_covers(tape, position) && !(w.marks[position - w.begin] & SOURCE))
+        if (e && covers(&w, position) && !(w.marks[position - w.begin] & SOURCE))
             status = push_entry(&w, position, e);
     }
     for (size_t k = 0; k < n_targets && !status; ++k) {
