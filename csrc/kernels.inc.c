@@ -10,12 +10,16 @@
 #include "vec.h"
 #include "vmath.inc.h"
 #include "elementwise.inc.c"
+#include "reduce.inc.c"
+#include "softmax.inc.c"
 #undef TG_REAL
 
 #define TG_REAL 64
 #include "vec.h"
 #include "vmath.inc.h"
 #include "elementwise.inc.c"
+#include "reduce.inc.c"
+#include "softmax.inc.c"
 #undef TG_REAL
 
 #include "cast.inc.c"
@@ -23,6 +27,8 @@
 const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .name = TG_STRING(TG_ISA_NAME),
     .map = {&map_kernels_f32, &map_kernels_f64},
+    .reduce = {&reduce_kernels_f32, &reduce_kernels_f64},
+    .softmax = {&softmax_kernels_f32, &softmax_kernels_f64},
     .cast =
         {
 #define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,

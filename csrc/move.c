@@ -1,0 +1,328 @@
+/* move.c: run functions of the ops that rearrange elements: views (transpose, reshape,
+ * broadcast_to, slice) and copies (slice_transpose, pad, concatenate). They work on every dtype.
+ * Python has normalised the params; what would read or write outside an array is still refused.
+ * Called by dispatch.c with the interpreter lock held. */
+#include "move.h"
+
+static int failed(void) { return TG_EMEMORY; }      /* the constructor has said why */
+
+/* Whether p[0..n) is a permutation of the axes 0..n-1. */
+static bool is_permutation(const int64_t *p, int n)
+{
+    uint64_t seen = 0;
+    for (int i = 0; i < n; ++i) {
+        if (p[i] < 0 || p[i] >= n || (seen >> p[i] & 1))
+            return false;
+        seen |= (uint64_t)1 << p[i];
+    }
+    return true;
+}
+
+int op_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                 const int64_t *p, int n_p)
+{
+    (void)op, (void)n_in;
+    const tg_tensor *x = in[0];
+    if (n_p != x->ndim || !is_permutation(p, n_p))
+        return tg_fail(TG_EVALUE, "transpose: axes do not name each of the %d axes once",
+                       x->ndim);
+    int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM];
+    for (int i = 0; i < n_p; ++i) {
+        shape[i] = tg_shape(x)[p[i]];
+        strides[i] = tg_strides(x)[p[i]];
+    }
+    *out = tg_view(in[0], n_p, shape, strides, 0);
+    return *out ? TG_OK : failed();
+}
+
+/* --- reshape ----------------------------------------------------------------------------- */
+
+/* Strides that show x's elements in shape without a copy, or false. Walks both shapes in
+ * groups of axes with equal products; a group works if its old axes are evenly spaced. */
+static bool view_strides(int64_t *strides, const tg_tensor *x, int ndim, const int64_t *shape)
+{
+    int64_t old_n[TG_MAX_NDIM], old_s[TG_MAX_NDIM];
+    int old = 0;
+    for (int i = 0; i < x->ndim; ++i) {
+        if (tg_shape(x)[i] == 1)
+            continue;
+        old_n[old] = tg_shape(x)[i];
+        old_s[old++] = tg_strides(x)[i];
+    }
+    int i = 0, j = 0;
+    while (i < old && j < ndim) {
+        int i_end = i + 1, j_end = j + 1;
+        int64_t old_size = old_n[i], size = shape[j];
+        while (old_size != size) {
+            if (size < old_size)
+                size *= shape[j_end++];
+            else
+                old_size *= old_n[i_end++];
+        }
+        for (int k = i; k + 1 < i_end; ++k)
+            if (old_s[k] != old_n[k + 1] * old_s[k + 1])
+                return false;
+        int64_t stride = old_s[i_end - 1];
+        for (int k = j_end; k-- > j;) {
+            strides[k] = stride;
+            stride *= shape[k];
+        }
+        i = i_end;
+        j = j_end;
+    }
+    for (; j < ndim; ++j)               /* trailing axes of length 1 */
+        strides[j] = 1;
+    return true;
+}
+
+int op_reshape(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+               const int64_t *p, int n_p)
+{
+    (void)op, (void)n_in;
+    tg_tensor *x = in[0];
+    int64_t size = 1, strides[TG_MAX_NDIM];
+    bool bad = n_p > TG_MAX_NDIM, empty = false;
+    for (int i = 0; i < n_p && !bad; ++i) {
+        empty |= p[i] == 0;
+        bad = p[i] < 0 || __builtin_mul_overflow(size, p[i] ? p[i] : 1, &size);
+    }
+    if (bad || (empty ? 0 : size) != x->size)
+        return tg_fail(TG_ESHAPE, "reshape: cannot fit %lld elements into the new shape",
+                       (long long)x->size);
+    if (x->size == 0) {
+        *out = tg_new(x->dtype, n_p, p);
+        return *out ? TG_OK : failed();
+    }
+    if (tg_is_contiguous(x)) {
+        tg_c_strides(strides, n_p, p);
+    } else if (!view_strides(strides, x, n_p, p)) {
+        tg_tensor *copy = tg_new(x->dtype, n_p, p);
+        if (!copy)
+            return failed();
+        int64_t old_strides[TG_MAX_NDIM];
+        tg_c_strides(old_strides, x->ndim, tg_shape(x));
+        void *lock = tg_unlock(tg_move_cost(x->size, tg_itemsize(x->dtype)));
+        tg_copy_strided(copy->data, old_strides, x->data, tg_strides(x), x->ndim, tg_shape(x),
+                        tg_itemsize(x->dtype));
+        tg_relock(lock);
+        *out = copy;
+        return TG_OK;
+    }
+    *out = tg_view(x, n_p, p, strides, 0);
+    return *out ? TG_OK : failed();
+}
+
+int op_broadcast_to(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                    const int64_t *p, int n_p)
+{
+    (void)op, (void)n_in;
+    const tg_tensor *x = in[0];
+    if (n_p > TG_MAX_NDIM || n_p < x->ndim)
+        return tg_fail(TG_ESHAPE, "broadcast_to: cannot take %d axes to %d", x->ndim, n_p);
+    int64_t strides[TG_MAX_NDIM], size = 1;
+    const int lead = n_p - x->ndim;
+    for (int i = 0; i < n_p; ++i) {
+        const int64_t n = i < lead ? 1 : tg_shape(x)[i - lead];
+        if (p[i] < 0 || (n != p[i] && n != 1))
+            return tg_fail(TG_ESHAPE, "broadcast_to: axis %d of length %lld cannot become %lld",
+                           i, (long long)n, (long long)p[i]);
+        if (__builtin_mul_overflow(size, p[i] ? p[i] : 1, &size))
+            return tg_fail(TG_EVALUE, "broadcast_to: the shape has too many elements");
+        strides[i] = i < lead || n != p[i] ? 0 : tg_strides(x)[i - lead];
+    }
+    *out = tg_view(in[0], n_p, p, strides, 0);
+    return *out ? TG_OK : failed();
+}
+
+/* --- slices ------------------------------------------------------------------------------ */
+
+/* Check (start, length, step) * ndim against shape and give the slice of an array with those
+ * strides: its shape and strides, and the offset of its first element. */
+static int slice_of(const char *name, int64_t *length, int64_t *slice_strides, int64_t *offset,
+                    int ndim, const int64_t *shape, const int64_t *strides, const int64_t *p)
+{
+    bool empty = false;
+    *offset = 0;
+    for (int i = 0; i < ndim; ++i, p += 3) {
+        const int64_t start = p[0], n = p[1], step = p[2];
+        int64_t last = start;
+        const bool bad =
+            n < 0 || (n > 1 && (step == 0 || __builtin_mul_overflow(n - 1, step, &last) ||
+                                __builtin_add_overflow(last, start, &last)));
+        if (bad || (n && (start < 0 || start >= shape[i] || last < 0 || last >= shape[i])))
+            return tg_fail(TG_EINDEX,
+                           "%s: start %lld, length %lld, step %lld leave axis %d of "
+                           "length %lld",
+                           name, (long long)start, (long long)n, (long long)step, i,
+                           (long long)shape[i]);
+        empty |= n == 0;
+        length[i] = n;
+        slice_strides[i] = n > 1 ? strides[i] * step : strides[i];
+        *offset += start * strides[i];
+    }
+    if (empty)
+        *offset = 0;
+    return TG_OK;
+}
+
+int op_slice(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+             int n_p)
+{
+    (void)n_in;
+    const tg_tensor *x = in[0];
+    int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;
+    if (n_p != 3 * x->ndim)
+        return tg_fail(TG_EVALUE, "slice: %d params for %d axes", n_p, x->ndim);
+    const int error =
+        slice_of(op->name, shape, strides, &offset, x->ndim, tg_shape(x), tg_strides(x), p);
+    if (error)
+        return error;
+    *out = tg_view(in[0], x->ndim, shape, strides, offset);
+    return *out ? TG_OK : failed();
+}
+
+/* The transpose of slice: zeros of the full shape with the cotangent written at the slice. */
+int op_slice_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                       const int64_t *p, int n_p)
+{
+    (void)n_in;
+    const tg_tensor *ct = in[0];
+    const int ndim = ct->ndim;
+    const size_t item = tg_itemsize(ct->dtype);
+    if (n_p != 4 * ndim)
+        return tg_fail(TG_EVALUE, "slice_transpose: %d params for %d axes", n_p, ndim);
+    for (int i = 0; i < ndim; ++i)
+        if (p[3 * ndim + i] < 0)
+            return tg_fail(TG_ESHAPE, "slice_transpose: a negative length");
+    int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;
+    tg_tensor *full = tg_new(ct->dtype, ndim, p + 3 * ndim);
+    if (!full)
+        return failed();
+    int error =
+        slice_of(op->name, shape, strides, &offset, ndim, tg_shape(full), tg_strides(full), p);
+    for (int i = 0; i < ndim && !error; ++i)
+        if (shape[i] != tg_shape(ct)[i])
+            error = tg_fail(TG_ESHAPE,
+                            "slice_transpose: axis %d of the cotangent has length "
+                            "%lld, the slice %lld",
+                            i, (long long)tg_shape(ct)[i], (long long)shape[i]);
+    if (error) {
+        tg_drop(full);
+        return error;
+    }
+    void *lock = tg_unlock(tg_move_cost(full->size, item));
+    memset(full->data, 0, (size_t)full->size * item);
+    tg_copy_strided(full->data + offset * (int64_t)item, strides, ct->data, tg_strides(ct),
+                    ndim, shape, item);
+    tg_relock(lock);
+    *out = full;
+    return TG_OK;
+}
+
+/* --- pad ----------------------------------------------------------------------------------- */
+
+/* value as one element of dtype. False: this dtype cannot hold it here. */
+static bool element_of(void *element, int dtype, double value)
+{
+    memset(element, 0, 32);
+    if (dtype == TG_F32) {
+        const float f = (float)value;
+        memcpy(element, &f, sizeof f);
+        return true;
+    }
+    if (dtype == TG_F64) {
+        memcpy(element, &value, sizeof value);
+        return true;
+    }
+    return value == 0 && !__builtin_signbit(value); /* all bits zero is zero in every dtype */
+}
+
+int op_pad(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+           int n_p)
+{
+    (void)op, (void)n_in;
+    const tg_tensor *x = in[0];
+    const int ndim = x->ndim;
+    const size_t item = tg_itemsize(x->dtype);
+    if (n_p != 2 * ndim + 1)
+        return tg_fail(TG_EVALUE, "pad: %d params for %d axes", n_p, ndim);
+    char value[32];
+    if (!element_of(value, x->dtype, tg_param_double(p[2 * ndim])))
+        return TG_ENOKERNEL;
+    int64_t shape[TG_MAX_NDIM];
+    for (int i = 0; i < ndim; ++i) {
+        const int64_t before = p[2 * i], after = p[2 * i + 1];
+        if (before < 0 || after < 0 ||
+            __builtin_add_overflow(tg_shape(x)[i], before, &shape[i]) ||
+            __builtin_add_overflow(shape[i], after, &shape[i]))
+            return tg_fail(TG_EVALUE, "pad: axis %d cannot grow by %lld and %lld", i,
+                           (long long)before, (long long)after);
+    }
+    tg_tensor *y = tg_new(x->dtype, ndim, shape);
+    if (!y)
+        return failed();
+    const int64_t *strides = tg_strides(y);
+    static const int64_t none[TG_MAX_NDIM];
+    int64_t box[TG_MAX_NDIM], offset = 0; /* the part of y that is left to write */
+    memcpy(box, shape, (size_t)ndim * sizeof *box);
+    void *lock = tg_unlock(tg_move_cost(y->size, item));
+    for (int i = 0; i < ndim; ++i) { /* cut off both ends of axis i */
+        const int64_t before = p[2 * i], after = p[2 * i + 1];
+        box[i] = before;
+        tg_copy_strided(y->data + offset * (int64_t)item, strides, value, none, ndim, box,
+                        item);
+        box[i] = after;
+        tg_copy_strided(y->data + (offset + (shape[i] - after) * strides[i]) * (int64_t)item,
+                        strides, value, none, ndim, box, item);
+        box[i] = tg_shape(x)[i];
+        offset += before * strides[i];
+    }
+    tg_copy_strided(y->data + offset * (int64_t)item, strides, x->data, tg_strides(x), ndim,
+                    box, item);
+    tg_relock(lock);
+    *out = y;
+    return TG_OK;
+}
+
+/* --- concatenate --------------------------------------------------------------------------- */
+
+int op_concatenate(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                   const int64_t *p, int n_p)
+{
+    (void)op;
+    const tg_tensor *first = in[0];
+    const int ndim = first->ndim;
+    if (n_p != 1 || p[0] < 0 || p[0] >= ndim)
+        return tg_fail(TG_EVALUE, "concatenate: no such axis among %d", ndim);
+    const int axis = (int)p[0];
+    int64_t shape[TG_MAX_NDIM];
+    memcpy(shape, tg_shape(first), (size_t)ndim * sizeof *shape);
+    for (int k = 1; k < n_in; ++k) {
+        if (in[k]->dtype != first->dtype)
+            return tg_fail(TG_EDTYPE, "concatenate: input %d has another dtype", k);
+        bool fits = in[k]->ndim == ndim;
+        for (int i = 0; i < ndim && fits; ++i)
+            fits = i == axis || tg_shape(in[k])[i] == shape[i];
+        if (!fits)
+            return tg_fail(TG_ESHAPE,
+                           "concatenate: input %d differs from input 0 in an axis "
+                           "other than %d",
+                           k, axis);
+        if (__builtin_add_overflow(shape[axis], tg_shape(in[k])[axis], &shape[axis]))
+            return tg_fail(TG_EVALUE, "concatenate: the result has too many elements");
+    }
+    tg_tensor *y = tg_new(first->dtype, ndim, shape);
+    if (!y)
+        return failed();
+    const size_t item = tg_itemsize(y->dtype);
+    char *at = y->data;
+    void *lock = tg_unlock(tg_move_cost(y->size, item));
+    for (int k = 0; k < n_in; ++k) {
+        tg_copy_strided(at, tg_strides(y), in[k]->data, tg_strides(in[k]), ndim,
+                        tg_shape(in[k]), item);
+        at += tg_shape(in[k])[axis] * tg_strides(y)[axis] * (int64_t)item;
+    }
+    tg_relock(lock);
+    *out = y;
+    return TG_OK;
+}

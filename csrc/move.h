@@ -1,0 +1,25 @@
+/* move.h: strided copies between raw memory, shared by the files that move elements about. */
+#ifndef TG_MOVE_H
+#define TG_MOVE_H
+
+#include "core.h"
+
+enum { TG_MAX_NDIM = 64 };      /* NumPy's */
+
+/* dst[i] = src[i] for every index i of shape; strides in elements of item bytes (1, 2, 4, 8,
+ * 16 or 32), of any sign. src strides may be 0; dst elements must be distinct and must not
+ * overlap src. Large copies use the pool's threads; the lock is not touched. Cannot fail. */
+void tg_copy_strided(char *dst, const int64_t *dst_strides, const char *src,
+                     const int64_t *src_strides, int ndim, const int64_t *shape, size_t item);
+
+/* Estimated time of moving that many elements once, in ns. */
+double tg_move_cost(int64_t size, size_t item);
+
+/* A contiguous copy of x with its axes in this order (a permutation), or NULL: out of memory.
+ * Lets go of the lock if it is long. */
+tg_tensor *tg_copy_permuted(tg_tensor *x, const int *order);
+
+/* The strides of a C-order array of that shape. */
+void tg_c_strides(int64_t *strides, int ndim, const int64_t *shape);
+
+#endif

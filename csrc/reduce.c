@@ -1,0 +1,369 @@
+/* reduce.c: run functions of the reductions: sum mean prod max min, sum_to.
+ * Brings any layout to (outer, n, cols) with n reduced, cuts that into tasks that the
+ * pool may run in any order, and calls the kernels of reduce.h, where the order of arithmetic is
+ * stated. Called by dispatch.c with the interpreter lock held. */
+#include "fold.h"
+#include "kernels.h"
+#include "move.h"
+
+typedef struct group {
+    int64_t n, stride;
+    bool is_reduced, is_even;
+} group;
+
+/* Axes of length 1 dropped, neighbours of one kind merged. is_even: one stride walks it. */
+static int group_axes(group *g, const tg_tensor *x, uint64_t reduced)
+{
+    int count = 0;
+    for (int i = 0; i < x->ndim; ++i) {
+        const int64_t n = tg_shape(x)[i], stride = tg_strides(x)[i];
+        const bool is_reduced = reduced >> i & 1;
+        if (n == 1)
+            continue;
+        if (count && g[count - 1].is_reduced == is_reduced) {
+            group *last = &g[count - 1];
+            last->is_even &= last->stride == stride * n;
+            last->n *= n;
+            last->stride = stride;
+        } else {
+            g[count++] = (group){n, stride, is_reduced, true};
+        }
+    }
+    return count;
+}
+
+/* x, copied so that its axes come as outer, reduced, columns. */
+static int fold_copy(tg_folded *f, tg_tensor *x, uint64_t reduced, bool columns)
+{
+    int order[TG_MAX_NDIM], last_reduced = -1, at = 0;
+    for (int i = 0; i < x->ndim; ++i)
+        if (tg_shape(x)[i] > 1 && (reduced >> i & 1))
+            last_reduced = i;
+    for (int pass = 0; pass < 3; ++pass)
+        for (int i = 0; i < x->ndim; ++i) {
+            const bool is_column = columns && i > last_reduced;
+            const int kind = reduced >> i & 1 && !is_column ? 1 : is_column ? 2 : 0;
+            if (kind == pass)
+                order[at++] = i;
+        }
+    f->copy = tg_copy_permuted(x, order);
+    if (!f->copy)
+        return TG_EMEMORY;
+    f->x = f->copy->data;
+    f->stride = f->cols;
+    f->outer_stride = f->n * f->cols;
+    return TG_OK;
+}
+
+int tg_fold_axes(tg_folded *f, tg_tensor *x, uint64_t reduced)
+{
+    group g[TG_MAX_NDIM];
+    const int count = group_axes(g, x, reduced);
+    const bool columns = count && !g[count - 1].is_reduced;
+    f->x = x->data;
+    f->copy = NULL;
+    f->outer = f->n = f->cols = 1;
+    f->outer_stride = f->stride = 1;
+    for (int i = 0; i < count; ++i)
+        *(g[i].is_reduced ? &f->n : columns && i == count - 1 ? &f->cols : &f->outer) *= g[i].n;
+    int i = 0;
+    bool fits = true;
+    if (i < count && !g[i].is_reduced && !(columns && i == count - 1)) {
+        f->outer_stride = g[i].stride;
+        fits &= g[i++].is_even;
+    }
+    if (i < count && g[i].is_reduced) {
+        f->stride = g[i].stride;
+        fits &= g[i].is_even && (columns || g[i].stride == 1);
+        ++i;
+    }
+    if (i < count && columns && i == count - 1) {
+        fits &= g[i].is_even && g[i].stride == 1;
+        ++i;
+    }
+    return fits && i == count ? TG_OK : fold_copy(f, x, reduced, columns);
+}
+
+/* --- running the kernels --------------------------------------------------------------------- */
+
+typedef struct fold_run {
+    const tg_reduce_kernels *kernels;
+    tg_folded f;
+    int fold;
+    size_t item;
+    char *out;
+    char *parts;                /* of chunks: [outer][chunks][width] */
+    int64_t chunk, chunks;      /* rows (or elements of a row) in a chunk; chunks along n */
+    int64_t panel, panels;      /* columns in a panel */
+    int64_t width;              /* elements of a part, whole 64 bytes */
+    int64_t batch;              /* outer positions in a task of whole rows */
+} fold_run;
+
+static void run_rows(void *ctx, size_t i)
+{
+    const fold_run *r = ctx;
+    const int64_t from = (int64_t)i * r->batch, count = tg_least(r->batch, r->f.outer - from);
+    r->kernels->rows(r->fold, r->out + from * (int64_t)r->item,
+                     r->f.x + from * r->f.outer_stride * (int64_t)r->item, r->f.outer_stride,
+                     (size_t)count, (size_t)r->f.n);
+}
+
+static void run_row_chunk(void *ctx, size_t i)
+{
+    const fold_run *r = ctx;
+    const int64_t o = (int64_t)i / r->chunks, from = (int64_t)i % r->chunks * r->chunk;
+    r->kernels->lanes(r->fold, r->parts + (int64_t)i * r->width * (int64_t)r->item,
+                      r->f.x + (o * r->f.outer_stride + from) * (int64_t)r->item,
+                      (size_t)tg_least(r->chunk, r->f.n - from));
+}
+
+/* One panel of columns of one chunk of rows, for each of a batch of outer positions. */
+static void run_columns(void *ctx, size_t i)
+{
+    const fold_run *r = ctx;
+    const int64_t panel = (int64_t)i % r->panels, rest = (int64_t)i / r->panels;
+    const int64_t chunk = rest % r->chunks, first = rest / r->chunks * r->batch;
+    const int64_t c = panel * r->panel, row = chunk * r->chunk;
+    for (int64_t o = first; o < tg_least(first + r->batch, r->f.outer); ++o) {
+        char *to = r->parts
+                       ? r->parts + ((o * r->chunks + chunk) * r->width + c) * (int64_t)r->item
+                       : r->out + (o * r->f.cols + c) * (int64_t)r->item;
+        r->kernels->columns(r->fold, to,
+                            r->f.x + (o * r->f.outer_stride + row * r->f.stride + c) *
+                                         (int64_t)r->item,
+                            r->f.stride, (size_t)tg_least(r->chunk, r->f.n - row),
+                            (size_t)tg_least(r->panel, r->f.cols - c));
+    }
+}
+
+/* Join the chunks of one outer position. */
+static void run_join(void *ctx, size_t o)
+{
+    const fold_run *r = ctx;
+    char *parts = r->parts + (int64_t)o * r->chunks * r->width * (int64_t)r->item;
+    char *to = r->out + (int64_t)o * r->f.cols * (int64_t)r->item;
+    r->kernels->join(r->fold, parts, (size_t)r->chunks, (size_t)r->width);
+    if (r->f.cols == 1) {
+        r->kernels->finish(r->fold, to, parts);
+        return;
+    }
+    for (int64_t c = 0; c < r->f.cols; c += r->panel)
+        r->kernels->columns(r->fold, to + c * (int64_t)r->item, parts + c * (int64_t)r->item, 0,
+                            1, (size_t)tg_least(r->panel, r->f.cols - c));
+}
+
+enum { TASK = 32 * 1024 };      /* elements that are worth a task */
+
+/* out[outer][cols] = fold over n. One of max, mean ... is decided by the caller; here only the
+ * cutting. */
+static int run_fold(tg_tensor *out, const tg_folded *f, int fold)
+{
+    const size_t item = tg_itemsize(out->dtype);
+    const bool columns = f->cols > 1;
+    fold_run r = {.kernels = tg_isa->reduce[out->dtype],
+                  .f = *f,
+                  .fold = fold,
+                  .item = item,
+                  .out = out->data};
+    r.chunk = columns ? TG_ROWS * TG_CHUNK_BLOCKS : (int64_t)tg_chunk(item);
+    r.chunks = (f->n + r.chunk - 1) / r.chunk;
+    r.panel = TG_PANEL_BYTES / (int64_t)item;
+    r.panels = (f->cols + r.panel - 1) / r.panel;
+    const int64_t each = f->n * tg_least(f->cols, r.panel);
+    r.batch = each < TASK ? TASK / each : 1;
+    const int64_t batches = (f->outer + r.batch - 1) / r.batch;
+    const double cost = (double)f->outer * (double)f->n * (double)f->cols * 0.02 * (double)item;
+    if (r.chunks == 1 && batches * r.panels == 1) {      /* small: straight to the kernel */
+        (columns ? run_columns : run_rows)(&r, 0);
+        return TG_OK;
+    }
+    tg_tensor *parts = NULL;
+    if (r.chunks > 1) {
+        const int64_t lanes = (int64_t)tg_lanes(item), line = TG_PAD / (int64_t)item;
+        r.width = columns ? (f->cols + line - 1) / line * line : lanes;
+        r.batch = columns ? r.batch : 1;
+        parts = tg_new(out->dtype, 3, (int64_t[]){f->outer, r.chunks, r.width});
+        if (!parts)
+            return TG_EMEMORY;
+        r.parts = parts->data;
+    }
+    void *lock = tg_unlock(cost);
+    if (columns)
+        tg_parallel((size_t)(batches * r.chunks * r.panels), cost, run_columns, &r);
+    else if (parts)
+        tg_parallel((size_t)(f->outer * r.chunks), cost, run_row_chunk, &r);
+    else
+        tg_parallel((size_t)batches, cost, run_rows, &r);
+    if (parts)
+        tg_parallel((size_t)f->outer, cost / 256, run_join, &r);
+    tg_relock(lock);
+    tg_drop(parts);
+    return TG_OK;
+}
+
+/* --- shapes -------------------------------------------------------------------------------- */
+
+int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n)
+{
+    *bits = 0;
+    for (int i = 0; i < n; ++i) {
+        if (p[i] < 0 || p[i] >= ndim || (i && p[i] <= p[i - 1]))
+            return tg_fail(TG_EVALUE, "%s: bad axis %lld among %d", name, (long long)p[i],
+                           ndim);
+        *bits |= (uint64_t)1 << p[i];
+    }
+    return TG_OK;
+}
+
+tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool keepdims)
+{
+    int64_t shape[TG_MAX_NDIM];
+    int ndim = 0;
+    for (int i = 0; i < x->ndim; ++i)
+        if (!(reduced >> i & 1))
+            shape[ndim++] = tg_shape(x)[i];
+        else if (keepdims)
+            shape[ndim++] = 1;
+    return tg_new(dtype, ndim, shape);
+}
+
+static void fill(tg_tensor *t, double value)
+{
+    for (int64_t i = 0; i < t->size; ++i)
+        if (t->dtype == TG_F32)
+            ((float *)(void *)t->data)[i] = (float)value;
+        else
+            ((double *)(void *)t->data)[i] = value;
+}
+
+static void divide(tg_tensor *t, double divisor)
+{
+    const float divisor32 = (float)divisor;
+    if (t->dtype == TG_F32)
+        for (int64_t i = 0; i < t->size; ++i)
+            ((float *)(void *)t->data)[i] /= divisor32;
+    else
+        for (int64_t i = 0; i < t->size; ++i)
+            ((double *)(void *)t->data)[i] /= divisor;
+}
+
+static int64_t reduced_count(const tg_tensor *x, uint64_t reduced)
+{
+    int64_t n = 1;
+    for (int i = 0; i < x->ndim; ++i)
+        if (reduced >> i & 1)
+            n *= tg_shape(x)[i];
+    return n;
+}
+
+/* out = the fold of x over those axes; on an error out is dropped. */
+static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tensor *x,
+                       uint64_t reduced, int fold)
+{
+    tg_folded f = {0};
+    int error = y ? TG_OK : TG_EMEMORY;
+    if (!error && x->size == 0) {
+        if (y->size && fold >= TG_FOLD_MAX)
+            error = tg_fail(TG_EVALUE,
+                            "%s: an empty array has no %s; reduce an axis that has "
+                            "elements",
+                            name, name);
+        else
+            fill(y, fold == TG_FOLD_PROD ? 1 : 0);
+    } else if (!error) {
+        error = tg_fold_axes(&f, x, reduced);
+        if (!error)
+            error = run_fold(y, &f, fold);
+        tg_drop(f.copy);
+    }
+    if (error) {
+        tg_drop(y);
+        return error;
+    }
+    *out = y;
+    return TG_OK;
+}
+
+/* --- run functions ------------------------------------------------------------------------- */
+
+static int reduce(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t *p, int n_p,
+                  int fold, bool is_mean)
+{
+    uint64_t reduced;
+    if (!tg_is_compute(x->dtype))
+        return TG_ENOKERNEL;
+    if (n_p < 1)
+        return tg_fail(TG_EVALUE, "%s: keepdims is missing", op->name);
+    int error = tg_axis_bits(&reduced, op->name, x->ndim, p + 1, n_p - 1);
+    if (error)
+        return error;
+    error = reduce_into(op->name, out, tg_new_reduced(x->dtype, x, reduced, p[0] != 0), x,
+                        reduced, fold);
+    if (!error && is_mean && (*out)->size)
+        divide(*out, (double)reduced_count(x, reduced));
+    return error;
+}
+
+int op_sum(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+           int n_p)
+{
+    (void)n_in;
+    return reduce(op, out, in[0], p, n_p, TG_FOLD_SUM, false);
+}
+
+int op_mean(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+            int n_p)
+{
+    (void)n_in;
+    return reduce(op, out, in[0], p, n_p, TG_FOLD_SUM, true);
+}
+
+int op_prod(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+            int n_p)
+{
+    (void)n_in;
+    return reduce(op, out, in[0], p, n_p, TG_FOLD_PROD, false);
+}
+
+int op_max(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+           int n_p)
+{
+    (void)n_in;
+    return reduce(op, out, in[0], p, n_p, TG_FOLD_MAX, false);
+}
+
+int op_min(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+           int n_p)
+{
+    (void)n_in;
+    return reduce(op, out, in[0], p, n_p, TG_FOLD_MIN, false);
+}
+
+/* The transpose of broadcast_to: p is the shape to sum down to. */
+int op_sum_to(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p)
+{
+    (void)n_in;
+    tg_tensor *x = in[0];
+    const int lead = x->ndim - n_p;
+    if (!tg_is_compute(x->dtype))
+        return TG_ENOKERNEL;
+    uint64_t reduced = 0;
+    bool fits = lead >= 0, same = lead == 0;
+    for (int i = 0; i < x->ndim && fits; ++i) {
+        const int64_t n = tg_shape(x)[i];
+        if (i < lead || (p[i - lead] == 1 && n != 1)) {
+            reduced |= (uint64_t)1 << i;
+            same = false;
+        } else {
+            fits = p[i - lead] == n;
+        }
+    }
+    if (!fits)
+        return tg_fail(TG_ESHAPE, "sum_to: the shape does not broadcast to the array's");
+    if (same) {
+        *out = tg_view(x, x->ndim, tg_shape(x), tg_strides(x), 0);
+        return *out ? TG_OK : TG_EMEMORY;
+    }
+    return reduce_into(op->name, out, tg_new(x->dtype, n_p, p), x, reduced, TG_FOLD_SUM);
+}

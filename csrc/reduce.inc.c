@@ -1,0 +1,300 @@
+/* reduce.inc.c: the kernels of reduce.h for one ISA and dtype; the order of arithmetic is stated
+ * there. A fold is a constant wherever it reaches an inner loop: each exported kernel switches
+ * once, outside. */
+#include "vpart.inc.h"
+
+#define fold FN(fold)
+#define fold_identity FN(fold_identity)
+#define fold_block FN(fold_block)
+#define fold_lanes FN(fold_lanes)
+#define fold_across FN(fold_across)
+#define fold_vectors FN(fold_vectors)
+#define fold_rows FN(fold_rows)
+#define fold_columns FN(fold_columns)
+#define column_group FN(column_group)
+#define join_parts FN(join_parts)
+#define load_group FN(load_group)
+#define lanes_to FN(lanes_to)
+#define canon1 FN(canon1)
+
+/* Vectors in a row of lanes, and elements in one. */
+#define NV (TG_LANE_BYTES / TG_VBYTES)
+#define LANES ((size_t)(TG_LANE_BYTES / sizeof(T)))
+
+VFN T canon1(T x) { return x == x ? x : K(__builtin_nan("")); }
+
+VFN V fold(int what, V a, V b)
+{
+    switch (what) {
+    case TG_FOLD_SUM: return a + b;
+    case TG_FOLD_PROD: return a * b;
+    case TG_FOLD_MAX: return vmaximum(a, b);
+    default: return vminimum(a, b);
+    }
+}
+
+VFN V fold_identity(int what)
+{
+    switch (what) {
+    case TG_FOLD_SUM: return vset(K(-0.0));
+    case TG_FOLD_PROD: return vset(1);
+    case TG_FOLD_MAX: return vset(K(-__builtin_inf()));
+    default: return vset(K(__builtin_inf()));
+    }
+}
+
+/* --- one sequence -------------------------------------------------------------------------- */
+
+/* acc = lanes of x[0..n), n >= 1, every lane in order: a block's arithmetic. */
+VFN void fold_block(int what, V *acc, const T *x, size_t n)
+{
+    const V identity = fold_identity(what);
+    size_t i = 0;
+    if (n >= LANES) {
+        for (int k = 0; k < NV; ++k)
+            acc[k] = vload(x + k * L);
+        for (i = LANES; i + LANES <= n; i += LANES)
+            for (int k = 0; k < NV; ++k)
+                acc[k] = fold(what, acc[k], vload(x + i + (size_t)(k * L)));
+    } else {
+        for (int k = 0; k < NV; ++k)
+            acc[k] = identity;
+    }
+    for (int k = 0; k < NV; ++k, i += (size_t)L) {
+        if (i + (size_t)L <= n)
+            acc[k] = fold(what, acc[k], vload(x + i));
+        else if (i < n)
+            acc[k] = fold(what, acc[k], vloadpart(x + i, n - i, identity));
+    }
+}
+
+/* acc = lanes of x[0..n), 1 <= n <= a chunk: blocks joined pairwise. */
+VFN void fold_lanes(int what, V *acc, const T *x, size_t n)
+{
+    V level[TG_CHUNK_LEVELS][NV]; /* [l]: a joined run of 2^l blocks that waits */
+    size_t block = 0;
+    for (;; ++block) {
+        const size_t left = n - block * LANES * TG_ROWS;
+        const bool is_last = left <= LANES * TG_ROWS;
+        fold_block(what, acc, x + block * LANES * TG_ROWS, is_last ? left : LANES * TG_ROWS);
+        if (is_last)
+            break;
+        int l = 0;
+        for (size_t b = block; b & 1; b >>= 1, ++l)
+            for (int k = 0; k < NV; ++k)
+                acc[k] = fold(what, level[l][k], acc[k]);
+        for (int k = 0; k < NV; ++k)
+            level[l][k] = acc[k];
+    }
+    for (int l = 0; block; block >>= 1, ++l)
+        if (block & 1)
+            for (int k = 0; k < NV; ++k)
+                acc[k] = fold(what, level[l][k], acc[k]);
+}
+
+/* v[i] with v[i ^ 8], then 4, 2, 1: lane 0 holds the fold of all. */
+VFN T fold_across(int what, V v)
+{
+#if TG_VBYTES * 8 / TG_REAL >= 16
+    v = fold(
+        what, v,
+        __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+    v = fold(
+        what, v,
+        __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+    v = fold(
+        what, v,
+        __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+    v = fold(
+        what, v,
+        __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
+#elif TG_VBYTES * 8 / TG_REAL == 8
+    v = fold(what, v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+    v = fold(what, v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5));
+    v = fold(what, v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6));
+#elif TG_VBYTES * 8 / TG_REAL == 4
+    v = fold(what, v, __builtin_shufflevector(v, v, 2, 3, 0, 1));
+    v = fold(what, v, __builtin_shufflevector(v, v, 1, 0, 3, 2));
+#else
+    v = fold(what, v, __builtin_shufflevector(v, v, 1, 0));
+#endif
+    return v[0];
+}
+
+/* The fold of the first `used` elements' lanes; the other lanes are the identity, and folding
+ * those is exact, so they are skipped. */
+VFN T fold_vectors(int what, V *acc, size_t used)
+{
+    for (int half = NV / 2; half; half /= 2)
+        if (used > (size_t)(half * L))
+            for (int k = 0; k < half; ++k)
+                acc[k] = fold(what, acc[k], acc[k + half]);
+    return fold_across(what, acc[0]);
+}
+
+/* out[i] = fold of x[i * stride + 0..n). */
+VFN void fold_rows(int what, T *out, const T *x, int64_t stride, size_t rows, size_t n)
+{
+    const V identity = fold_identity(what);
+    if (n <= (size_t)L) {
+        for (size_t i = 0; i < rows; ++i, x += stride)
+            out[i] = canon1(fold_across(what, vloadpart(x, n, identity)));
+        return;
+    }
+    for (size_t i = 0; i < rows; ++i, x += stride) {
+        V acc[NV];
+        if (n <= LANES * TG_ROWS)
+            fold_block(what, acc, x, n);
+        else
+            fold_lanes(what, acc, x, n);
+        out[i] = canon1(fold_vectors(what, acc, n));
+    }
+}
+
+/* --- columns ------------------------------------------------------------------------------- */
+
+/* v = row[0..nv * L), or the first `part` columns of one vector. */
+VFN void load_group(V *v, const T *row, int nv, size_t part, V fill)
+{
+    if (part)
+        v[0] = vloadpart(row, part, fill);
+    else
+        for (int k = 0; k < nv; ++k)
+            v[k] = vload(row + k * L);
+}
+
+/* Where the blocks of a panel of columns wait to be joined. */
+typedef struct FN(panel) {
+    T level[TG_CHUNK_LEVELS][TG_PANEL_BYTES / sizeof(T)];
+} FN(panel);
+
+/* One block of nv vectors of columns (part: the first columns of one vector, nv is 1): fold its
+ * rows in order, join it with what waits at column c of the panel, and leave it there or, if
+ * it is the last block, in out. The tree is fold_lanes', a column taking the place of a lane. */
+VFN void column_group(int what, T *out, FN(panel) * panel, size_t c, const T *x, int64_t stride,
+                      size_t rows, size_t block, bool is_last, int nv, size_t part)
+{
+    V acc[4], v[4];
+    load_group(acc, x, nv, part, vset(0));
+    for (size_t r = 1; r < rows; ++r) {
+        x += stride;
+        load_group(v, x, nv, part, vset(0));
+        for (int k = 0; k < nv; ++k)
+            acc[k] = fold(what, acc[k], v[k]);
+    }
+    int l = 0;
+    for (; is_last ? block != 0 : block & 1; block >>= 1, ++l)
+        if (block & 1)
+            for (int k = 0; k < nv; ++k)
+                acc[k] = fold(what, vload(panel->level[l] + c + k * L), acc[k]);
+    if (!is_last)
+        for (int k = 0; k < nv; ++k)
+            vstore(panel->level[l] + c + k * L, acc[k]);
+    else if (part)
+        vstorepart(out + c, vcanon(acc[0]), part);
+    else
+        for (int k = 0; k < nv; ++k)
+            vstore(out + c + k * L, vcanon(acc[k]));
+}
+
+VFN void fold_columns(int what, T *out, const T *x, int64_t stride, size_t rows, size_t cols)
+{
+    FN(panel) panel;
+    const size_t wide = 4 * (size_t)L, one = (size_t)L;
+    for (size_t block = 0; block * TG_ROWS < rows; ++block, x += TG_ROWS * stride) {
+        const size_t left = rows - block * TG_ROWS, n = left < TG_ROWS ? left : TG_ROWS;
+        const bool is_last = left <= TG_ROWS;
+        size_t c = 0;
+        for (; c + wide <= cols; c += wide)
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 4, 0);
+        for (; c + one <= cols; c += one)
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 1, 0);
+        if (c < cols)
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 1, cols - c);
+    }
+}
+
+/* --- joining chunks -------------------------------------------------------------------------- */
+
+VFN void join_parts(int what, T *parts, size_t n, size_t width)
+{
+    for (size_t step = 1; step < n; step *= 2)
+        for (size_t i = 0; i + step < n; i += 2 * step) {
+            T *a = parts + i * width;
+            const T *b = a + step * width;
+            for (size_t c = 0; c < width; c += (size_t)L)
+                vstore(a + c, fold(what, vload(a + c), vload(b + c)));
+        }
+}
+
+/* --- the kernels ----------------------------------------------------------------------------- */
+
+static void FN(reduce_rows)(int what, void *out, const void *x, int64_t stride, size_t rows,
+                            size_t n)
+{
+    switch (what) {
+    case TG_FOLD_SUM: fold_rows(TG_FOLD_SUM, out, x, stride, rows, n); break;
+    case TG_FOLD_PROD: fold_rows(TG_FOLD_PROD, out, x, stride, rows, n); break;
+    case TG_FOLD_MAX: fold_rows(TG_FOLD_MAX, out, x, stride, rows, n); break;
+    default: fold_rows(TG_FOLD_MIN, out, x, stride, rows, n); break;
+    }
+}
+
+VFN void lanes_to(int what, T *lanes, const T *x, size_t n)
+{
+    V acc[NV];
+    fold_lanes(what, acc, x, n);
+    for (int k = 0; k < NV; ++k)
+        vstore(lanes + k * L, acc[k]);
+}
+
+static void FN(reduce_lanes)(int what, void *lanes, const void *x, size_t n)
+{
+    switch (what) {
+    case TG_FOLD_SUM: lanes_to(TG_FOLD_SUM, lanes, x, n); break;
+    case TG_FOLD_PROD: lanes_to(TG_FOLD_PROD, lanes, x, n); break;
+    case TG_FOLD_MAX: lanes_to(TG_FOLD_MAX, lanes, x, n); break;
+    default: lanes_to(TG_FOLD_MIN, lanes, x, n); break;
+    }
+}
+
+static void FN(reduce_join)(int what, void *parts, size_t n, size_t width)
+{
+    switch (what) {
+    case TG_FOLD_SUM: join_parts(TG_FOLD_SUM, parts, n, width); break;
+    case TG_FOLD_PROD: join_parts(TG_FOLD_PROD, parts, n, width); break;
+    case TG_FOLD_MAX: join_parts(TG_FOLD_MAX, parts, n, width); break;
+    default: join_parts(TG_FOLD_MIN, parts, n, width); break;
+    }
+}
+
+static void FN(reduce_finish)(int what, void *out, const void *lanes)
+{
+    FN(reduce_rows)(what, out, lanes, 0, 1, LANES);
+}
+
+static void FN(reduce_columns)(int what, void *out, const void *x, int64_t stride, size_t rows,
+                               size_t cols)
+{
+    switch (what) {
+    case TG_FOLD_SUM: fold_columns(TG_FOLD_SUM, out, x, stride, rows, cols); break;
+    case TG_FOLD_PROD: fold_columns(TG_FOLD_PROD, out, x, stride, rows, cols); break;
+    case TG_FOLD_MAX: fold_columns(TG_FOLD_MAX, out, x, stride, rows, cols); break;
+    default: fold_columns(TG_FOLD_MIN, out, x, stride, rows, cols); break;
+    }
+}
+
+#include "scan.inc.c"
+
+static const tg_reduce_kernels FN(reduce_kernels) = {
+    .rows = FN(reduce_rows),
+    .lanes = FN(reduce_lanes),
+    .join = FN(reduce_join),
+    .finish = FN(reduce_finish),
+    .columns = FN(reduce_columns),
+    .arg_rows = FN(reduce_arg_rows),
+    .arg_columns = FN(reduce_arg_columns),
+    .cumsum_rows = FN(reduce_cumsum_rows),
+    .cumsum_columns = FN(reduce_cumsum_columns),
+    .scatter_add = FN(reduce_scatter_add),
+};

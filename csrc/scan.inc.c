@@ -1,0 +1,167 @@
+/* scan.inc.c: the kernels of reduce.h that are no folds, for one ISA and dtype: positions of
+ * extremes, running sums, scatter-adds. Included by reduce.inc.c, whose fold_block they use. */
+#define first_lane FN(first_lane)
+#define first_equal FN(first_equal)
+#define arg_row FN(arg_row)
+#define arg_column_group FN(arg_column_group)
+#define arg_columns_of FN(arg_columns_of)
+
+/* --- positions ------------------------------------------------------------------------------- */
+
+/* The first lane of a mask that is not empty. */
+VFN int first_lane(M m)
+{
+#if defined TG_ISA_AVX512
+    return __builtin_ctz(m);
+#elif defined TG_ISA_AVX2 && TG_REAL == 32
+    return __builtin_ctz((unsigned)_mm256_movemask_ps((__m256)m));
+#elif defined TG_ISA_AVX2
+    return __builtin_ctz((unsigned)_mm256_movemask_pd((__m256d)m));
+#else
+    int i = 0;
+    while (!m[i])
+        ++i;
+    return i;
+#endif
+}
+
+/* Position of the first element of x[0..n) equal to best, or of the first nan if best is one.
+ * There is one. */
+VFN size_t first_equal(const T *x, size_t n, T best)
+{
+    const V b = vset(best);
+    const bool is_nan = best != best;
+    for (size_t i = 0;; i += (size_t)L) {
+        const V v = n - i >= (size_t)L ? vload(x + i) : vloadpart(x + i, n - i, vset(0));
+        const M m = is_nan ? vne(v, v) : veq(v, b);
+        if (vany(m))
+            return i + (size_t)first_lane(m);
+    }
+}
+
+/* The best of each block is found at full speed; only the winning block is searched. */
+VFN int64_t arg_row(int what, const T *x, size_t n)
+{
+    if (n <= (size_t)L) {
+        const V v = vloadpart(x, n, fold_identity(what));
+        const T best = fold_across(what, v);
+        return first_lane(best != best ? vne(v, v) : veq(v, vset(best)));
+    }
+    const size_t block = 16 * LANES * TG_ROWS;
+    T best = 0;
+    size_t winner = 0;
+    for (size_t i = 0; i < n; i += block) {
+        const size_t left = n - i;
+        V acc[NV];
+        fold_block(what, acc, x + i, left < block ? left : block);
+        const T v = fold_vectors(what, acc, left);
+        if (i == 0 || v != v || (what == TG_FOLD_MAX ? v > best : v < best)) {
+            best = v;
+            winner = i;
+        }
+        if (v != v)
+            break;
+    }
+    return (int64_t)(winner + first_equal(x + winner, n - winner, best));
+}
+
+/* One vector of columns (part: its first columns). */
+VFN void arg_column_group(int what, int64_t *out, const T *x, int64_t stride, size_t rows,
+                          size_t part)
+{
+    V best = part ? vloadpart(x, part, vset(0)) : vload(x);
+    V where = vfrombits(viset(0));
+    for (size_t r = 1; r < rows; ++r) {
+        x += stride;
+        const V v = part ? vloadpart(x, part, vset(0)) : vload(x);
+        const M beats = what == TG_FOLD_MAX ? vlt(best, v) : vlt(v, best);
+        const M wins = beats | (vne(v, v) & veq(best, best));
+        best = vselect(wins, v, best);
+        where = vselect(wins, vfrombits(viset((IT)r)), where);
+    }
+    IT index[TG_VBYTES / sizeof(T)];
+    memcpy(index, &where, sizeof index);
+    for (size_t c = 0; c < (part ? part : (size_t)L); ++c)
+        out[c] = index[c];
+}
+
+VFN void arg_columns_of(int what, int64_t *out, const T *x, int64_t stride, size_t rows,
+                        size_t cols)
+{
+    size_t c = 0;
+    for (; c + (size_t)L <= cols; c += (size_t)L)
+        arg_column_group(what, out + c, x + c, stride, rows, 0);
+    if (c < cols)
+        arg_column_group(what, out + c, x + c, stride, rows, cols - c);
+}
+
+static void FN(reduce_arg_rows)(int what, int64_t *out, const void *x, int64_t stride,
+                                size_t rows, size_t n)
+{
+    const T *row = x;
+    for (size_t i = 0; i < rows; ++i, row += stride)
+        out[i] =
+            what == TG_FOLD_MAX ? arg_row(TG_FOLD_MAX, row, n) : arg_row(TG_FOLD_MIN, row, n);
+}
+
+static void FN(reduce_arg_columns)(int what, int64_t *out, const void *x, int64_t stride,
+                                   size_t rows, size_t cols)
+{
+    if (what == TG_FOLD_MAX)
+        arg_columns_of(TG_FOLD_MAX, out, x, stride, rows, cols);
+    else
+        arg_columns_of(TG_FOLD_MIN, out, x, stride, rows, cols);
+}
+
+/* --- running sums ------------------------------------------------------------------------ */
+
+/* Each sum waits for the one before: four rows at a time hide the latency. */
+static void FN(reduce_cumsum_rows)(void *out, const void *in, size_t rows, size_t n)
+{
+    T *y = out;
+    const T *x = in;
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4, x += 4 * n, y += 4 * n) {
+        T a = K(-0.0), b = K(-0.0), c = K(-0.0), d = K(-0.0);
+        for (size_t k = 0; k < n; ++k) {
+            y[k] = canon1(a += x[k]);
+            y[n + k] = canon1(b += x[n + k]);
+            y[2 * n + k] = canon1(c += x[2 * n + k]);
+            y[3 * n + k] = canon1(d += x[3 * n + k]);
+        }
+    }
+    for (; i < rows; ++i, x += n, y += n) {
+        T a = K(-0.0);
+        for (size_t k = 0; k < n; ++k)
+            y[k] = canon1(a += x[k]);
+    }
+}
+
+static void FN(reduce_cumsum_columns)(void *out, const void *in, size_t rows, size_t cols)
+{
+    T *y = out;
+    const T *x = in;
+    for (size_t r = 0; r < rows; ++r, x += cols, y += cols) {
+        size_t c = 0;
+        for (; c + (size_t)L <= cols; c += (size_t)L)
+            vstore(y + c, vcanon(r ? vload(y + c - cols) + vload(x + c) : vload(x + c)));
+        for (; c < cols; ++c)
+            y[c] = canon1(r ? y[c - cols] + x[c] : x[c]);
+    }
+}
+
+/* --- scatter-add ------------------------------------------------------------------------- */
+
+static void FN(reduce_scatter_add)(void *dx, const void *ct, const int64_t *index, size_t count,
+                                   int64_t n, size_t inner)
+{
+    const T *from = ct;
+    for (size_t j = 0; j < count; ++j, from += inner) {
+        T *to = (T *)dx + (index[j] < 0 ? index[j] + n : index[j]) * (int64_t)inner;
+        size_t k = 0;
+        for (; k + (size_t)L <= inner; k += (size_t)L)
+            vstore(to + k, vcanon(vload(to + k) + vload(from + k)));
+        for (; k < inner; ++k)
+            to[k] = canon1(to[k] + from[k]);
+    }
+}
