@@ -28,12 +28,14 @@ typedef struct template {
     uint64_t hash;
     size_t key_words;
     int64_t *key;
+    int in_use;                          /* long kernels let other threads in meanwhile */
     int n_steps, n_constants, result;
     step *steps;
     int *codes;                          /* values[j]: constants first, then the steps */
     int *last_use;                       /* per value: the step after which it is dropped */
     int64_t *params;
     tg_tensor **constants;
+    struct template *next;
 } template;
 
 static template **cache;                 /* open addressing */
@@ -111,26 +113,46 @@ static void template_free(template *t)
     free(t);
 }
 
+static void place(template *t)
+{
+    size_t i = t->hash & (cache_size - 1);
+    while (cache[i])
+        i = (i + 1) & (cache_size - 1);
+    cache[i] = t;
+    ++n_cached;
+}
+
+void tg_templates_clear(void)
+{
+    template *kept = NULL;               /* those at work stay */
+    for (size_t i = 0; i < cache_size; ++i) {
+        template *t = cache[i];
+        cache[i] = NULL;
+        if (t && t->in_use) {
+            t->next = kept;
+            kept = t;
+        } else {
+            template_free(t);
+        }
+    }
+    n_cached = 0;
+    for (; kept; kept = kept->next)
+        place(kept);
+}
+
 static bool insert(template *t)
 {
-    if (n_cached >= MAX_CACHED) {        /* shapes keep changing: start over */
-        for (size_t i = 0; i < cache_size; ++i) {
-            template_free(cache[i]);
-            cache[i] = NULL;
-        }
-        n_cached = 0;
-    }
+    if (n_cached >= MAX_CACHED)          /* shapes keep changing: start over */
+        tg_templates_clear();
+    if (n_cached >= MAX_CACHED)
+        return false;                    /* all of them at work */
     if (!cache) {
         cache = calloc(2 * MAX_CACHED, sizeof *cache);
         if (!cache)
             return false;
         cache_size = 2 * MAX_CACHED;
     }
-    size_t i = t->hash & (cache_size - 1);
-    while (cache[i])
-        i = (i + 1) & (cache_size - 1);
-    cache[i] = t;
-    ++n_cached;
+    place(t);
     return true;
 }
 
@@ -339,17 +361,12 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     int64_t key[MAX_KEY];
     const size_t words = signature(key, rule);
     const uint64_t hash = hash_words(key, words);
-    const template *t = words ? find(hash, key, words) : NULL;
-    if (t)
-        return instantiate(t, rule, result);
-    return define(rule, result, hash, key, words, python, context);
-}
-
-void tg_templates_clear(void)
-{
-    for (size_t i = 0; i < cache_size; ++i) {
-        template_free(cache[i]);
-        cache[i] = NULL;
+    template *t = words ? find(hash, key, words) : NULL;
+    if (t) {
+        ++t->in_use;
+        const int status = instantiate(t, rule, result);
+        --t->in_use;
+        return status;
     }
-    n_cached = 0;
+    return define(rule, result, hash, key, words, python, context);
 }
