@@ -73,6 +73,9 @@ VFN V vfrombits(VI v) { return (V)v; }
  * vlt vle veq vne: false on nan, but vne: true    vselect(m, a, b): m ? a : b, bit for bit
  * vmin(a, b): a < b ? a : b                       vmax(a, b): a > b ? a : b  (b if either is nan)
  * vnot(m), vany(m)                                vround: half to even; vfloor, vceil, vtrunc
+ * vscale(y, t): y 2^k rounded once, t = k + 1.5 * 2^mantissa bits (k an integer in its low bits),
+ *   y 2^(k/2) not below the normal numbers
+ * vlookup(table, i): table[i] of 32 entries; i's higher bits do not count
  * vloadbool(p), vstorebool(p, m): L bytes of 0/1 (any nonzero byte is true) */
 #define vfma FN(vfma)
 #define vsqrt FN(vsqrt)
@@ -91,6 +94,8 @@ VFN V vfrombits(VI v) { return (V)v; }
 #define vfloor FN(vfloor)
 #define vceil FN(vceil)
 #define vtrunc FN(vtrunc)
+#define vscale FN(vscale)
+#define vlookup FN(vlookup)
 #define vloadbool FN(vloadbool)
 #define vstorebool FN(vstorebool)
 #define vabs FN(vabs)

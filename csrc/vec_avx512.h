@@ -33,6 +33,25 @@ VFN V vfloor(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_NEG_INF); }
 VFN V vceil(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_POS_INF); }
 VFN V vtrunc(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_ZERO); }
 
+VFN V vscale(V y, V t)
+{
+    return (V)X(_mm512_scalef)(y, t - K(1.5) * (T)((IT)1 << MANTISSA_BITS));
+}
+
+#if TG_REAL == 32
+VFN V vlookup(const float *table, VI i)
+{
+    return (V)_mm512_permutex2var_ps(vload(table), (__m512i)i, vload(table + 16));
+}
+#else
+VFN V vlookup(const double *table, VI i)
+{
+    V low = (V)_mm512_permutex2var_pd(vload(table), (__m512i)i, vload(table + 8));
+    V high = (V)_mm512_permutex2var_pd(vload(table + 16), (__m512i)i, vload(table + 24));
+    return vselect(_mm512_test_epi64_mask((__m512i)i, _mm512_set1_epi64(16)), high, low);
+}
+#endif
+
 #if TG_REAL == 32
 VFN M vloadbool(const uint8_t *p)
 {

@@ -80,6 +80,43 @@ VFN V vtrunc(V x)
 }
 #endif
 
+#if defined TG_ISA_AVX2 && TG_REAL == 32
+/* Four tables of eight; several times faster than a gather. */
+VFN V vlookup(const float *table, VI i)
+{
+    V part[4];
+    for (int k = 0; k < 4; ++k)
+        part[k] = (V)_mm256_permutevar8x32_ps(vload(table + 8 * k), (__m256i)i);
+    const V bit3 = vfrombits(i << 28), bit4 = vfrombits(i << 27);
+    V low = (V)_mm256_blendv_ps(part[0], part[1], bit3);
+    V high = (V)_mm256_blendv_ps(part[2], part[3], bit3);
+    return (V)_mm256_blendv_ps(low, high, bit4);
+}
+#elif defined TG_ISA_AVX2
+VFN V vlookup(const double *table, VI i)
+{
+    return (V)_mm256_i64gather_pd(table, (__m256i)(i & 31), 8);
+}
+#else
+VFN V vlookup(const T *table, VI i)
+{
+    V r;
+    for (int lane = 0; lane < L; ++lane)
+        r[lane] = table[i[lane] & 31];
+    return r;
+}
+#endif
+
+/* In two steps, since 2^k itself may be out of range; only the second can round. */
+VFN V vscale(V y, V t)
+{
+    VI k = vbits(t) - vbits(vset(K(1.5) * (T)((IT)1 << MANTISSA_BITS)));
+    VI half = k >> 1, one = vbits(vset(1));
+    V first = vfrombits((half << MANTISSA_BITS) + one);
+    V second = vfrombits(((k - half) << MANTISSA_BITS) + one);
+    return y * first * second;
+}
+
 VFN M vloadbool(const uint8_t *p)
 {
     FN(bytes) b;

@@ -1,4 +1,6 @@
-/* vmath.inc.h: vector math. */
+/* vmath.inc.h: what the rows of ops.def call, for one (ISA, dtype). */
+#include "vexp.inc.h"
+
 #define vzmul FN(vzmul)
 #define vsign FN(vsign)
 #define vmaximum FN(vmaximum)

@@ -1,0 +1,206 @@
+"""Fit the polynomials of csrc/vmath*.inc.h. Needs mpmath.
+
+    python tools/remez.py            every fit: coefficients and error
+    python tools/remez.py exp_f32    one of them
+
+Each fit is P(t) = sum c[i] t**powers[i] against a function on an interval, minimising the largest
+weighted error (Lawson's iteration, which unlike Remez' exchange does not mind weights and bases
+that vanish inside the interval), with the coefficients rounded to the dtype one by one, the lowest
+power first and the others fitted again after each: what is left of the rounding error then goes
+where it weighs least.
+"""
+
+import struct
+import sys
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+from mpmath import mp, mpf
+
+mp.prec = 160
+
+
+def as_float(x, dtype):
+    """x rounded to float32 or float64."""
+    if dtype == "f32":
+        return mpf(struct.unpack("f", struct.pack("f", float(x)))[0])
+    return mpf(float(x))
+
+
+def literal(c, dtype):
+    """C's hexadecimal constant."""
+    mantissa, exponent = float(c).hex().split("p")
+    if dtype == "f32":
+        mantissa = mantissa[:-7] if len(mantissa) > 12 else mantissa
+    return f"{mantissa}p{exponent}{'f' if dtype == 'f32' else ''}"
+
+
+@dataclass
+class Fit:
+    f: Callable
+    lo: object
+    hi: object
+    powers: range
+    dtype: str
+    weight: Callable = lambda t: mpf(1)  # error counted as weight(t) * (P(t) - f(t))
+
+
+def chebyshev_grid(lo, hi, n):
+    half, middle = (mpf(hi) - lo) / 2, (mpf(hi) + lo) / 2
+    return [middle - half * mp.cos(mp.pi * (2 * i + 1) / (2 * n)) for i in range(n)]
+
+
+class Grid:
+    """Weighted errors of coefficients at Chebyshev points, and the best free coefficients."""
+
+    def __init__(self, fit, n):
+        self.fit = fit
+        self.points = chebyshev_grid(fit.lo, fit.hi, n)
+        self.f = [fit.f(t) for t in self.points]
+        self.weight = [fit.weight(t) for t in self.points]
+        scale = max(abs(self.points[0]), abs(self.points[-1]))
+        self.scales = [scale**p for p in fit.powers]
+        self.basis = np.array([[float(w * (t / scale) ** p) for p in fit.powers]
+                               for t, w in zip(self.points, self.weight)])
+
+    def errors(self, coefficients):
+        step = self.fit.powers.step
+        errors = []
+        for t, f, w in zip(self.points, self.f, self.weight):
+            value = mp.polyval(coefficients[::-1], t**step) * t**self.fit.powers[0]
+            errors.append(w * (value - f))
+        return errors
+
+    def minimax(self, fixed, start, rounds=40):
+        """Lawson's iteration: least squares, weights multiplied by the errors each round. The
+        corrections are solved in float64, the errors they correct are exact."""
+        n = len(fixed)
+        current, best = list(start), None
+        weights = np.ones(len(self.points))
+        for _ in range(rounds):
+            exact = self.errors(current)
+            size = max(abs(e) for e in exact)
+            errors = np.array([float(e / size) for e in exact])
+            if best is None or size < best[1]:
+                best = list(current), size
+            root = np.sqrt(weights)
+            delta = np.linalg.lstsq(self.basis[:, n:] * root[:, None], -errors * root,
+                                    rcond=1e-15)[0]
+            for i, d in enumerate(delta):
+                current[n + i] += mpf(float(d)) * size / self.scales[n + i]
+            weights *= np.abs(errors + self.basis[:, n:] @ delta)
+            weights /= weights.max()
+            weights += 1e-12
+        return best
+
+
+def run(fit):
+    grid = Grid(fit, 12 * len(fit.powers) + 60)
+    zero = [mpf(0)] * len(fit.powers)
+    best, ideal = grid.minimax([], zero, rounds=80)
+    for i in range(len(best)):
+        best[i] = as_float(best[i], fit.dtype)
+        if i + 1 < len(best):
+            best, _ = grid.minimax(best[: i + 1], best)
+    return best, ideal, max(abs(e) for e in Grid(fit, 700).errors(best))
+
+
+def safe(f, limit):
+    """f, or its limit where 0 / 0."""
+    return lambda t: f(t) if t != 0 else mpf(limit)
+
+
+# A shade past the reduction's bound, and not symmetric: a node at 0, where some weights vanish,
+# would make the system singular.
+def around(bound):
+    return {"lo": -mpf(bound) * mpf("1.0013"), "hi": mpf(bound) * mpf("1.001")}
+
+
+def log_interval():
+    return {"lo": mp.sqrt(mpf(1) / 2) - 1 - mpf("1e-4"), "hi": mp.sqrt(2) - 1 + mpf("1e-4")}
+
+
+def log_tail(base):
+    """(log_base(1 + f) - f / ln(base)) / f^2"""
+    return safe(lambda f: (mp.log1p(f) - f) / f**2 / mp.log(base), -0.5 / mp.log(base))
+
+
+def over_log(base):
+    """The weight that makes log_tail's error relative to the logarithm."""
+    return safe(lambda f: f**2 * mp.log(base) / mp.log1p(f), 0)
+
+
+def odd_tail(f, slope):
+    """(f(x) / x - f'(0)) / z as a function of z = x^2."""
+    return lambda z: (f(mp.sqrt(z)) / mp.sqrt(z) - slope) / z
+
+
+def odd(f, bound, n, dtype, slope=1):
+    """f(x) = x (slope + z P(z)), z = x^2, relative error."""
+    return Fit(odd_tail(f, slope), mpf("1e-6"), mpf(bound) ** 2 * mpf("1.001"), range(n), dtype,
+               weight=lambda z: z * mp.sqrt(z) / f(mp.sqrt(z)))
+
+
+HALF_LN2 = mp.log(2) / 2
+FITS = {}
+for dtype, small in (("f32", True), ("f64", False)):
+    def fit(name, *args, **kwargs):
+        FITS[f"{name}_{dtype}"] = Fit(*args, dtype=dtype, **kwargs)
+
+    # exp(r) = 1 + r + r^2 P(r), error relative to exp
+    fit("exp", safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5), powers=range(5 if small else 10),
+        weight=lambda r: r**2 / mp.exp(r), **around(HALF_LN2))
+    # the same, error relative to expm1
+    fit("expm1", safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5), powers=range(6 if small else 11),
+        weight=safe(lambda r: r**2 / mp.expm1(r), 0), **around(HALF_LN2))
+    # sinh(r) = r + r^3 P(r^2); cosh(r) = 1 + r^2 P(r^2)
+    FITS[f"sinh_{dtype}"] = odd(mp.sinh, HALF_LN2, 2 if small else 5, dtype)
+    fit("cosh", lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mpf("1e-6"), HALF_LN2**2 * mpf("1.001"),
+        range(3 if small else 6), weight=lambda z: z)
+    if small:  # log_b(1 + f) = f / ln b + f^2 P(f)
+        for name, base in (("log", mp.e), ("log2", 2), ("log10", 10)):
+            fit(name, log_tail(base), powers=range(9), weight=over_log(base), **log_interval())
+    else:      # log(1 + f) = 2 s + s^3 P(s^2), s = f / (2 + f)
+        FITS["log_f64"] = odd(lambda s: 2 * mp.atanh(s), mp.sqrt(2) - 1, 7, dtype, slope=2)
+        FITS["log_f64"].hi = (1 / (2 * mp.sqrt(2) + 3)) ** 2 * mpf("1.001")
+    # sin(r) = r + r^3 P(r^2)
+    FITS[f"sin_{dtype}"] = odd(mp.sin, mp.pi / 2, 4 if small else 9, dtype)
+    # tanh(x) = x + x^3 P(x^2) for small x
+    FITS[f"tanh_{dtype}"] = odd(mp.tanh, mpf("0.625"), 5 if small else 11, dtype)
+
+# tanh in float32 from a table: quarters of the binades from 1/8 to 16, the last cut at 9.02; below
+# 1/8 (entry 0) around 0. Each entry's base is a float near its middle where tanh is very nearly a
+# float, so that the constant term costs no half ULP.
+def tanh_table(degree=5):
+    edges = [mpf(0)] + [mpf(2) ** e * (4 + q) / 4 for e in range(-3, 3) for q in range(4)]
+    edges += [mpf(8), mpf("9.02")]
+    columns = []
+    for lo, hi in zip(edges, edges[1:]):
+        base = mpf(0)
+        if lo:
+            middle, step = as_float((lo + hi) / 2, "f32"), mpf(2) ** (mp.floor(mp.log(lo, 2)) - 23)
+            near = [middle + step * i for i in range(-400, 400)]
+            base = min(near, key=lambda b: abs(as_float(mp.tanh(b), "f32") - mp.tanh(b)))
+        c0 = as_float(mp.tanh(base), "f32")
+        fit = Fit(safe(lambda d: (mp.tanh(base + d) - c0) / d, 1), lo - base, hi - base,
+                  range(degree), "f32", weight=lambda d: abs(d) / mp.tanh(base + d))
+        if not lo:
+            fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / mp.tanh(d)
+        coefficients, _, worst = run(fit)
+        columns.append([base, c0, *coefficients])
+        print(f"/* [{float(lo):g}, {float(hi):g}): 2^{float(mp.log(worst, 2)):.1f} */")
+    for row in zip(*columns):
+        print("    {" + ", ".join(literal(c, "f32") for c in row) + "},")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or FITS:
+        if name == "tanh_table":
+            tanh_table()
+            continue
+        coefficients, ideal, worst = run(FITS[name])
+        print(f"/* {name}: error {float(worst):.3g} = 2^{float(mp.log(worst, 2)):.1f}"
+              f" (unrounded 2^{float(mp.log(ideal, 2)):.1f}) */")
+        for c in coefficients:
+            print(f"    {literal(c, FITS[name].dtype)},")
