@@ -73,6 +73,32 @@ int tg_op_copy(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     return TG_OK;
 }
 
+/* Write in[1] into the parameter in[0]; *out is a view of it. What programs keep for its effect. */
+int tg_op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                 const int64_t *p, int n_p)
+{
+    (void)op, (void)n_in, (void)p, (void)n_p;
+    tg_tensor *to = in[0], *from = in[1];
+    if (to->dtype != from->dtype || to->ndim != from->ndim ||
+        memcmp(to->dims, from->dims, to->ndim * sizeof *to->dims) != 0)
+        return tg_fail(TG_ESHAPE, "the value has another shape or dtype than the parameter");
+    tg_tensor *apart = NULL;             /* of a value that lies in the parameter itself */
+    if (to->buffer == from->buffer) {
+        if (!(apart = tg_new(from->dtype, from->ndim, tg_shape(from))))
+            return TG_EMEMORY;
+        tg_copy(apart, from);
+    }
+    *out = tg_view(to, to->ndim, tg_shape(to), tg_strides(to), 0);
+    if (*out) {
+        tg_copy(to, apart ? apart : from);
+        ++to->version;
+    }
+    tg_drop(apart);
+    return *out ? TG_OK : TG_EMEMORY;
+}
+
+bool tg_op_writes(int op) { return tg_ops[op].run == tg_op_assign; }
+
 int tg_settle(tg_tensor *t, tg_tensor **settled)
 {
     static int copy = -1;
@@ -83,4 +109,17 @@ int tg_settle(tg_tensor *t, tg_tensor **settled)
     if (copy < 0)
         copy = tg_op_find("copy");
     return tg_apply_op(copy, settled, 1, &t, 0, NULL);
+}
+
+int tg_assign(uint64_t parameter, uint64_t value)
+{
+    tg_tensor *in[2] = {tg_from_handle(parameter), tg_from_handle(value)}, *out = NULL;
+    if (!in[0] || !in[1])
+        return tg_fail(TG_ESTALE, "this Tensor is gone");
+    static int assign = -1;
+    if (assign < 0)
+        assign = tg_op_find("assign");
+    const int status = tg_apply_op(assign, &out, 2, in, 0, NULL);
+    tg_drop(out);
+    return status;
 }

@@ -149,8 +149,12 @@ uint64_t tg_pool_system_calls(void) { return system_calls; }
 
 enum { TINY = 16 };             /* data bytes that ride in the header's own block */
 
+_Thread_local struct tg_placement *tg_placing __attribute__((tls_model("initial-exec")));
+
 tg_buffer *tg_buffer_new(size_t bytes)
 {
+    if (tg_placing)
+        return tg_place_buffer(bytes);
     tg_buffer *b = tg_alloc(0);
     if (!b)
         return NULL;
@@ -180,6 +184,10 @@ void tg_buffer_drop(tg_buffer *b)
 {
     if (--b->refs)
         return;
+    if (b->size_class == TG_PLACED) {
+        tg_unplace_buffer(b);
+        return;
+    }
     if (b->size_class)
         tg_free(b->data, b->size_class);
     tg_free(b, 0);

@@ -400,11 +400,5 @@ int tg_add_tape_type(PyObject *module)
     tape_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "NativeTape", type) < 0)
         return TG_EPYTHON;
-    for (PyMethodDef *f = functions; f->ml_name; ++f) {
-        PyObject *o = PyCFunction_NewEx(f, NULL, NULL);
-        if (!o || PyObject_SetAttrString(module, f->ml_name, o) < 0)
-            return TG_EPYTHON;
-        Py_DECREF(o);
-    }
-    return TG_OK;
+    return tg_add_functions(module, functions);
 }

@@ -738,6 +738,17 @@ static PyMethodDef functions[] = {
 };
 #undef FAST
 
+int tg_add_functions(PyObject *module, PyMethodDef *f)
+{
+    for (; f->ml_name; ++f) {
+        PyObject *o = PyCFunction_NewEx(f, NULL, NULL);
+        if (!o || PyObject_SetAttrString(module, f->ml_name, o) < 0)
+            return TG_EPYTHON;
+        Py_DECREF(o);
+    }
+    return TG_OK;
+}
+
 int tg_python_init(void)
 {
     if (tg_python.base)
@@ -747,11 +758,8 @@ int tg_python_init(void)
     if (!base || PyObject_SetAttrString(module, "TensorBase", base) < 0)
         return TG_EPYTHON;
     tg_python.base = (PyTypeObject *)base;
-    for (PyMethodDef *f = functions; f->ml_name; ++f) {
-        PyObject *o = PyCFunction_NewEx(f, NULL, NULL);
-        if (!o || PyObject_SetAttrString(module, f->ml_name, o) < 0)
-            return TG_EPYTHON;
-        Py_DECREF(o);
-    }
-    return tg_add_tape_type(module);
+    int status = tg_add_functions(module, functions);
+    if (!status)
+        status = tg_add_tape_type(module);
+    return status ? status : tg_add_program_type(module);
 }

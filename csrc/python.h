@@ -43,6 +43,8 @@ PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
 void tg_mark_line(tg_list *list);                    /* sets list->line when lines are kept */
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
+int tg_add_functions(PyObject *module, PyMethodDef *functions);
 int tg_add_tape_type(PyObject *module);
+int tg_add_program_type(PyObject *module);
 
 #endif

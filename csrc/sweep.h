@@ -11,6 +11,7 @@ int tg_apply_op(int op, tg_tensor **out, int n_in, tg_tensor *const *in, int n_p
                 const int64_t *p);
 /* Append an op that ran elsewhere (in Python) and gave out. */
 int tg_record(const tg_call *call, tg_tensor *out);
+bool tg_op_writes(int op);                         /* changes its first operand */
 int tg_op_find(const char *name);                  /* -1: no such row */
 /* t unless it is a parameter that a writable NumPy view may change: then a recorded copy. */
 int tg_settle(tg_tensor *t, tg_tensor **settled);

@@ -128,7 +128,7 @@ static void entry_clear(tg_entry *e)
 
 static pthread_key_t thread_end;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
-static _Thread_local tg_list *here;
+static _Thread_local tg_list *here __attribute__((tls_model("initial-exec")));
 static uint64_t n_lists;
 
 static void list_free(tg_list *list)

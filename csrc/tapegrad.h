@@ -31,3 +31,32 @@ int tg_op_register(const char *name);          /* the new op's id, or negative *
 int tg_op_residuals(int op, int input, int mask);
 void tg_templates_clear(void);
 int tg_python_init(void);                      /* puts the Python types into tapegrad._core */
+
+/* --- optimizers (optim.c) --------------------------------------------------------------------
+ * One update of each of n parameters (handles) that has a .grad; the others are left alone.
+ * states[k * n + i] is state array k of parameter i: sgd: velocity, read if momentum != 0; adam:
+ * running means of the gradient and of its square and, if amsgrad, the largest of the second.
+ * steps[i] counts the parameter's updates. hyper: sgd: lr, momentum, dampening, weight_decay,
+ * nesterov, maximize; adam: lr, beta1, beta2, eps, weight_decay, is_decoupled, amsgrad, maximize.
+ * An error leaves everything as it was. TG_ENOKERNEL: a parameter is no float32 or float64. */
+int tg_sgd_step(int64_t n, const uint64_t *params, const uint64_t *states, int64_t *steps,
+                const double *hyper);
+int tg_adam_step(int64_t n, const uint64_t *params, const uint64_t *states, int64_t *steps,
+                 const double *hyper);
+/* *norm = the square root of the sum of all gradients' squares, added up in double. */
+int tg_grad_norm(int64_t n, const uint64_t *params, double *norm);
+
+/* --- random numbers (random.c) ---------------------------------------------------------------
+ * n numbers of the Philox 4x32-10 stream (seed, counter) into memory of the caller. float32 and
+ * bernoulli use one 32-bit word a number, the others two; the caller moves its counter on by the
+ * 128-bit blocks used. uniform: low + width * [0, 1); dtype: TG_F32, TG_F64, else TG_ENOKERNEL.
+ * bernoulli: 1 with probability p. integers: in [low, low + range). philox: one block. */
+void tg_philox(uint32_t words[4], uint64_t seed, const uint32_t counter[4]);
+int tg_random_uniform(int dtype, void *out, int64_t n, double low, double width, uint64_t seed,
+                      uint64_t counter);
+int tg_random_normal(int dtype, void *out, int64_t n, double mean, double std, uint64_t seed,
+                     uint64_t counter);
+int tg_random_bernoulli(uint8_t *out, int64_t n, double p, uint64_t seed, uint64_t counter);
+int tg_random_integers(int64_t *out, int64_t n, int64_t low, uint64_t range, uint64_t seed,
+                       uint64_t counter);
+int tg_random_permutation(int64_t *out, int64_t n, uint64_t seed, uint64_t counter);

@@ -97,28 +97,32 @@ static int64_t *dims_for(tg_tensor *t, int ndim)
     return tg_alloc(tg_class_of(2 * (size_t)ndim * sizeof(int64_t)));
 }
 
+/* A record out of the table, dims set; NULL: out of memory. */
+static tg_tensor *take_record(int ndim)
+{
+    if (!free_records && !grow_table())
+        return NULL;
+    tg_tensor *t = free_records;
+    int64_t *dims = dims_for(t, ndim);
+    if (!dims)
+        return NULL;
+    free_records = (tg_tensor *)(void *)t->buffer;
+    t->dims = dims;
+    return t;
+}
+
 /* A record with refs = uses = 1 and room for dims; data unset. */
 static tg_tensor *record_new(int dtype, int ndim)
 {
-    tg_tensor *t = free_records;
+    tg_tensor *t = tg_placing ? tg_place_record(ndim) : take_record(ndim);
     if (!t) {
-        if (!grow_table()) {
-            tg_fail_memory();
-            return NULL;
-        }
-        t = free_records;
-    }
-    int64_t *dims = dims_for(t, ndim);
-    if (!dims) {
         tg_fail_memory();
         return NULL;
     }
-    free_records = (tg_tensor *)(void *)t->buffer;
     t->refs = t->uses = 1;
     t->dtype = (uint8_t)dtype;
     t->ndim = (uint8_t)ndim;
     t->flags = 0;
-    t->dims = dims;
     t->node = 0;
     t->tape = NULL;
     t->grad = NULL;
@@ -129,6 +133,8 @@ static tg_tensor *record_new(int dtype, int ndim)
 
 static void record_free(tg_tensor *t)
 {
+    if (t->index == TG_PLACED)
+        return;                      /* its program's, for the next run */
     if (t->ndim > 2)
         tg_free(t->dims, tg_class_of(2 * (size_t)t->ndim * sizeof(int64_t)));
     if (++t->gen == 0)               /* 0 never names a live record */
@@ -295,27 +301,5 @@ int tg_touch(uint64_t handle)
     if (!t)
         return tg_fail(TG_ESTALE, "this Tensor is gone");
     ++t->version;
-    return TG_OK;
-}
-
-int tg_assign(uint64_t parameter, uint64_t value)
-{
-    tg_tensor *p = tg_from_handle(parameter), *v = tg_from_handle(value);
-    if (!p || !v || !p->data || !v->data)
-        return tg_fail(TG_ESTALE, "this Tensor is gone");
-    if (p->dtype != v->dtype || p->ndim != v->ndim ||
-        memcmp(p->dims, v->dims, p->ndim * sizeof *p->dims) != 0)
-        return tg_fail(TG_ESHAPE, "assign: the value has another shape or dtype");
-    ++p->version;
-    if (p->buffer == v->buffer) {    /* may overlap */
-        tg_tensor *copy = tg_new(v->dtype, v->ndim, tg_shape(v));
-        if (!copy)
-            return TG_EMEMORY;
-        tg_copy(copy, v);
-        tg_copy(p, copy);
-        tg_drop(copy);
-    } else {
-        tg_copy(p, v);
-    }
     return TG_OK;
 }
