@@ -12,6 +12,7 @@
 #include "elementwise.inc.c"
 #include "reduce.inc.c"
 #include "softmax.inc.c"
+#include "optim.inc.c"
 #undef TG_REAL
 
 #define TG_REAL 64
@@ -20,6 +21,7 @@
 #include "elementwise.inc.c"
 #include "reduce.inc.c"
 #include "softmax.inc.c"
+#include "optim.inc.c"
 #undef TG_REAL
 
 #include "cast.inc.c"
@@ -29,6 +31,7 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .map = {&map_kernels_f32, &map_kernels_f64},
     .reduce = {&reduce_kernels_f32, &reduce_kernels_f64},
     .softmax = {&softmax_kernels_f32, &softmax_kernels_f64},
+    .optim = {&optim_kernels_f32, &optim_kernels_f64},
     .cast =
         {
 #define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,

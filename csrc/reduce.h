@@ -19,7 +19,8 @@
 
 #include "core.h"
 
-enum { TG_FOLD_SUM, TG_FOLD_PROD, TG_FOLD_MAX, TG_FOLD_MIN };
+/* MAX_NUMBER: for kernels that do not care what they get where there is a nan. */
+enum { TG_FOLD_SUM, TG_FOLD_PROD, TG_FOLD_MAX, TG_FOLD_MIN, TG_FOLD_MAX_NUMBER };
 
 enum {
     TG_LANE_BYTES = 256,        /* 64 float lanes, 32 double ones */

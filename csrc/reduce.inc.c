@@ -29,6 +29,7 @@ VFN V fold(int what, V a, V b)
     case TG_FOLD_SUM: return a + b;
     case TG_FOLD_PROD: return a * b;
     case TG_FOLD_MAX: return vmaximum(a, b);
+    case TG_FOLD_MAX_NUMBER: return vmax(a, b);
     default: return vminimum(a, b);
     }
 }

@@ -3,19 +3,10 @@
 #define term_block FN(term_block)
 #define term_sum FN(term_sum)
 #define row_max FN(row_max)
+#define max_across FN(max_across)
 #define finite_or_zero FN(finite_or_zero)
 #define row_stats FN(row_stats)
 #define softmax_row FN(softmax_row)
-
-#if !__has_include("vlog.inc.h")
-  #define vlog FN(vlog)
-VFN V vlog(V x)
-{
-    for (int i = 0; i < L; ++i)
-        x[i] = (T)__builtin_log(x[i]);
-    return x;
-}
-#endif
 
 /* --- sums of terms --------------------------------------------------------------------------- */
 
@@ -84,14 +75,30 @@ VFN T term_sum(int what, const T *x, const T *y, T *out, T max, size_t n)
     return fold_vectors(TG_FOLD_SUM, acc, n);
 }
 
-/* The maximum of x[0..n); a nan if there is one. Its order does not matter. */
+/* The lanes' maximum; what it is if one is nan does not matter: the sums will be nan. */
+VFN T max_across(V v)
+{
+    return fold_across(TG_FOLD_MAX_NUMBER, v);
+}
+
+/* The maximum of x[0..n), in any order; anything if there is a nan. */
 VFN T row_max(const T *x, size_t n)
 {
+    const V lowest = vset(K(-__builtin_inf()));
     if (n <= (size_t)L)
-        return fold_across(TG_FOLD_MAX, vloadpart(x, n, fold_identity(TG_FOLD_MAX)));
-    V acc[NV];
-    fold_block(TG_FOLD_MAX, acc, x, n);
-    return fold_vectors(TG_FOLD_MAX, acc, n);
+        return max_across(vloadpart(x, n, lowest));
+    V a = vload(x), b = lowest, c = lowest, d = lowest;
+    size_t i = (size_t)L;
+    for (; i + 4 * (size_t)L <= n; i += 4 * (size_t)L) {
+        a = vmax(a, vload(x + i));
+        b = vmax(b, vload(x + i + L));
+        c = vmax(c, vload(x + i + 2 * L));
+        d = vmax(d, vload(x + i + 3 * L));
+    }
+    for (; i + (size_t)L <= n; i += (size_t)L)
+        a = vmax(a, vload(x + i));
+    b = vmax(b, vload(x + n - L));      /* the tail, some of it for the second time */
+    return max_across(vmax(vmax(a, b), vmax(c, d)));
 }
 
 VFN T finite_or_zero(T m)
@@ -164,7 +171,7 @@ static void FN(softmax_softmax)(void *out, const void *in, size_t rows, size_t n
     for (size_t i = 0; i < rows; ++i, x += n, y += n) {
         if (n <= (size_t)L) {           /* a row in one register */
             const V v = vloadpart(x, n, vset(K(-__builtin_inf())));
-            const V e = vexp(v - vset(fold_across(TG_FOLD_MAX, v)));
+            const V e = vexp(v - vset(max_across(v)));
             vstorepart(y, vcanon(e * vset(1 / fold_across(TG_FOLD_SUM, e))), n);
             continue;
         }

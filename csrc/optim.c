@@ -1,0 +1,192 @@
+/* optim.c: one call updates all parameters of a group: checks everything, then runs the kernels
+ * of optim.h over chunks of all of them at once, then counts. A parameter without a gradient is
+ * left alone. Called from Python with the interpreter lock held. */
+#include "kernels.h"
+#include "pool.h"
+#include "tensor.h"
+
+enum {
+    CHUNK = 8192, /* elements in a task */
+    MAX_STATES = 3,
+};
+
+/* One parameter's update. */
+typedef struct update {
+    tg_tensor *p, *g; /* g is held, contiguous */
+    tg_tensor *state[MAX_STATES];
+    int64_t t;
+    int64_t first_task;
+} update;
+
+typedef struct step {
+    update *updates;
+    int64_t n, tasks;
+    const tg_sgd *sgd; /* one of the two */
+    const tg_adam *adam;
+} step;
+
+static void *element(const tg_tensor *t, int64_t i)
+{
+    return t ? t->data + i * (int64_t)tg_itemsize(t->dtype) : NULL;
+}
+
+static void run_task(void *ctx, size_t task)
+{
+    const step *s = ctx;
+    const update *u = s->updates;
+    while (u + 1 < s->updates + s->n && u[1].first_task <= (int64_t)task)
+        ++u;
+    const int64_t from = ((int64_t)task - u->first_task) * CHUNK, left = u->p->size - from;
+    const size_t n = (size_t)(left < CHUNK ? left : CHUNK);
+    const tg_optim_kernels *kernels = tg_isa->optim[u->p->dtype];
+    if (s->sgd)
+        kernels->sgd(element(u->p, from), element(u->g, from), element(u->state[0], from),
+                     s->sgd, u->t, n);
+    else
+        kernels->adam(element(u->p, from), element(u->g, from), element(u->state[0], from),
+                      element(u->state[1], from), element(u->state[2], from), s->adam, u->t, n);
+}
+
+/* --- checking ------------------------------------------------------------------------------ */
+
+static bool is_like(const tg_tensor *t, const tg_tensor *p)
+{
+    return t->data && t->dtype == p->dtype && t->ndim == p->ndim &&
+           memcmp(tg_shape(t), tg_shape(p), p->ndim * sizeof(int64_t)) == 0;
+}
+
+/* Fill in the update of parameter i of n; g stays NULL if it has no gradient. */
+static int make_update(update *u, int64_t i, int64_t n, const uint64_t *params,
+                       const uint64_t *states, int n_states, const int64_t *steps)
+{
+    tg_tensor *p = tg_from_handle(params[i]);
+    if (!p || !p->data)
+        return tg_fail(TG_ESTALE, "step: parameter %lld is gone", (long long)i);
+    if (!tg_is_compute(p->dtype))
+        return TG_ENOKERNEL;
+    if (!tg_is_contiguous(p))
+        return tg_fail(TG_EVALUE, "step: parameter %lld is not contiguous", (long long)i);
+    if (!p->grad)
+        return TG_OK;
+    if (!is_like(p->grad, p))
+        return tg_fail(TG_ESHAPE,
+                       "step: parameter %lld and its gradient differ in shape or dtype",
+                       (long long)i);
+    u->p = p;
+    u->t = steps[i] + 1;
+    for (int k = 0; k < n_states; ++k) {
+        tg_tensor *state = tg_from_handle(states[k * n + i]);
+        if (!state || !is_like(state, p) || !tg_is_contiguous(state))
+            return tg_fail(TG_ESHAPE, "step: state %d of parameter %lld is not like it", k,
+                           (long long)i);
+        u->state[k] = state;
+    }
+    u->g = tg_contiguous(p->grad);
+    return u->g ? TG_OK : TG_EMEMORY;
+}
+
+/* --- stepping -------------------------------------------------------------------------------- */
+
+/* states[k * n + i]: state k of parameter i. steps are counted up where there was a gradient.
+ * An error leaves everything as it was. */
+static int take_step(step *s, int64_t n, const uint64_t *params, const uint64_t *states,
+                     int n_states, int64_t *steps)
+{
+    const uint32_t class = tg_class_of((size_t)(n + 1) * sizeof(update));
+    s->updates = tg_alloc(class);
+    if (!s->updates)
+        return tg_fail_memory();
+    int error = TG_OK;
+    int64_t elements = 0;
+    for (int64_t i = 0; i < n && !error; ++i) {
+        update *u = &s->updates[s->n];
+        *u = (update){.first_task = s->tasks};
+        error = make_update(u, i, n, params, states, n_states, steps);
+        if (!u->g)
+            continue;
+        ++s->n;
+        s->tasks += (u->p->size + CHUNK - 1) / CHUNK;
+        elements += u->p->size;
+    }
+    if (!error && s->tasks) {
+        const double cost = (double)elements;
+        for (int64_t i = 0; i < s->n; ++i)
+            ++s->updates[i].p->version;
+        void *lock = tg_unlock(cost);
+        tg_parallel((size_t)s->tasks, cost, run_task, s);
+        tg_relock(lock);
+    }
+    for (int64_t i = 0; i < n && !error; ++i)
+        steps[i] += tg_from_handle(params[i])->grad != NULL;
+    for (int64_t i = 0; i < s->n; ++i)
+        tg_drop(s->updates[i].g);
+    tg_free(s->updates, class);
+    return error;
+}
+
+int tg_sgd_step(int64_t n, const uint64_t *params, const uint64_t *states, int64_t *steps,
+                const double *hyper)
+{
+    tg_sgd h;
+    memcpy(&h, hyper, sizeof h);
+    step s = {.sgd = &h};
+    return take_step(&s, n, params, states, h.momentum != 0, steps);
+}
+
+int tg_adam_step(int64_t n, const uint64_t *params, const uint64_t *states, int64_t *steps,
+                 const double *hyper)
+{
+    tg_adam h;
+    memcpy(&h, hyper, sizeof h);
+    step s = {.adam = &h};
+    return take_step(&s, n, params, states, h.amsgrad != 0 ? 3 : 2, steps);
+}
+
+/* --- gradient norm --------------------------------------------------------------------------- */
+
+enum { NORM_LANES = 16 };
+
+/* Sum of squares in double: element i to lane i % NORM_LANES, the lanes joined by halves. */
+static double sum_of_squares(const tg_tensor *t)
+{
+    const float *x32 = (const float *)(void *)t->data;
+    const double *x64 = (const double *)(void *)t->data;
+    double lane[NORM_LANES] = {0};
+    int64_t i = 0;
+    for (; i + NORM_LANES <= t->size; i += NORM_LANES)
+        for (int k = 0; k < NORM_LANES; ++k) {
+            const double x = t->dtype == TG_F32 ? (double)x32[i + k] : x64[i + k];
+            lane[k] += x * x;
+        }
+    for (int k = 0; i < t->size; ++i, ++k) {
+        const double x = t->dtype == TG_F32 ? (double)x32[i] : x64[i];
+        lane[k] += x * x;
+    }
+    for (int half = NORM_LANES / 2; half; half /= 2)
+        for (int k = 0; k < half; ++k)
+            lane[k] += lane[k + half];
+    return lane[0];
+}
+
+int tg_grad_norm(int64_t n, const uint64_t *params, double *norm)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const tg_tensor *p = tg_from_handle(params[i]);
+        if (!p)
+            return tg_fail(TG_ESTALE, "grad_norm: parameter %lld is gone", (long long)i);
+        if (!p->grad)
+            continue;
+        if (!p->grad->data || !tg_is_compute(p->grad->dtype))
+            return TG_ENOKERNEL;
+        tg_tensor *g = tg_contiguous(p->grad);
+        if (!g)
+            return TG_EMEMORY;
+        void *lock = tg_unlock((double)g->size * 0.5);
+        sum += sum_of_squares(g);
+        tg_relock(lock);
+        tg_drop(g);
+    }
+    *norm = __builtin_sqrt(sum);
+    return TG_OK;
+}
