@@ -246,6 +246,16 @@ static bool is_plain(tg_tensor *const *in, int n_in)
     return true;
 }
 
+/* memcpy of at most 64 bytes; the sizes of scalars without a call. */
+static void *copy_small(void *to, const void *from, size_t bytes)
+{
+    if (bytes == 4)
+        return memcpy(to, from, 4);
+    if (bytes == 8)
+        return memcpy(to, from, 8);
+    return memcpy(to, from, bytes);
+}
+
 int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtype, size_t lanes,
                   tg_tensor *const *in, int n_in, const double *p)
 {
@@ -268,9 +278,9 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
     if (!n)
         return TG_OK;
     const bool is_padded = has_room(out, n, lanes, out_item);
+    const void *data[TG_MAX_OPERANDS];
+    size_t step[TG_MAX_OPERANDS];
     if (plain && n <= TG_BLOCK && is_padded) {
-        const void *data[TG_MAX_OPERANDS];
-        size_t step[TG_MAX_OPERANDS];
         bool all = true;
         for (int k = 0; k < n_in; ++k) {
             data[k] = in[k] ? in[k]->data : nothing;
@@ -281,6 +291,17 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
             kernel(out->data, data, step, p, n);
             return TG_OK;
         }
+    }
+    if (plain && n <= lanes) {           /* scalars above all: one vector, by way of copies */
+        _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
+        for (int k = 0; k < n_in; ++k) {
+            step[k] = in[k] != NULL;
+            data[k] = in[k] ? copy_small(copies[k], in[k]->data, n * tg_itemsize(in[k]->dtype))
+                            : nothing;
+        }
+        kernel(copies[TG_MAX_OPERANDS], data, step, p, n);
+        copy_small(out->data, copies[TG_MAX_OPERANDS], n * out_item);
+        return TG_OK;
     }
 
     plan pl;
