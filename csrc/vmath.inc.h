@@ -1,5 +1,6 @@
 /* vmath.inc.h: what the rows of ops.def call, for one (ISA, dtype). */
 #include "vexp.inc.h"
+#include "vlog.inc.h"
 
 #define vzmul FN(vzmul)
 #define vsign FN(vsign)

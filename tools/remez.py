@@ -117,20 +117,6 @@ def around(bound):
     return {"lo": -mpf(bound) * mpf("1.0013"), "hi": mpf(bound) * mpf("1.001")}
 
 
-def log_interval():
-    return {"lo": mp.sqrt(mpf(1) / 2) - 1 - mpf("1e-4"), "hi": mp.sqrt(2) - 1 + mpf("1e-4")}
-
-
-def log_tail(base):
-    """(log_base(1 + f) - f / ln(base)) / f^2"""
-    return safe(lambda f: (mp.log1p(f) - f) / f**2 / mp.log(base), -0.5 / mp.log(base))
-
-
-def over_log(base):
-    """The weight that makes log_tail's error relative to the logarithm."""
-    return safe(lambda f: f**2 * mp.log(base) / mp.log1p(f), 0)
-
-
 def odd_tail(f, slope):
     """(f(x) / x - f'(0)) / z as a function of z = x^2."""
     return lambda z: (f(mp.sqrt(z)) / mp.sqrt(z) - slope) / z
@@ -158,12 +144,12 @@ for dtype, small in (("f32", True), ("f64", False)):
     FITS[f"sinh_{dtype}"] = odd(mp.sinh, HALF_LN2, 2 if small else 5, dtype)
     fit("cosh", lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mpf("1e-6"), HALF_LN2**2 * mpf("1.001"),
         range(3 if small else 6), weight=lambda z: z)
-    if small:  # log_b(1 + f) = f / ln b + f^2 P(f)
-        for name, base in (("log", mp.e), ("log2", 2), ("log10", 10)):
-            fit(name, log_tail(base), powers=range(9), weight=over_log(base), **log_interval())
-    else:      # log(1 + f) = 2 s + s^3 P(s^2), s = f / (2 + f)
-        FITS["log_f64"] = odd(lambda s: 2 * mp.atanh(s), mp.sqrt(2) - 1, 7, dtype, slope=2)
-        FITS["log_f64"].hi = (1 / (2 * mp.sqrt(2) + 3)) ** 2 * mpf("1.001")
+    # log_b(1 + f) = f / ln b + f^2 P(f) after the table's reduction
+    for name, base in (("log", mp.e), ("log2", 2), ("log10", 10)):
+        fit(name, safe(lambda f, b=base: (mp.log1p(f) - f) / f**2 / mp.log(b),
+                       -0.5 / mp.log(base)), powers=range(4 if small else 8),
+            weight=safe(lambda f, b=base: f**2 * mp.log(b) / mp.log1p(f), 0),
+            lo=mpf(-3) / 127, hi=mpf(3) / 63)
     # sin(r) = r + r^3 P(r^2)
     FITS[f"sin_{dtype}"] = odd(mp.sin, mp.pi / 2, 4 if small else 9, dtype)
     # tanh(x) = x + x^3 P(x^2) for small x
@@ -194,10 +180,38 @@ def tanh_table(degree=5):
         print("    {" + ", ".join(literal(c, "f32") for c in row) + "},")
 
 
+# log_b(m) = log_b(m c) - log_b(c), c near 1 / m, for m in [0x1.6cp-1, 0x1.6cp+0) cut by the first
+# five bits of its distance from the lower end, counted in floats. c is chosen so that log_b(c) is
+# very nearly a float; in the three pieces around 1 it is 1, so that log_b(c) and what is left of m
+# never cancel by more than a bit.
+def log_table(name, dtype):
+    base = {"log": mp.e, "log2": mpf(2), "log10": mpf(10)}[name]
+    bits = 23 if dtype == "f32" else 52
+    floats = [mpf(182 + i) / 256 if i <= 74 else 1 + mpf(i - 74) / 128 for i in range(0, 129)]
+    rows = [], []
+    for lo, hi in zip(floats[0::4], floats[4::4]):
+        c = as_float(2 / (lo + hi), dtype)
+        step = mpf(2) ** (mp.floor(mp.log(c, 2)) - bits)
+        near = [c + step * i for i in range(-300, 300)]
+        if lo < mpf("1.04") and hi > mpf("0.98"):
+            near = [mpf(1)]
+        def rest(c):
+            y = mp.log(c) / mp.log(base)
+            return abs(as_float(y, dtype) - y) / abs(y) if y else 0
+        c = min(near, key=rest)
+        rows[0].append(c)
+        rows[1].append(as_float(-mp.log(c) / mp.log(base), dtype))
+    for row in rows:
+        print("    {" + ", ".join(literal(c, dtype) for c in row) + "},")
+
+
 if __name__ == "__main__":
     for name in sys.argv[1:] or FITS:
         if name == "tanh_table":
             tanh_table()
+            continue
+        if name.startswith("log_table"):
+            log_table(*name.split("_")[2:])
             continue
         coefficients, ideal, worst = run(FITS[name])
         print(f"/* {name}: error {float(worst):.3g} = 2^{float(mp.log(worst, 2)):.1f}"
