@@ -13,6 +13,7 @@ import shlex
 import shutil
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import setup
@@ -60,6 +61,18 @@ class BuildExt(build_ext):
         super().run()
         if not self.inplace and not os.environ.get("TAPEGRAD_SANITIZE"):
             self.copy_extensions_to_source()
+
+    def build_extension(self, ext):
+        """Compile on all processors: one file at a time takes twice as long on two."""
+        compile_serially = self.compiler.compile
+
+        def compile_in_parallel(sources, **options):
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                objects = pool.map(lambda source: compile_serially([source], **options), sources)
+                return [name for names in objects for name in names]
+
+        self.compiler.compile = compile_in_parallel
+        super().build_extension(ext)
 
 
 class BuildPy(build_py):
