@@ -237,12 +237,15 @@ static int broadcast(tg_tensor *const *in, int n_in, int *ndim, int64_t *shape)
 static bool is_plain(tg_tensor *const *in, int n_in)
 {
     const tg_tensor *first = in[0];
-    const size_t bytes = first->ndim * sizeof(int64_t);
-    for (int k = 0; k < n_in; ++k)
-        if (in[k] && (in[k]->ndim != first->ndim ||
-                      (k && memcmp(tg_shape(in[k]), tg_shape(first), bytes) != 0) ||
-                      !tg_is_contiguous(in[k])))
+    for (int k = 0; k < n_in; ++k) {
+        if (!in[k])
+            continue;
+        if (in[k]->ndim != first->ndim || !tg_is_contiguous(in[k]))
             return false;
+        for (int d = 0; k && d < first->ndim; ++d)
+            if (tg_shape(in[k])[d] != tg_shape(first)[d])
+                return false;
+    }
     return true;
 }
 
