@@ -1,7 +1,10 @@
 """tapegrad: NumPy code plus `with tape():`, differentiated natively on the CPU."""
 
+from importlib import import_module as _import_module
+
 from ._version import __version__
-from .engine.select import backend, start as _start, use_backend
+from .engine import select as _select
+from .engine.select import backend, use_backend
 from .errors import (
     DTypeError,
     EngineError,
@@ -12,14 +15,63 @@ from .errors import (
     TapegradError,
 )
 from .tensor import Parameter, Tensor, asarray, parameter, tensor
-from .ops import FUNCTIONS as _FUNCTIONS
+from .ops.functions import (
+    elu,
+    erf,
+    gelu,
+    leaky_relu,
+    linear,
+    log_softmax,
+    logsumexp,
+    relu,
+    rsqrt,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    stop_gradient,
+)
 from .ops.table import OPS as _OPS
+from .info import check_environment as _check_environment, get_num_threads, info, set_num_threads
 
-_start(list(_OPS.values()), Tensor)
-globals().update(_FUNCTIONS)
+_select.start(list(_OPS.values()), Tensor)
+_check_environment()
 
-from .tape import GradientTape, enable_grad, no_grad, tape  # noqa: E402
-from .gradcheck import gradcheck  # noqa: E402
-from .info import get_num_threads, info, set_num_threads  # noqa: E402
 from .random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
-from .nn.defaults import get_default_dtype, set_default_dtype  # noqa: E402
+from .tape import GradientTape, enable_grad, no_grad, tape  # noqa: E402
+
+# Imported when first asked for, so that `import tapegrad` costs little more than NumPy's.
+_LAZY = {
+    "data": ("data", None),
+    "nn": ("nn", None),
+    "numpy": ("numpy", None),
+    "optim": ("optim", None),
+    "gradcheck": ("gradcheck", "gradcheck"),
+    "get_default_dtype": ("nn.defaults", "get_default_dtype"),
+    "set_default_dtype": ("nn.defaults", "set_default_dtype"),
+}
+
+
+def __getattr__(name: str):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'tapegrad' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    found = _import_module(f".{module}", __name__)
+    value = found if attribute is None else getattr(found, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list:
+    return sorted([*globals(), *_LAZY])
+
+
+__all__ = [
+    "DTypeError", "EngineError", "GradientTape", "MissingExtra", "Parameter", "ShapeError",
+    "StaleValueError", "TapeError", "TapegradError", "Tensor", "__version__", "asarray", "backend",
+    "data", "elu", "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads",
+    "get_rng_state", "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt",
+    "set_default_dtype", "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax",
+    "softplus", "stop_gradient", "tape", "tensor", "use_backend",
+]  # fmt: skip
