@@ -76,10 +76,7 @@ VFN T term_sum(int what, const T *x, const T *y, T *out, T max, size_t n)
 }
 
 /* The lanes' maximum; what it is if one is nan does not matter: the sums will be nan. */
-VFN T max_across(V v)
-{
-    return fold_across(TG_FOLD_MAX_NUMBER, v);
-}
+VFN T max_across(V v) { return fold_across(TG_FOLD_MAX_NUMBER, v); }
 
 /* The maximum of x[0..n), in any order; anything if there is a nan. */
 VFN T row_max(const T *x, size_t n)
