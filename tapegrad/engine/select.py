@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from ..errors import EngineError
@@ -17,7 +18,7 @@ from ..ops.table import BY_ID
 BACKENDS = ("native", "numpy")
 
 try:
-    from .. import _core
+    _core = import_module("tapegrad._core")
 except ModuleNotFoundError as error:  # a pure NumPy install; a broken core is an error
     _core = None
     _why_not_native = str(error)

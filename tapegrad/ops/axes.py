@@ -1,0 +1,82 @@
+"""Axis arguments as NumPy takes them, turned into the normal form of params.
+
+What a call asks (axis, keepdims, number of axes) repeats every training step: answers are cached.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import lru_cache
+from typing import Any
+
+from ..errors import AxisError, ShapeError
+from ..tensor import Tensor, asarray
+
+
+def as_tensor(x: Any) -> Tensor:
+    """x itself if it is a Tensor, else a Tensor of its values."""
+    return x if isinstance(x, Tensor) else asarray(x)
+
+
+def one_axis(axis: Any, ndim: int, name: str) -> int:
+    """An axis as a number in 0..ndim-1.
+
+    Raises:
+        AxisError: if it is out of range.
+    """
+    try:
+        k = operator.index(axis)
+    except TypeError:
+        raise TypeError(
+            f"{name}: axis must be an integer, got {type(axis).__name__}: {axis!r}"
+        ) from None
+    if not -ndim <= k < ndim:
+        raise AxisError(f"{name}: axis {k} is out of bounds for an array of dimension {ndim}")
+    return k + ndim if k < 0 else k
+
+
+def axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
+    """One axis or a sequence of them, normalised, in the order given; None is all.
+
+    Raises:
+        AxisError: if one is out of range.
+        ShapeError: if one comes twice.
+    """
+    if axis is None:
+        return tuple(range(ndim))
+    if not isinstance(axis, (tuple, list)):
+        return (one_axis(axis, ndim, name),)
+    found = tuple(one_axis(a, ndim, name) for a in axis)
+    if len(set(found)) != len(found):
+        raise ShapeError(f"{name}: an axis comes twice in {tuple(axis)}")
+    return found
+
+
+@lru_cache(maxsize=1024)
+def reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
+    """Params of a reduction: (keepdims, *axes ascending)."""
+    return (int(bool(keepdims)), *sorted(axes(axis, ndim, name)))
+
+
+@lru_cache(maxsize=1024)
+def last_or(ndim: int, axis: Any, name: str) -> tuple[int]:
+    """Params of an op along one axis: (axis,)."""
+    return (one_axis(axis, ndim, name),)
+
+
+def shape_of(shape: Any, name: str) -> tuple[int, ...]:
+    """A shape argument, an integer or a sequence of integers, as a tuple."""
+    try:
+        return (operator.index(shape),)
+    except TypeError:
+        pass
+    try:
+        return tuple(operator.index(n) for n in shape)
+    except TypeError:
+        raise TypeError(f"{name}: a shape must be integers, got {shape!r}") from None
+
+
+def refuse_out(out: Any, name: str) -> None:
+    """Tensors are values: no function writes into one."""
+    if out is not None:
+        raise TypeError(f"{name}: out= is not supported, a Tensor is never written in place")

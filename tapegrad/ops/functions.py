@@ -1,0 +1,16 @@
+"""The functions that live in `tapegrad` itself: those that NumPy does not have.
+
+Array functions with NumPy's names are in tapegrad.numpy. Importing this module completes the op
+table and gives Tensor its methods.
+"""
+
+from . import methods as _methods  # noqa: F401
+from .elementwise import elu, erf, gelu, leaky_relu, relu, rsqrt, sigmoid, silu, softplus
+from .linear import stop_gradient
+from .reductions import logsumexp
+from .structured import linear, log_softmax, softmax
+
+__all__ = [
+    "elu", "erf", "gelu", "leaky_relu", "linear", "log_softmax", "logsumexp", "relu", "rsqrt",
+    "sigmoid", "silu", "softmax", "softplus", "stop_gradient",
+]  # fmt: skip

@@ -1,0 +1,398 @@
+"""Reading and writing at indices: four rows, and x[...] in all its forms as compositions of them.
+
+Basic indexing is a slice and a reshape, both views. Index arrays become one flat array of
+positions for `take`, whose transpose adds up what repeated positions receive.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..engine.dtypes import is_inexact
+from ..errors import ShapeError, TapegradError
+from ..tensor import Parameter, Tensor
+from . import linear as rows
+from .axes import as_tensor, one_axis
+from .elementwise import where
+from .rows import linear
+from .shapes import as_dtype, broadcast_shapes, ravel
+
+# --- rows -------------------------------------------------------------------------------------
+
+
+def _take_transpose(ct, idx, axis, n):
+    before, after = ct.shape[:axis], ct.shape[axis + idx.ndim :]
+    full = np.zeros((*before, n, *after), ct.dtype)
+    moved = ct.reshape(*before, idx.size, *after)
+    np.add.at(full, (slice(None),) * axis + (idx.ravel(),), moved)
+    return full
+
+
+def _along(idx, axis, shape):
+    """Index arrays that pick, for each place of `shape`, its line's element at idx."""
+    grid = list(np.ogrid[tuple(slice(m) for m in shape)])
+    grid[axis] = np.broadcast_to(idx, shape)
+    return tuple(grid)
+
+
+def _take_along_numpy(x, idx, axis):
+    shape = [m if m != 1 else n for m, n in zip(x.shape, idx.shape)]
+    shape[axis] = x.shape[axis]
+    lines = [m if m != 1 else n for m, n in zip(idx.shape, x.shape)]
+    lines[axis] = idx.shape[axis]
+    return np.take_along_axis(np.broadcast_to(x, shape), np.broadcast_to(idx, lines), axis)
+
+
+def _take_along_transpose(ct, idx, axis, n):
+    full = np.zeros((*ct.shape[:axis], n, *ct.shape[axis + 1 :]), ct.dtype)
+    np.add.at(full, _along(idx, axis, ct.shape), ct)
+    return full
+
+
+def _indexed(*cases):
+    """(shape, shape of indices, bound, params) as an `examples` function; negatives included."""
+
+    def examples(rng):
+        return [
+            ([rng.uniform(-2, 2, shape), rng.integers(-bound, bound, index)], params)
+            for shape, index, bound, params in cases
+        ]
+
+    return examples
+
+
+take_row = linear(  # params: (axis,)
+    "take",
+    lambda x, idx, axis: np.take(x, idx, axis=axis),
+    lambda ct, x_like, idx, params: take_transpose(ct, idx, (*params, x_like.shape[params[0]])),
+    inputs=("x", "idx"),
+    promotes=(0,),
+    examples=_indexed(
+        ((7,), (5,), 7, (0,)),
+        ((3, 4), (2, 6), 4, (1,)),
+        ((3, 4), (), 3, (0,)),
+        ((5, 3), (0,), 5, (0,)),
+        ((2, 3, 4), (9,), 3, (1,)),
+    ),
+    doc="Elements at integer positions along an axis.",
+)
+take_transpose = linear(  # params: (axis, length of the axis)
+    "take_transpose",
+    _take_transpose,
+    lambda ct, idx, params: take_row(ct, idx, params[:1]),
+    inputs=("x", "idx"),
+    promotes=(0,),
+    examples=_indexed(
+        ((5,), (5,), 7, (0, 7)),
+        ((3, 2, 6), (2, 6), 4, (1, 4)),
+        ((4,), (), 3, (0, 3)),
+        ((0, 3), (0,), 5, (0, 5)),
+    ),
+    doc="Zeros with elements added at integer positions along an axis, repeated ones summing.",
+)
+take_along_axis_row = linear(  # params: (axis,)
+    "take_along_axis",
+    _take_along_numpy,
+    lambda ct, x_like, idx, params: take_along_axis_transpose(
+        ct, idx, (*params, x_like.shape[params[0]])
+    ),
+    inputs=("x", "idx"),
+    promotes=(0,),
+    examples=_indexed(
+        ((7,), (5,), 7, (0,)),
+        ((3, 4), (3, 2), 4, (1,)),
+        ((3, 4), (5, 4), 3, (0,)),
+        ((3, 4), (1, 2), 4, (1,)),
+        ((1, 4), (3, 2), 4, (1,)),
+        ((2, 3, 4), (2, 3, 0), 4, (2,)),
+    ),
+    doc="In each line along an axis, the elements at that line's positions.",
+)
+take_along_axis_transpose = linear(  # params: (axis, length of the axis)
+    "take_along_axis_transpose",
+    _take_along_transpose,
+    lambda ct, idx, params: take_along_axis_row(ct, idx, params[:1]),
+    inputs=("x", "idx"),
+    promotes=(0,),
+    examples=_indexed(
+        ((5,), (5,), 7, (0, 7)), ((3, 2), (3, 2), 4, (1, 4)), ((3, 2), (1, 2), 4, (1, 4))
+    ),
+    doc="Zeros with elements added at each line's positions.",
+)
+
+# --- functions --------------------------------------------------------------------------------
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
+    """Elements at integer positions along axis (None: of the flat array), as np.take.
+
+    Raises:
+        IndexError: if a position is out of bounds, or not an integer.
+    """
+    x = as_tensor(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return take_row(x, _positions(indices, "take"), (one_axis(axis, x.ndim, "take"),))
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
+    """In each line along axis, the elements at that line's positions, as np.take_along_axis.
+
+    Raises:
+        IndexError: if a position is out of bounds, or not an integer.
+        ShapeError: if the other axes do not broadcast.
+    """
+    x, indices = as_tensor(x), _positions(indices, "take_along_axis")
+    if axis is None:
+        x, axis = ravel(x), 0
+    if np.ndim(indices) != x.ndim:
+        raise ShapeError(
+            f"take_along_axis: indices have {np.ndim(indices)} axes, the array {x.ndim}"
+        )
+    return take_along_axis_row(x, indices, (one_axis(axis, x.ndim, "take_along_axis"),))
+
+
+def _positions(indices: Any, name: str) -> Any:
+    """Indices as int64, a Tensor if they are one."""
+    if not isinstance(indices, Tensor):
+        indices = np.asarray(indices)
+        if indices.dtype != np.int64 and (indices.dtype.kind in "iu" or not indices.size):
+            indices = indices.astype(np.int64)
+    elif indices.dtype.kind in "iu":
+        indices = as_dtype(indices, np.int64)
+    if indices.dtype != np.int64:
+        raise IndexError(f"{name}: positions must be integers, got {indices.dtype}")
+    return indices
+
+
+# --- x[...] -----------------------------------------------------------------------------------
+
+
+def getitem(x: Tensor, index: Any) -> Tensor:
+    """x[index] with NumPy's rules: integers, slices, Ellipsis, newaxis, integer and bool arrays."""
+    kind = type(index)
+    if kind is int or kind is slice:
+        if not x.ndim:
+            raise IndexError("too many indices: the array has dimension 0, but 1 was indexed")
+        return _basic(x, (index,))
+    items = index if kind is tuple else (index,)
+    if all(type(i) in _BASIC for i in items):
+        return _basic(x, _expanded(items, x.ndim))
+    items = tuple(_normal(i) for i in items)
+    if any(isinstance(i, (bool, np.bool_)) for i in items):
+        return _by_position(x, index)
+    items = _expanded(items, x.ndim)
+    if not any(isinstance(i, (np.ndarray, Tensor)) for i in items):
+        return _basic(x, items)
+    return _advanced(x, items)
+
+
+_BASIC = frozenset((int, slice, type(Ellipsis), type(None)))
+
+
+def _normal(i: Any) -> Any:
+    """One item of an index as an int, a slice, None, Ellipsis, a bool, or an index array."""
+    if i is None or i is Ellipsis or isinstance(i, (slice, bool, np.bool_)):
+        return i
+    if isinstance(i, Tensor):
+        if i.dtype == np.bool_ or not i.ndim:
+            return _normal(i.numpy())
+        return _positions(i, "index")
+    if not isinstance(i, (np.ndarray, list, tuple)):
+        try:
+            return operator.index(i)
+        except TypeError:
+            pass
+    array = np.asarray([np.asarray(v) for v in i] if _holds_tensors(i) else i)
+    if not array.size and array.dtype == np.float64:
+        array = array.astype(np.int64)  # x[[]]
+    if array.dtype.kind not in "iub":
+        raise IndexError(
+            "only integers, slices, Ellipsis, None, and integer or bool arrays are indices, got "
+            f"{array.dtype if array.dtype != object else type(i).__name__}"
+        )
+    if not array.ndim:
+        return array[()] if array.dtype == np.bool_ else int(array)
+    return array if array.dtype == np.bool_ else array.astype(np.int64)
+
+
+def _holds_tensors(i: Any) -> bool:
+    return isinstance(i, (list, tuple)) and any(isinstance(v, Tensor) for v in i)
+
+
+def _expanded(items: tuple, ndim: int) -> tuple:
+    """Ellipsis filled in, and full slices for the axes not named."""
+    named, dots = 0, -1
+    for k, i in enumerate(items):
+        if i is Ellipsis:
+            if dots >= 0:
+                raise IndexError("an index can only have a single ellipsis ('...')")
+            dots = k
+        elif i is not None:
+            named += i.ndim if isinstance(i, np.ndarray) and i.dtype == np.bool_ else 1
+    if named > ndim:
+        raise IndexError(
+            f"too many indices: the array has dimension {ndim}, but {named} were indexed"
+        )
+    rest = (slice(None),) * (ndim - named)
+    return (*items, *rest) if dots < 0 else (*items[:dots], *rest, *items[dots + 1 :])
+
+
+def _basic(x: Tensor, items: tuple) -> Tensor:
+    """Ints, slices and None; axes not named are kept."""
+    shape = x.shape
+    box: list[int] = []
+    result: list[int] = []
+    is_cut = is_reshaped = False
+    axis = 0
+    for i in items:
+        if i is None:
+            result.append(1)
+            is_reshaped = True
+            continue
+        n = shape[axis]
+        if type(i) is slice:
+            start, stop, step = i.indices(n)
+            length = len(range(start, stop, step))
+            box += (start if length else 0, length, step)
+            is_cut |= length != n or step != 1
+            result.append(length)
+        else:
+            if not -n <= i < n:
+                raise IndexError(f"index {i} is out of bounds for axis {axis} with size {n}")
+            box += (i + n if i < 0 else i, 1, 1)
+            is_cut = is_reshaped = True
+        axis += 1
+    for n in shape[axis:]:
+        box += (0, n, 1)
+        result.append(n)
+    if is_cut:
+        x = rows.slice_(x, tuple(box))
+    if is_reshaped:
+        return rows.reshape(x, tuple(result))
+    return x if is_cut or not isinstance(x, Parameter) else rows.slice_(x, tuple(box))
+
+
+def _advanced(x: Tensor, items: tuple) -> Tensor:
+    """Some items are index arrays; the basic ones go first."""
+    items = _without_masks(items, x.shape)
+    arrays = [i for i in items if isinstance(i, (np.ndarray, Tensor))]
+    # next to index arrays an integer is one too, as in NumPy
+    is_index = [isinstance(i, (np.ndarray, Tensor, int)) for i in items]
+    x = _basic(x, tuple(slice(None) if a else i for i, a in zip(items, is_index)))
+    axes = [k for k, a in enumerate(is_index) if a]
+    if len(axes) == 1:
+        return take_row(x, arrays[0], (axes[0],))
+    flat = _flat_positions([items[k] for k in axes], [x.shape[k] for k in axes], axes)
+    adjacent = axes[-1] - axes[0] + 1 == len(axes)
+    if not adjacent:
+        x = rows.transpose(x, (*axes, *[k for k in range(x.ndim) if k not in axes]))
+    first, last = (axes[0], axes[-1] + 1) if adjacent else (0, len(axes))
+    shape = x.shape
+    merged = 1
+    for n in shape[first:last]:
+        merged *= n
+    x = rows.reshape(x, (*shape[:first], merged, *shape[last:]))
+    return take_row(x, flat, (first,))
+
+
+def _without_masks(items: tuple, shape: tuple) -> tuple:
+    """Each bool array as the integer arrays that it stands for."""
+    found: list[Any] = []
+    axis = 0
+    for i in items:
+        if isinstance(i, np.ndarray) and i.dtype == np.bool_:
+            if i.shape != shape[axis : axis + i.ndim]:
+                raise IndexError(
+                    f"a bool index of shape {i.shape} does not match the array's {shape} from "
+                    f"axis {axis} on"
+                )
+            found += i.nonzero()
+            axis += i.ndim
+        else:
+            found.append(i)
+            axis += i is not None
+    return tuple(found)
+
+
+def _flat_positions(indices: list, lengths: list, axes: list) -> np.ndarray:
+    """Index arrays along several axes as positions along those axes merged."""
+    arrays = [np.asarray(i) for i in indices]
+    try:
+        shape = np.broadcast_shapes(*[a.shape for a in arrays])
+    except ValueError:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise IndexError(f"index arrays of shapes {shapes} do not broadcast together") from None
+    flat = np.zeros(shape, np.int64)
+    for a, n, axis in zip(arrays, lengths, axes):
+        bad = (a < -n) | (a >= n)
+        if bad.any():
+            raise IndexError(f"index {a[bad][0]} is out of bounds for axis {axis} with size {n}")
+        flat = flat * n + np.where(a < 0, a + n, a)
+    return flat
+
+
+def _numpy_index(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(_numpy_index(i) for i in index)
+    return index.numpy() if isinstance(index, Tensor) else index
+
+
+def _by_position(x: Tensor, index: Any) -> Tensor:
+    """Any index that NumPy takes, at the price of an array of all positions."""
+    return take_row(ravel(x), _place_of(x.shape, index), (0,))
+
+
+def _place_of(shape: tuple, index: Any) -> np.ndarray:
+    size = int(np.prod(shape, dtype=np.int64))
+    return np.asarray(np.arange(size).reshape(shape)[_numpy_index(index)])
+
+
+# --- x[...] = v -------------------------------------------------------------------------------
+
+
+def updated(x: Tensor, index: Any, value: Any) -> Tensor:
+    """x with x[index] replaced by value, as a new Tensor; where positions repeat, the last wins.
+
+    Raises:
+        IndexError: as NumPy, for an index out of bounds.
+        ShapeError: if value does not broadcast to x[index].
+    """
+    places = _place_of(x.shape, index)
+    value = as_tensor(value)
+    if value.dtype != x.dtype:
+        value = as_dtype(value, x.dtype)
+    if broadcast_shapes(value.shape, places.shape) != places.shape:
+        lead = value.ndim - places.ndim
+        if lead < 0 or value.shape[:lead] != (1,) * lead:
+            raise ShapeError(
+                f"setitem: a value of shape {value.shape} does not fit x[...] of {places.shape}"
+            )
+        value = rows.reshape(value, value.shape[lead:])
+    value = rows.broadcast_to(value, places.shape)
+    source = np.full(x.size, -1)
+    source[places.ravel()] = np.arange(places.size)
+    source = source.reshape(x.shape)
+    if not places.size:
+        return rows.copy(x)
+    taken = take_row(ravel(value), np.maximum(source, 0), (0,))
+    return where(source >= 0, taken, x)
+
+
+def setitem(x: Tensor, index: Any, value: Any) -> None:
+    """x[index] = value: x becomes the updated Tensor; views taken before keep their values.
+
+    Raises:
+        TapegradError: for a Tensor made with requires_grad=True, whose identity tapes rely on.
+    """
+    if x.requires_grad:
+        raise TapegradError(
+            "setitem: this Tensor requires grad; update a copy (y = x.copy(); y[...] = v), or "
+            "make it a parameter, which can be written"
+        )
+    if isinstance(value, Tensor) and is_inexact(value.dtype) and not is_inexact(x.dtype):
+        raise TypeError(f"setitem: cannot put {value.dtype} into a Tensor of {x.dtype}")
+    x._become(updated(x, index, value))

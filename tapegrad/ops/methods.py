@@ -1,0 +1,148 @@
+"""ndarray's methods, attributes and remaining operators, put on Tensor.
+
+The arithmetic and comparison operators that the engines carry themselves are not here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from . import composite, indexing, linear, logic, reductions, shapes
+from .elementwise import logical_and, logical_not, logical_or, logical_xor
+
+# --- reductions and shapes --------------------------------------------------------------------
+
+
+def _reshape(self: Tensor, *shape: Any, order: str = "C") -> Tensor:
+    """The same elements in another shape, given as one tuple or as integers."""
+    return shapes.reshape(self, shape[0] if len(shape) == 1 else shape, order)
+
+
+def _transpose(self: Tensor, *axes: Any) -> Tensor:
+    """Axes reversed, or in the order given, as one tuple or as integers."""
+    if not axes or axes == (None,):
+        return shapes.transpose(self)
+    return shapes.transpose(self, axes[0] if isinstance(axes[0], (tuple, list)) else axes)
+
+
+def _flatten(self: Tensor, order: str = "C") -> Tensor:
+    """A copy of the elements in one axis."""
+    return linear.copy(shapes.ravel(self, order))
+
+
+def _round(self: Tensor, decimals: int = 0) -> Tensor:
+    """Rounded to that many decimals, halves to even; no derivative."""
+    return logic.round(self, decimals)
+
+
+def _swapped(function: Any) -> Any:
+    def method(self: Tensor, other: Any) -> Tensor:
+        return function(other, self)
+
+    return method
+
+
+def _bits(on_bools: Any, on_integers: Any) -> tuple[Any, Any]:
+    """&, | or ^ and its reflection: the logical row for bools, else the bitwise one."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        is_bool = self.dtype == np.bool_ and getattr(other, "dtype", np.dtype(type(other))) == bool
+        return (on_bools if is_bool else on_integers)(self, other)
+
+    def reflected(self: Tensor, other: Any) -> Tensor:
+        return method(self, other)  # all three commute
+
+    return method, reflected
+
+
+def _invert(self: Tensor) -> Tensor:
+    return logical_not(self) if self.dtype == np.bool_ else logic.invert(self)
+
+
+def _pow(self: Tensor, exponent: Any, modulo: None = None) -> Tensor:
+    if modulo is not None:
+        raise TypeError("pow() of a Tensor takes no modulo")
+    return composite.power(self, exponent)
+
+
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool((self == value).numpy().any())
+
+
+def _array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
+    """The namespace whose functions take Tensors."""
+    from .. import numpy as namespace
+
+    return namespace
+
+
+def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    from ..numpy.protocols import call_ufunc
+
+    return call_ufunc(ufunc, method, inputs, kwargs)
+
+
+def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    from ..numpy.protocols import call_function
+
+    return call_function(function, types, args, kwargs)
+
+
+METHODS = {
+    "sum": reductions.sum,
+    "mean": reductions.mean,
+    "prod": reductions.prod,
+    "max": reductions.max,
+    "min": reductions.min,
+    "argmax": reductions.argmax,
+    "argmin": reductions.argmin,
+    "cumsum": reductions.cumsum,
+    "var": composite.var,
+    "std": composite.std,
+    "all": logic.all,
+    "any": logic.any,
+    "clip": composite.clip,
+    "dot": composite.dot,
+    "round": _round,
+    "reshape": _reshape,
+    "ravel": shapes.ravel,
+    "flatten": _flatten,
+    "transpose": _transpose,
+    "squeeze": shapes.squeeze,
+    "swapaxes": shapes.swapaxes,
+    "astype": shapes.astype,
+    "copy": shapes.copy,
+    "repeat": shapes.repeat,
+    "take": indexing.take,
+    "diagonal": composite.diagonal,
+    "T": property(shapes.transpose, doc="The axes in reversed order."),
+    "mT": property(shapes.matrix_transpose, doc="The last two axes exchanged."),
+    "itemsize": property(lambda self: self.dtype.itemsize, doc="Bytes of one element."),
+    "nbytes": property(lambda self: self.size * self.dtype.itemsize, doc="Bytes of all elements."),
+    "__getitem__": indexing.getitem,
+    "__setitem__": indexing.setitem,
+    "__pow__": _pow,
+    "__rpow__": _swapped(composite.power),
+    "__floordiv__": lambda self, other: logic.floor_divide(self, other),
+    "__rfloordiv__": _swapped(logic.floor_divide),
+    "__mod__": lambda self, other: logic.remainder(self, other),
+    "__rmod__": _swapped(logic.remainder),
+    "__pos__": lambda self: linear.copy(self),
+    "__invert__": _invert,
+    "__contains__": _contains,
+    "__array_namespace__": _array_namespace,
+    "__array_ufunc__": _array_ufunc,
+    "__array_function__": _array_function,
+}
+for _name, _on_bools, _on_integers in (
+    ("and", logical_and, logic.bitwise_and),
+    ("or", logical_or, logic.bitwise_or),
+    ("xor", logical_xor, logic.bitwise_xor),
+):
+    METHODS[f"__{_name}__"], METHODS[f"__r{_name}__"] = _bits(_on_bools, _on_integers)
+
+for _name, _method in METHODS.items():
+    setattr(Tensor, _name, _method)

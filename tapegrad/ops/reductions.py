@@ -1,0 +1,321 @@
+"""Reductions: rows that fold axes into one value, and their public functions.
+
+Params of a row: (keepdims, *axes), axes ascending; of arg- and cum- rows see there. The public
+functions have NumPy's signatures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine.dtypes import CODES
+from ..engine.select import apply
+from .axes import as_tensor, last_or, reduced, refuse_out
+from .elementwise import equal, exp, where, zmul
+from .linear import astype, broadcast_to, pad, reshape, slice_, transpose
+from .rows import custom, linear, nondifferentiable
+from .shapes import as_dtype, flip, ravel
+
+# --- shapes of rules --------------------------------------------------------------------------
+
+
+def _kept_shape(x_like, params):
+    return tuple(1 if i in params[1:] else n for i, n in enumerate(x_like.shape))
+
+
+def _kept(y, x_like, params):
+    """A reduction's result with its axes back, of length 1."""
+    return y if params[0] or len(params) == 1 else reshape(y, _kept_shape(x_like, params))
+
+
+def _spread(y, x_like, params):
+    """A reduction's result repeated to the shape it came from."""
+    return broadcast_to(_kept(y, x_like, params), x_like.shape)
+
+
+def _count(x_like, params):
+    n = 1
+    for axis in params[1:]:
+        n *= x_like.shape[axis]
+    return n
+
+
+def _cases(*cases, same=False):
+    """(shape, params) pairs as an `examples` function; same: values that often tie."""
+
+    def examples(rng):
+        found = []
+        for shape, p in cases:
+            x = rng.uniform(-2, 2, shape)
+            found.append(([np.round(x) if same else x], p))
+        return found
+
+    return examples
+
+
+_FOLDS = (
+    ((), (0,)),
+    ((1,), (0, 0)),
+    ((7,), (1, 0)),
+    ((33,), (0, 0)),
+    ((3, 4), (0, 0)),
+    ((3, 4), (1, 1)),
+    ((3, 4), (0, 0, 1)),
+    ((2, 3, 5), (0, 0, 2)),
+    ((2, 3, 5), (1, 1)),
+    ((2, 3), (0,)),
+)
+_EMPTY = (((0,), (0, 0)), ((3, 0), (0, 0, 1)), ((3, 0), (0, 0)))
+
+# --- sums -------------------------------------------------------------------------------------
+
+
+def _sum_numpy(x, keepdims, *axes):
+    return x.sum(axis=axes, keepdims=bool(keepdims))
+
+
+def _mean_numpy(x, keepdims, *axes):
+    # not np.mean, which warns of empty arrays; half precision adds in single, as np.mean does
+    half = x.dtype == np.float16
+    wide = np.float64 if x.dtype.kind in "biu" else np.float32 if half else x.dtype
+    mean = x.sum(axis=axes, keepdims=bool(keepdims), dtype=wide) / _count(x, (0, *axes))
+    return mean.astype(x.dtype) if half else mean
+
+
+SUM = linear(
+    "sum",
+    _sum_numpy,
+    lambda ct, x_like, params: _spread(ct, x_like, params),
+    examples=_cases(*_FOLDS, *_EMPTY),
+    doc="Sum over axes.",
+).op
+MEAN = linear(
+    "mean",
+    _mean_numpy,
+    lambda ct, x_like, params: _spread(ct / _count(x_like, params), x_like, params),
+    examples=_cases(*_FOLDS, *_EMPTY[:2]),
+    doc="Mean over axes.",
+).op
+
+
+def _cumsum_vjp(ct, params):
+    return flip(cumsum_row(flip(ct, params[0]), params), params[0])
+
+
+cumsum_row = linear(  # params: (axis,)
+    "cumsum",
+    lambda x, axis: np.cumsum(x, axis=axis),
+    _cumsum_vjp,
+    examples=_cases(((7,), (0,)), ((3, 4), (1,)), ((2, 3, 4), (1,)), ((0,), (0,)), ((2, 0), (0,))),
+    doc="Running sum along an axis.",
+)
+
+# --- products ---------------------------------------------------------------------------------
+
+
+def _others(x, params):
+    """For each element, the product of the others it is multiplied with.
+
+    Products of what comes before and of what comes after, each by a scan of log2(n) steps: no
+    division, so zeros are no special case, in any order of derivative.
+    """
+    axes = params[1:]
+    kept = [i for i in range(len(x.shape)) if i not in axes]
+    perm = (*kept, *axes)
+    moved = transpose(x, perm)
+    n = _count(x, params)
+    lines = reshape(moved, (*[x.shape[i] for i in kept], n))
+    both = _scan(_shifted(lines, 1), 1) * _scan(_shifted(lines, -1), -1)
+    back = reshape(both, moved.shape)
+    return transpose(back, tuple(int(i) for i in np.argsort(perm)))
+
+
+def _shifted(x, by):
+    """x moved along its last axis by `by` places, ones moving in."""
+    *lead, n = x.shape
+    k = abs(by) if abs(by) < n else n
+    first, ends = (0, (k, 0)) if by > 0 else (k, (0, k))
+    box = [v for m in lead for v in (0, m, 1)]
+    part = slice_(x, (*box, first, n - k, 1))
+    return pad(part, (0, 0) * len(lead) + ends + (1.0,))
+
+
+def _scan(x, direction):
+    """Running product along the last axis, from the left (1) or from the right (-1)."""
+    step = 1
+    while step < x.shape[-1]:
+        x = x * _shifted(x, direction * step)
+        step *= 2
+    return x
+
+
+PROD = custom(
+    "prod",
+    lambda x, keepdims, *axes: x.prod(axis=axes, keepdims=bool(keepdims)),
+    inputs=("x",),
+    vjps=[lambda ct, x, params: zmul(_spread(ct, x, params), _others(x, params))],
+    jvps=[lambda t, x, params: apply(SUM.id, (zmul(t, _others(x, params)),), params)],
+    examples=lambda rng: (
+        _cases(*_FOLDS, *_EMPTY)(rng) + [([np.array([[0.0, 2, 3], [0, 0, 3]])], (0, 1))]
+    ),
+    doc="Product over axes; the derivative is right where elements are zero.",
+).op
+
+# --- extremes ---------------------------------------------------------------------------------
+
+
+def _ties(x, y, params):
+    """Where x is the extreme, and how many such places share it."""
+    mask = equal(x, _kept(y, x, params))
+    return mask, apply(SUM.id, (astype(mask, (CODES[x.dtype],)),), (1, *params[1:]))
+
+
+def _extreme_vjp(ct, x, y, params):
+    mask, count = _ties(x, y, params)
+    return where(mask, broadcast_to(_kept(ct, x, params) / count, x.shape), 0.0)
+
+
+def _extreme_jvp(t, x, y, params):
+    mask, count = _ties(x, y, params)
+    share = where(mask, t / count, 0.0)
+    return apply(SUM.id, (share,), params)
+
+
+def _extreme(name, fold, doc):
+    return custom(
+        name,
+        lambda x, keepdims, *axes: fold(x, axis=axes, keepdims=bool(keepdims)),
+        inputs=("x",),
+        vjps=[_extreme_vjp],
+        jvps=[_extreme_jvp],
+        examples=_cases(*_FOLDS),
+        doc=doc,
+    ).op
+
+
+MAX = _extreme("max", np.max, "Largest value over axes; ties share the cotangent evenly.")
+MIN = _extreme("min", np.min, "Smallest value over axes; ties share the cotangent evenly.")
+
+
+def _position(name, find, doc):  # params: (keepdims, axis); int64 result
+    return nondifferentiable(
+        name,
+        lambda x, keepdims, axis: find(x, axis=axis, keepdims=bool(keepdims)),
+        examples=_cases(((7,), (0, 0)), ((3, 4), (1, 1)), ((2, 3, 4), (0, 1)), same=True),
+        doc=doc,
+    ).op
+
+
+ARGMAX = _position("argmax", np.argmax, "Position of the first maximum along an axis.")
+ARGMIN = _position("argmin", np.argmin, "Position of the first minimum along an axis.")
+
+# --- log-sum-exp ------------------------------------------------------------------------------
+
+
+def _logsumexp_numpy(x, keepdims, *axes):
+    if x.dtype.kind not in "fc":
+        x = x.astype(np.float64)
+    m = x.max(axis=axes, keepdims=True)
+    m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
+    y = np.log(np.exp(x - m).sum(axis=axes, keepdims=True)) + m
+    return y if keepdims else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+
+
+def _weights(x, y, params):
+    return exp(x - _kept(y, x, params))
+
+
+LOGSUMEXP = custom(
+    "logsumexp",
+    _logsumexp_numpy,
+    inputs=("x",),
+    vjps=[lambda ct, x, y, params: zmul(_spread(ct, x, params), _weights(x, y, params))],
+    jvps=[lambda t, x, y, params: apply(SUM.id, (zmul(t, _weights(x, y, params)),), params)],
+    examples=_cases(*_FOLDS, ((3, 0), (0, 0))),
+    doc="log(sum(exp(x))) over axes, without overflow.",
+).op
+
+# --- public functions -------------------------------------------------------------------------
+
+
+def sum(
+    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
+) -> Any:
+    """Sum over one axis, several (a tuple), or all (None), as np.sum."""
+    x = _prepared(x, dtype, out, "sum")
+    return apply(SUM.id, (x,), reduced(x.ndim, axis, keepdims, "sum"))
+
+
+def mean(
+    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
+) -> Any:
+    """Mean over one axis, several (a tuple), or all (None), as np.mean; of nothing it is nan."""
+    x = _prepared(x, dtype, out, "mean")
+    return apply(MEAN.id, (x,), reduced(x.ndim, axis, keepdims, "mean"))
+
+
+def prod(
+    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
+) -> Any:
+    """Product over axes, as np.prod."""
+    x = _prepared(x, dtype, out, "prod")
+    return apply(PROD.id, (x,), reduced(x.ndim, axis, keepdims, "prod"))
+
+
+def max(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    """Largest value over axes, as np.max: nan wins. Equal ones share the derivative evenly."""
+    x = _prepared(x, None, out, "max")
+    return apply(MAX.id, (x,), reduced(x.ndim, axis, keepdims, "max"))
+
+
+def min(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+    """Smallest value over axes, as np.min: nan wins. Equal ones share the derivative evenly."""
+    x = _prepared(x, None, out, "min")
+    return apply(MIN.id, (x,), reduced(x.ndim, axis, keepdims, "min"))
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over axes, as scipy.special.logsumexp."""
+    x = as_tensor(x)
+    return apply(LOGSUMEXP.id, (x,), reduced(x.ndim, axis, keepdims, "logsumexp"))
+
+
+def argmax(x: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
+    """Position of the first maximum along axis (None: in the flat array); int64."""
+    return _argext(ARGMAX, x, axis, out, keepdims)
+
+
+def argmin(x: Any, axis: Any = None, out: None = None, *, keepdims: bool = False) -> Any:
+    """Position of the first minimum along axis (None: in the flat array); int64."""
+    return _argext(ARGMIN, x, axis, out, keepdims)
+
+
+def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
+    """Running sum along axis (None: of the flat array), as np.cumsum."""
+    x = _prepared(x, dtype, out, "cumsum")
+    if axis is None:
+        x, axis = ravel(x), 0
+    return cumsum_row(x, last_or(x.ndim, axis, "cumsum"))
+
+
+def _prepared(x, dtype, out, name):
+    x = as_tensor(x)
+    if dtype is not None:
+        x = as_dtype(x, dtype)
+    if out is not None:
+        refuse_out(out, name)
+    return x
+
+
+def _argext(op, x, axis, out, keepdims):
+    refuse_out(out, op.name)
+    x = as_tensor(x)
+    ndim = x.ndim
+    if axis is None or not ndim:
+        if axis is not None:
+            last_or(1, axis, op.name)  # NumPy takes axis 0 and -1 of a scalar
+        y = apply(op.id, (ravel(x),), (0, 0))
+        return reshape(y, (1,) * ndim) if keepdims else y
+    return apply(op.id, (x,), (int(bool(keepdims)), *last_or(ndim, axis, op.name)))
