@@ -454,6 +454,29 @@ static PyObject *native_item(PyObject *o, PyObject *unused)
     }
 }
 
+/* _become(other): hold other's values from now on. Who took views of the old ones keeps them. */
+static PyObject *become(PyObject *o, PyObject *other)
+{
+    if (!PyObject_TypeCheck(other, tg_python.base)) {
+        PyErr_SetString(PyExc_TypeError, "_become(tensor)");
+        return NULL;
+    }
+    tensor_object *self = (tensor_object *)o, *from = (tensor_object *)other;
+    tg_tensor *old = self->t;
+    PyObject *old_node = self->node;
+    if (from->t) {
+        tg_hold(from->t);
+        tg_export(from->t);
+    }
+    Py_XINCREF(from->node);
+    self->t = from->t;
+    self->node = from->node;
+    if (old)
+        tg_release(old);
+    Py_XDECREF(old_node);
+    Py_RETURN_NONE;
+}
+
 static PyGetSetDef tensor_getset[] = {
     {"shape", get_shape, NULL, "Lengths of the axes, a tuple.", NULL},
     {"strides_in_elements", get_strides, NULL, NULL, NULL},
@@ -470,6 +493,7 @@ static PyGetSetDef tensor_getset[] = {
 
 static PyMethodDef tensor_methods[] = {
     {"_item", native_item, METH_NOARGS, NULL},
+    {"_become", become, METH_O, NULL},
     {0},
 };
 

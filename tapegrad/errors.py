@@ -37,3 +37,7 @@ class StateDictError(TapegradError, RuntimeError):
 
 class AxisError(ShapeError, np.exceptions.AxisError):
     """An axis that the array does not have. Also NumPy's AxisError, thus an IndexError."""
+
+
+class UnsupportedError(TapegradError, TypeError):
+    """A function of NumPy's, or an argument of one, that Tensors do not support."""

@@ -4,7 +4,7 @@ Array functions with NumPy's names are in tapegrad.numpy. Importing this module 
 table and gives Tensor its methods.
 """
 
-from . import methods as _methods  # noqa: F401
+from . import inverse as _inverse, methods as _methods  # noqa: F401
 from .elementwise import elu, erf, gelu, leaky_relu, relu, rsqrt, sigmoid, silu, softplus
 from .linear import stop_gradient
 from .reductions import logsumexp

@@ -1,0 +1,56 @@
+"""Inverse trigonometric and hyperbolic functions: elementwise rows that NumPy computes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .elementwise import rsqrt
+from .rows import elementwise
+
+arcsin = elementwise(
+    "arcsin",
+    np.arcsin,
+    (lambda x: rsqrt((1 - x) * (1 + x)),),
+    domain=(-0.9, 0.9),
+    doc="Inverse sine, in -pi/2..pi/2.",
+)
+arccos = elementwise(
+    "arccos",
+    np.arccos,
+    (lambda x: -rsqrt((1 - x) * (1 + x)),),
+    domain=(-0.9, 0.9),
+    doc="Inverse cosine, in 0..pi.",
+)
+arctan = elementwise(
+    "arctan",
+    np.arctan,
+    (lambda x: 1 / (1 + x * x),),
+    doc="Inverse tangent, in -pi/2..pi/2.",
+)
+arcsinh = elementwise(
+    "arcsinh",
+    np.arcsinh,
+    (lambda x: rsqrt(1 + x * x),),
+    doc="Inverse hyperbolic sine.",
+)
+arccosh = elementwise(
+    "arccosh",
+    np.arccosh,
+    (lambda x: rsqrt((x - 1) * (x + 1)),),
+    domain=(1.2, 4.0),
+    doc="Inverse hyperbolic cosine.",
+)
+arctanh = elementwise(
+    "arctanh",
+    np.arctanh,
+    (lambda x: 1 / ((1 - x) * (1 + x)),),
+    domain=(-0.9, 0.9),
+    doc="Inverse hyperbolic tangent.",
+)
+arctan2 = elementwise(
+    "arctan2",
+    np.arctan2,
+    (lambda a, b: b / (a * a + b * b), lambda a, b: -(a / (a * a + b * b))),
+    domain=((0.2, 2.0), (-2.0, 2.0)),
+    doc="Angle of the point (b, a), in -pi..pi.",
+)
