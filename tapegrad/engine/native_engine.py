@@ -15,9 +15,12 @@ import numpy as np
 
 from .. import errors
 from ..ops.table import BY_ID, OPS
+from . import select
 from .dtypes import CODES, DTYPES, dtype_code
 
-MEMORY, SHAPE, DTYPE, VALUE, RELEASED, VERSION, STALE, TAPE, INDEX = -1, -2, -3, -4, -6, -7, -8, -9, -10
+MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
+VERSION, STALE, TAPE, INDEX = -7, -8, -9, -10
+RULE_SLOTS = 4  # C's: inputs past the third share the fourth's rule
 
 ERRORS = {
     MEMORY: MemoryError,
@@ -38,6 +41,26 @@ class _Memory:
     __slots__ = ("__array_interface__", "owner")
 
 
+class _OptimizerCall:
+    """Arguments of a C optimizer step over one group, laid out once."""
+
+    __slots__ = ("step", "n", "params", "states", "steps", "hyper", "numbers")
+
+    def __init__(self, core: Any, kind: str, slots: Any):
+        ffi = core.ffi
+        self.step = getattr(core.lib, f"tg_{kind}_step")
+        self.n = len(slots.params)
+        handles = [p.handle for p in slots.params]
+        if not all(handles):  # made while only the NumPy engine was in force: C has no such p
+            self.step = lambda *args: NO_KERNEL
+        self.params = ffi.new("uint64_t[]", handles)
+        states = [t.handle for tensors in slots.states.values() for t in tensors]
+        self.states = ffi.new("uint64_t[]", states)
+        self.steps = ffi.from_buffer("int64_t[]", slots.steps)
+        self.hyper: tuple = ()  # what numbers holds
+        self.numbers = ffi.new("double[16]")
+
+
 class NativeEngine:
     """See interface.Engine."""
 
@@ -55,7 +78,7 @@ class NativeEngine:
             op.id = c_rows.get(op.name, -1)
             if op.id < 0:
                 op.id = lib.tg_op_register(op.name.encode())
-            for i in range(len(op.inputs)):
+            for i in range(RULE_SLOTS if op.variadic else len(op.inputs)):
                 if op.vjp(i) or op.jvp(i):
                     self.check(lib.tg_op_residuals(op.id, i, op.residuals(i)))
         self.c_rows = frozenset(c_rows)
@@ -153,6 +176,27 @@ class NativeEngine:
     def touch(self, parameter: Any) -> None:
         self.check(self._core.lib.tg_touch(parameter.handle))
 
+    def optimizer_step(self, kind: str, slots: Any, hyper: tuple) -> None:
+        call = slots.native or self._lay_out(kind, slots)
+        if call.hyper != hyper:
+            call.hyper = hyper
+            call.numbers[0 : len(hyper)] = hyper
+        for p in slots.params:
+            if p._node is not None:
+                p.grad = p.grad  # the NumPy engine's, if it swept last
+        status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
+        if status == NO_KERNEL:
+            select._engines["numpy"].optimizer_step(kind, slots, hyper)
+        elif status < 0:
+            self.check(status)
+
+    def _lay_out(self, kind: str, slots: Any) -> _OptimizerCall:
+        """The arguments of the C step; they hold as long as the slots do."""
+        for tensors in slots.states.values():
+            tensors[:] = map(self.adopt, tensors)
+        slots.native = _OptimizerCall(self._core, kind, slots)
+        return slots.native
+
 
 def as_array(x: Any, op: Any) -> np.ndarray:
     """An operand that is no Tensor, as an array; an error that names the op if it is none."""
@@ -165,7 +209,8 @@ def as_array(x: Any, op: Any) -> np.ndarray:
 def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
     """Run a row's NumPy implementation; its shape errors name the op."""
     try:
-        return np.asarray(op.numpy(*arrays, *params))
+        with np.errstate(all="ignore"):  # C kernels do not warn of infinities either
+            return np.asarray(op.numpy(*arrays, *params))
     except ValueError as error:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
 from ..ops.table import BY_ID, OPS, SAVED_OUT
+from . import numpy_optim
 
 VARIABLE = 1  # in flags: watched by itself
 
@@ -96,6 +97,9 @@ class NodeHolder:
 
     def _item(self) -> Any:
         return NotImplemented
+
+    def _become(self, other: Any) -> None:
+        self._node = other._node
 
     __hash__ = object.__hash__
 
@@ -501,3 +505,6 @@ class NumpyEngine:
         self.node_of(parameter).version += 1
         if parameter.handle:
             self._engines["native"].touch(parameter)
+
+    def optimizer_step(self, kind: str, slots: Any, hyper: tuple) -> None:
+        numpy_optim.step(self, kind, slots, hyper)

@@ -1,0 +1,58 @@
+"""The update rules of the optimizers: the specification of csrc/optim.c.
+
+In a rule, p, g and the state arrays have one shape and dtype; p and the state are written, g is
+not. t counts this parameter's updates, this one included. The formulas are PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def sgd(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hyper: tuple) -> None:
+    lr, momentum, dampening, weight_decay, nesterov, maximize = hyper
+    if maximize:
+        g = -g
+    if weight_decay:
+        g = g + weight_decay * p
+    if momentum:
+        (v,) = state
+        v[...] = g if t == 1 else momentum * v + (1 - dampening) * g
+        g = g + momentum * v if nesterov else v
+    p -= lr * g
+
+
+def adam(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hyper: tuple) -> None:
+    lr, beta1, beta2, eps, weight_decay, is_decoupled, amsgrad, maximize = hyper
+    m, v = state[:2]
+    if maximize:
+        g = -g
+    if weight_decay and is_decoupled:
+        p *= 1 - lr * weight_decay
+    elif weight_decay:
+        g = g + weight_decay * p
+    m += (1 - beta1) * (g - m)
+    v *= beta2
+    v += (1 - beta2) * (g * g)
+    if amsgrad:
+        v = np.maximum(state[2], v, out=state[2])
+    p -= lr / (1 - beta1**t) * (m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + eps))
+
+
+RULES = {"sgd": sgd, "adam": adam}
+
+
+def step(engine: Any, kind: str, slots: Any, hyper: tuple) -> None:
+    """Update every parameter that has a gradient: see interface.Engine.optimizer_step."""
+    for i, p in enumerate(slots.params):
+        g = p.grad
+        if g is None:
+            continue
+        slots.steps[i] += 1
+        state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
+        t = int(slots.steps[i])
+        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, hyper)
+        engine.touch(p)

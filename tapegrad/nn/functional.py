@@ -1,0 +1,81 @@
+"""PyTorch's functional names: activations, dropout, losses. Takes `axis`, and PyTorch's `dim`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops import elementwise as rows
+from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
+from ..ops.structured import linear
+from ..ops.structured import log_softmax as _log_softmax
+from ..ops.structured import softmax as _softmax
+from ..random import default_generator
+from ..tensor import Tensor, asarray
+from .losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
+
+__all__ = [
+    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "gelu", "huber_loss",
+    "l1_loss", "leaky_relu", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "silu",
+    "smooth_l1_loss", "softmax", "softplus", "tanh",
+]  # fmt: skip
+
+
+GELU_FORMS = {"none": rows.gelu, "tanh": rows.gelu_tanh}
+
+
+def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
+    """input where it is positive, negative_slope times it elsewhere."""
+    return rows.leaky_relu(input, (float(negative_slope),))
+
+
+def elu(input: Any, alpha: float = 1.0) -> Tensor:
+    """input where it is positive, alpha (exp(input) - 1) elsewhere."""
+    return rows.elu(input, (float(alpha),))
+
+
+def gelu(input: Any, approximate: str = "none") -> Tensor:
+    """input times its normal distribution function; approximate="tanh" is the tanh form."""
+    if approximate not in GELU_FORMS:
+        raise ValueError(f"gelu: approximate={approximate!r}; choose 'none' or 'tanh'")
+    return GELU_FORMS[approximate](input)
+
+
+def _axis(name: str, dim: int | None, axis: int | None) -> int:
+    if dim is not None and axis is not None:
+        raise TypeError(f"{name}: axis and dim are two names of one argument; give one")
+    return -1 if dim is axis else dim if axis is None else axis
+
+
+def softmax(input: Any, dim: int | None = None, *, axis: int | None = None) -> Tensor:
+    """exp(input) / sum(exp(input)) along an axis, the last by default."""
+    return _softmax(input, _axis("softmax", dim, axis))
+
+
+def log_softmax(input: Any, dim: int | None = None, *, axis: int | None = None) -> Tensor:
+    """log(softmax(input)) along an axis, the last by default."""
+    return _log_softmax(input, _axis("log_softmax", dim, axis))
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any = None) -> Tensor:
+    """Zero each element with probability p and scale the others by 1 / (1 - p).
+
+    Args:
+        p: probability of a zero.
+        training: if not, input is returned as it is.
+        generator: draws the mask instead of tapegrad's stream.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p={p}; it must be between 0 and 1")
+    x = input if isinstance(input, Tensor) else asarray(input)
+    if not training or p == 0:
+        return x
+    kept = (generator or default_generator()).bernoulli(1 - p, x.shape)
+    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
+    return x * (kept * scale)

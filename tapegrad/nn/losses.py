@@ -1,0 +1,349 @@
+"""Losses: functions with PyTorch's names, arguments and formulas, and a Module for each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..engine.select import apply
+from ..errors import DTypeError, ShapeError
+from ..ops.elementwise import absolute, softplus, square, where
+from ..ops.linear import reshape
+from ..ops.shapes import moveaxis
+from ..ops.structured import log_softmax
+from ..ops.table import OPS
+from ..tensor import Tensor, asarray
+from .module import Module
+
+_MEAN, _SUM = OPS["mean"], OPS["sum"]
+_CROSS_ENTROPY = OPS["cross_entropy"]
+_INT64 = np.dtype("i8")
+
+
+@lru_cache
+def _all_axes(ndim: int) -> tuple[int, ...]:
+    return (0, *range(ndim))
+
+
+def _reduce(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return apply(_MEAN.id, (losses,), _all_axes(losses.ndim))
+    if reduction == "sum":
+        return apply(_SUM.id, (losses,), _all_axes(losses.ndim))
+    _check_reduction(reduction)
+    return losses
+
+
+def _check_reduction(reduction: str) -> str:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction={reduction!r}: choose 'mean', 'sum' or 'none'")
+    return reduction
+
+
+def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
+    """Both operands in the input's dtype; at least the input as a Tensor."""
+    input = input if isinstance(input, Tensor) else asarray(input)
+    if not isinstance(target, Tensor):
+        target = np.asarray(target)
+    if input.shape != target.shape:
+        raise ShapeError(
+            f"{name}: input {input.shape} and target {target.shape} differ in shape, which "
+            "would broadcast; reshape one of them"
+        )
+    dtype = input.dtype
+    return input, target if target.dtype is dtype else _as_dtype(target, dtype)
+
+
+def _as_dtype(x: Any, dtype: np.dtype) -> Any:
+    if not isinstance(x, Tensor):
+        return np.asarray(x, dtype)
+    return x if x.dtype == dtype else x.astype(dtype)
+
+
+# --- regression ----------------------------------------------------------------------------------
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """(input - target)^2.
+
+    Args:
+        input, target: one shape; the target is cast to the input's dtype.
+        reduction: "mean", "sum" or "none".
+    Raises:
+        ShapeError: if the shapes differ.
+    """
+    input, target = _pair("mse_loss", input, target)
+    return _reduce(square(input - target), reduction)
+
+
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """|input - target|. Arguments as mse_loss's."""
+    input, target = _pair("l1_loss", input, target)
+    return _reduce(absolute(input - target), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """d^2 / 2 where d = |input - target| < delta, delta (d - delta / 2) elsewhere.
+
+    Arguments as mse_loss's. Source: Huber (1964), Robust estimation of a location parameter.
+    """
+    if not delta > 0:
+        raise ValueError(f"huber_loss: delta={delta}; it must be above 0")
+    input, target = _pair("huber_loss", input, target)
+    d = input - target
+    a = absolute(d)
+    return _reduce(where(a < delta, square(d) * 0.5, a * delta - 0.5 * delta**2), reduction)
+
+
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """huber_loss with delta = beta, divided by beta; l1_loss if beta is 0."""
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    if not beta > 0:
+        raise ValueError(f"smooth_l1_loss: beta={beta}; it must be at least 0")
+    input, target = _pair("smooth_l1_loss", input, target)
+    d = input - target
+    a = absolute(d)
+    return _reduce(where(a < beta, square(d) * (0.5 / beta), a - 0.5 * beta), reduction)
+
+
+# --- classification ------------------------------------------------------------------------------
+
+
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    reduction: str = "mean",
+    pos_weight: Any = None,
+) -> Tensor:
+    """-(target log p + (1 - target) log(1 - p)) with p = sigmoid(input), without overflow.
+
+    Args:
+        input: logits. target: probabilities, or labels 0 and 1; one shape.
+        weight: multiplies each loss; broadcasts to it.
+        pos_weight: multiplies the part of target; broadcasts to it.
+    Raises:
+        ShapeError: if input and target differ in shape.
+    """
+    input, target = _pair("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        losses = softplus(input) - input * target
+    else:
+        target_part = target * _as_dtype(pos_weight, input.dtype)
+        losses = softplus(-input) * target_part + softplus(input) * (1 - target)
+    if weight is not None:
+        losses = losses * _as_dtype(weight, input.dtype)
+    return _reduce(losses, reduction)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log of the probability that softmax(input) gives to the target class.
+
+    Args:
+        input: logits, (classes,), (n, classes) or (n, classes, d1, ...).
+        target: labels, integers shaped as input without its class axis; or probabilities, floats
+            shaped as input.
+        weight: (classes,), multiplies each class's losses; "mean" divides by the sum of the
+            labels' weights.
+        ignore_index: this label has no loss and does not count in the mean.
+        label_smoothing: this part of the target is spread evenly over all classes.
+    Raises:
+        IndexError: for a label that is no class. ShapeError: if the shapes do not fit.
+    """
+    input = input if isinstance(input, Tensor) else asarray(input)
+    if not isinstance(target, Tensor):
+        target = np.asarray(target)
+    if target.dtype.kind == "f":
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    if target.dtype is not _INT64:
+        target = _as_labels(target)
+    if weight is None and not label_smoothing and ignore_index < 0 and input.ndim == 2:
+        try:
+            return _reduce(apply(_CROSS_ENTROPY.id, (input, target)), reduction)
+        except IndexError:  # a label is ignore_index, or wrong: the general way tells
+            pass
+    return _hard_cross_entropy(
+        input, target.numpy() if isinstance(target, Tensor) else target,
+        weight, ignore_index, reduction, label_smoothing,
+    )  # fmt: skip
+
+
+def _as_labels(target: Any) -> Any:
+    if target.dtype.kind not in "iu":
+        raise DTypeError(
+            f"cross_entropy: the target has dtype {target.dtype}; give integer labels, or "
+            "floating-point probabilities shaped as the input"
+        )
+    return target if target.dtype == _INT64 else target.astype(_INT64)
+
+
+def _check_smoothing(label_smoothing: float) -> None:
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing={label_smoothing}; it must be between 0 and 1")
+
+
+def _class_weights(weight: Any, input: Tensor, classes: int) -> np.ndarray:
+    if weight is None:
+        return np.ones(classes, input.dtype)
+    array = np.asarray(weight, input.dtype)
+    if array.shape != (classes,):
+        raise ShapeError(f"cross_entropy: weight has shape {array.shape}; need ({classes},)")
+    return array
+
+
+def _class_axis(input: Tensor) -> int:
+    if not input.ndim:
+        raise ShapeError("cross_entropy: the input has no class axis; give (n, classes)")
+    return min(input.ndim - 1, 1)
+
+
+def _hard_cross_entropy(input, labels, weight, ignore_index, reduction, label_smoothing):
+    axis = _class_axis(input)
+    classes = input.shape[axis]
+    shape = input.shape[:axis] + input.shape[axis + 1 :]
+    if labels.shape != shape:
+        raise ShapeError(
+            f"cross_entropy: input {input.shape} needs labels of shape {shape}, got {labels.shape}"
+        )
+    _check_smoothing(label_smoothing)
+    weights = _class_weights(weight, input, classes)
+    labels = labels.ravel()
+    counts = labels != ignore_index
+    labels = np.where(counts, labels, 0)
+    rows = reshape(moveaxis(input, axis, -1), (labels.size, classes))
+    losses = apply(_CROSS_ENTROPY.id, (rows, labels))  # checks the labels
+    row_weights = weights[labels] * counts
+    losses = losses * row_weights
+    if label_smoothing:
+        spread = apply(_SUM.id, (log_softmax(rows) * -weights,), (0, 1)) * counts
+        losses = losses * (1 - label_smoothing) + spread * (label_smoothing / classes)
+    if _check_reduction(reduction) == "mean":
+        return _reduce(losses, "sum") / row_weights.sum()
+    return _reduce(reshape(losses, shape), reduction)
+
+
+def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
+    axis = _class_axis(input)
+    classes = input.shape[axis]
+    if target.shape != input.shape:
+        raise ShapeError(
+            f"cross_entropy: probabilities need the input's shape {input.shape}, got {target.shape}"
+        )
+    _check_smoothing(label_smoothing)
+    target = _as_dtype(target, input.dtype)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    if weight is not None:
+        along = (classes,) + (1,) * (input.ndim - 1 - axis)
+        target = target * _class_weights(weight, input, classes).reshape(along)
+    losses = -apply(_SUM.id, (log_softmax(input, axis) * target,), (0, axis))
+    return _reduce(losses, reduction)
+
+
+# --- modules -------------------------------------------------------------------------------------
+
+
+class _Loss(Module):
+    """A loss with its options; called with (input, target)."""
+
+    _options: tuple[str, ...] = ()
+
+    def __init__(self, reduction: str):
+        self.reduction = _check_reduction(reduction)
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{n}={getattr(self, n)!r}" for n in (*self._options, "reduction"))
+
+
+class MSELoss(_Loss):
+    """mse_loss as a Module."""
+
+    def __init__(self, reduction: str = "mean"):
+        super().__init__(reduction)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return mse_loss(input, target, self.reduction)
+
+
+class L1Loss(_Loss):
+    """l1_loss as a Module."""
+
+    def __init__(self, reduction: str = "mean"):
+        super().__init__(reduction)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return l1_loss(input, target, self.reduction)
+
+
+class HuberLoss(_Loss):
+    """huber_loss as a Module."""
+
+    _options = ("delta",)
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0):
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return huber_loss(input, target, self.reduction, self.delta)
+
+
+class SmoothL1Loss(_Loss):
+    """smooth_l1_loss as a Module."""
+
+    _options = ("beta",)
+
+    def __init__(self, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction)
+        self.beta = beta
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return smooth_l1_loss(input, target, self.reduction, self.beta)
+
+
+class BCEWithLogitsLoss(_Loss):
+    """binary_cross_entropy_with_logits as a Module; weight and pos_weight are buffers."""
+
+    def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None):
+        super().__init__(reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return binary_cross_entropy_with_logits(
+            input, target, self.weight, self.reduction, self.pos_weight
+        )
+
+
+class CrossEntropyLoss(_Loss):
+    """cross_entropy as a Module; weight is a buffer."""
+
+    _options = ("ignore_index", "label_smoothing")
+
+    def __init__(
+        self,
+        weight: Any = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ):
+        super().__init__(reduction)
+        _check_smoothing(label_smoothing)
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input: Any, target: Any) -> Tensor:
+        return cross_entropy(
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )

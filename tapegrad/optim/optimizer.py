@@ -1,0 +1,271 @@
+"""Optimizer: parameter groups with hyper-parameters and state; a step is one engine call a group.
+
+A rule (sgd.py, adam.py) says which state a parameter has and which numbers an update reads; the
+arithmetic is in engine/numpy_optim.py, the specification, and csrc/optim.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from operator import is_
+from typing import Any
+
+import numpy as np
+
+from ..engine import select
+from ..errors import StateDictError
+from ..nn.module import clear_grad
+from ..tensor import Parameter, Tensor, tensor
+
+
+class Slots:
+    """The parameters of one group with their state, laid out as an engine reads them."""
+
+    __slots__ = ("params", "names", "states", "steps", "native")
+
+    def __init__(self, params: list[Parameter], states: dict[str, list[Tensor]], steps: np.ndarray):
+        self.params = params
+        self.names = tuple(states)
+        self.states = states  # name: one Tensor a parameter
+        self.steps = steps  # updates each parameter has had, int64; engines count
+        self.native: Any = None  # the native engine's pointers, made at first use
+
+
+class Optimizer:
+    """Base of the optimizers.
+
+    Args:
+        params: Parameters, or dicts {"params": Parameters, name: value, ...} that override
+            defaults for a group.
+        defaults: hyper-parameters by name; every one is read from its group at each step.
+    Attributes:
+        param_groups: list of dicts, as PyTorch's.
+    Raises:
+        TypeError, ValueError: for no parameters, a parameter given twice, values out of range.
+    """
+
+    kind = ""  # the rule's name in the engines
+
+    def __init__(self, params: Iterable, defaults: dict[str, Any]):
+        if isinstance(params, Tensor):
+            raise TypeError("params: give a list of Parameters, not one; write [parameter]")
+        groups = list(params)
+        if not groups:
+            raise ValueError("params: the optimizer got an empty parameter list")
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self._slots: list[Slots | None] = []
+        if not isinstance(groups[0], dict):
+            groups = [{"params": groups}]
+        for group in groups:
+            self.add_param_group(group)
+
+    # --- what a rule defines
+
+    def _check(self, group: dict[str, Any]) -> None:
+        """Raise ValueError for hyper-parameters out of range."""
+        raise NotImplementedError
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """Names of the arrays kept for each parameter."""
+        raise NotImplementedError
+
+    def _hyper(self, group: dict[str, Any]) -> tuple:
+        """The numbers an update reads, in the order of the engines' rule."""
+        raise NotImplementedError
+
+    # --- groups
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add parameters with their own hyper-parameters.
+
+        Args:
+            param_group: {"params": Parameter or Parameters, name: value, ...}; the defaults
+                fill in the rest.
+        """
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise TypeError("a parameter group is a dict with the key 'params'")
+        unknown = set(param_group) - set(self.defaults) - {"params"}
+        if unknown:
+            raise ValueError(
+                f"{type(self).__name__} has no {', '.join(sorted(unknown))}; "
+                f"it has {', '.join(self.defaults)}"
+            )
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        for p in params:
+            if not isinstance(p, Parameter):
+                raise TypeError(
+                    f"params: an optimizer writes Parameters, got {type(p).__name__}; "
+                    "make one with tapegrad.parameter(data)"
+                )
+            if id(p) in known:
+                raise ValueError("params: a parameter is given more than once")
+            known.add(id(p))
+        group = {"params": params, **self.defaults, **param_group}
+        group["params"] = params
+        self._check(group)
+        self.param_groups.append(group)
+        self._slots.append(None)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of all groups; assigning writes it into every group.
+
+        Raises:
+            ValueError: when read while groups have different ones.
+        """
+        rates = [group["lr"] for group in self.param_groups]
+        if any(rate != rates[0] for rate in rates):
+            raise ValueError(f"the groups' learning rates are {rates}; read param_groups[i]['lr']")
+        return rates[0]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        check_range("lr", value, low=0.0)
+        for group in self.param_groups:
+            group["lr"] = value
+
+    # --- steps
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a `.grad`; the others are left alone.
+
+        Args:
+            closure: computes the loss and the gradients; called first.
+        Returns:
+            What closure returned.
+        """
+        loss = None if closure is None else closure()
+        update = select.engine().optimizer_step
+        for i, group in enumerate(self.param_groups):
+            slots = self._slots[i]
+            if (
+                slots is None
+                or not _same(slots.params, group["params"])
+                or slots.names != self._state_names(group)
+            ):
+                slots = self._lay_out(i, group)
+            update(self.kind, slots, self._hyper(group))
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear every parameter's `.grad`: to None, or to zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if set_to_none and p._node is None:
+                    p._grad = None  # as p.grad = None, in a third of the time
+                else:
+                    clear_grad(p, set_to_none)
+
+    def _lay_out(self, i: int, group: dict[str, Any]) -> Slots:
+        """The Slots of a group whose parameters are new or have changed; state is carried over."""
+        params = list(group["params"])
+        known = self._state_of(self._slots[i])
+        states: dict[str, list[Tensor]] = {name: [] for name in self._state_names(group)}
+        steps = np.zeros(len(params), np.int64)
+        for k, p in enumerate(params):
+            own = known.get(id(p), {"step": 0})
+            steps[k] = own["step"]
+            for name, tensors in states.items():
+                tensors.append(own[name] if name in own else tensor(np.zeros(p.shape, p.dtype)))
+        slots = self._slots[i] = Slots(params, states, steps)
+        return slots
+
+    @staticmethod
+    def _state_of(slots: Slots | None) -> dict[int, dict[str, Any]]:
+        """By parameter id: its step count and state Tensors."""
+        if slots is None:
+            return {}
+        return {
+            id(p): {"step": int(slots.steps[k])}
+            | {name: tensors[k] for name, tensors in slots.states.items()}
+            for k, p in enumerate(slots.params)
+        }
+
+    # --- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """A picklable copy of everything: PyTorch's layout, arrays as ndarrays.
+
+        Returns:
+            {"state": {parameter's number: {"step": int, name: ndarray}}, "param_groups":
+            [{name: value, "params": [numbers]}]}; parameters are numbered through all groups.
+        """
+        state: dict[int, dict[str, Any]] = {}
+        groups = []
+        number = 0
+        for group, slots in zip(self.param_groups, self._slots):
+            known = self._state_of(slots)
+            numbers = []
+            for p in group["params"]:
+                own = known.get(id(p))
+                if own is not None and own["step"]:
+                    state[number] = {
+                        name: np.array(value.numpy()) if isinstance(value, Tensor) else value
+                        for name, value in own.items()
+                    }
+                numbers.append(number)
+                number += 1
+            groups.append({**group, "params": numbers})
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over hyper-parameters, step counts and state from state_dict().
+
+        Raises:
+            StateDictError: if groups, parameters or shapes do not fit. Nothing has changed then.
+        """
+        given, state = state_dict["param_groups"], state_dict["state"]
+        ours = [len(group["params"]) for group in self.param_groups]
+        theirs = [len(group["params"]) for group in given]
+        if ours != theirs:
+            raise StateDictError(
+                f"load_state_dict: the state has groups of {theirs} parameters, this optimizer "
+                f"of {ours}; make it over the same parameters in the same order"
+            )
+        groups, slots = [], []
+        for group, new in zip(self.param_groups, given):
+            group = {**group, **new, "params": group["params"]}
+            self._check(group)
+            groups.append(group)
+            slots.append(self._load_slots(group, [state.get(k, {}) for k in new["params"]]))
+        for group, loaded in zip(self.param_groups, groups):
+            group.update(loaded)
+        self._slots = list(slots)
+
+    def _load_slots(self, group: dict[str, Any], found: list[Mapping[str, Any]]) -> Slots:
+        params = list(group["params"])
+        states: dict[str, list[Tensor]] = {}
+        for name in self._state_names(group):
+            states[name] = []
+            for p, own in zip(params, found):
+                array = np.zeros(p.shape, p.dtype)
+                if own:
+                    if name not in own or np.shape(own[name]) != p.shape:
+                        got = np.shape(own[name]) if name in own else "nothing"
+                        raise StateDictError(f"load_state_dict: {name} needs {p.shape}, got {got}")
+                    array[...] = own[name]
+                states[name].append(tensor(array))
+        # PyTorch's SGD keeps a buffer and no count: it has stepped.
+        steps = np.array([int(own.get("step", bool(own))) for own in found], np.int64)
+        return Slots(params, states, steps)
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(self.defaults)]
+        return "\n".join(lines + [")"])
+
+
+def _same(a: list, b: list) -> bool:
+    return len(a) == len(b) and all(map(is_, a, b))
+
+
+def check_range(name: str, value: Any, low: float, below: float = np.inf) -> None:
+    """Raise ValueError unless low <= value < below."""
+    if not isinstance(value, (int, float, np.number)) or not low <= value < below:
+        limit = f"at least {low:g}" + ("" if below == np.inf else f" and below {below:g}")
+        raise ValueError(f"{name}={value!r}: it must be {limit}")

@@ -1,0 +1,405 @@
+"""Optimizers: formulas, groups, state, and the two engines against each other."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad import nn, optim, tape
+
+SHAPES = [(3,), (2, 5), (1, 1), (), (0, 3), (40, 7)]
+
+RULES = [
+    (optim.SGD, {"lr": 0.1}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.01}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    (optim.SGD, {"lr": 0.1, "maximize": True, "weight_decay": 0.1}),
+    (optim.Adam, {}),
+    (optim.Adam, {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-4, "weight_decay": 0.1}),
+    (optim.Adam, {"lr": 0.1, "amsgrad": True}),
+    (optim.Adam, {"lr": 0.1, "maximize": True}),
+    (optim.AdamW, {"lr": 0.1}),
+    (optim.AdamW, {"lr": 0.1, "weight_decay": 0.5, "amsgrad": True}),
+]
+
+
+def rule_name(value):
+    return value.__name__ if isinstance(value, type) else ",".join(value) or "defaults"
+
+
+every_rule = pytest.mark.parametrize(("rule", "options"), RULES, ids=rule_name)
+
+
+def make(shapes=SHAPES, dtype="f4"):
+    rng = np.random.default_rng(0)
+    return [tg.parameter(rng.normal(size=s).astype(dtype)) for s in shapes]
+
+
+def give_gradients(params, k):
+    rng = np.random.default_rng(100 + k)
+    for p in params:
+        p.grad = rng.normal(size=p.shape).astype(p.dtype)
+
+
+def values(params):
+    return [np.array(p.numpy()) for p in params]
+
+
+# --- formulas --------------------------------------------------------------------------------
+
+
+def test_sgd_with_momentum_by_hand():
+    (p,) = make([()], "f8")
+    p.assign(1.0)
+    optimizer = optim.SGD([p], lr=0.1, momentum=0.5, dampening=0.2, weight_decay=0.01)
+    p.grad = 2.0
+    optimizer.step()
+    v = 2 + 0.01 * 1
+    want = 1 - 0.1 * v
+    assert p.item() == pytest.approx(want, rel=1e-15)
+    optimizer.step()
+    v = 0.5 * v + 0.8 * (2 + 0.01 * want)
+    assert p.item() == pytest.approx(want - 0.1 * v, rel=1e-15)
+
+
+def test_adams_first_step_is_the_learning_rate():
+    (p,) = make([(3,)], "f8")
+    p.assign([1.0, 2.0, 3.0])
+    p.grad = np.array([1e-3, -5.0, 400.0])
+    optim.Adam([p], lr=0.1).step()
+    np.testing.assert_allclose(p.numpy(), [0.9, 2.1, 2.9], rtol=1e-5)
+
+
+def test_adamw_decays_without_a_gradient_and_adam_does_not():
+    (p, q) = make([(2,), (2,)], "f8")
+    before = values([p, q])
+    p.grad, q.grad = np.zeros(2), np.zeros(2)
+    optim.AdamW([p], lr=0.1, weight_decay=0.5).step()
+    optim.Adam([q], lr=0.1).step()
+    np.testing.assert_allclose(p.numpy(), before[0] * 0.95, rtol=1e-15)
+    np.testing.assert_array_equal(q.numpy(), before[1])
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_steps_agree_with_pytorch(rule, options, dtype):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    params = make(dtype=dtype)
+    theirs = [torch.tensor(v, requires_grad=True) for v in values(params)]
+    ours = rule(params, **options)
+    reference = getattr(torch.optim, rule.__name__)(theirs, **options)
+    for k in range(5):
+        give_gradients(params, k)
+        for p, q in zip(params, theirs):
+            q.grad = torch.tensor(np.array(p.grad.numpy()))
+        ours.step()
+        reference.step()
+    rtol = 2e-5 if dtype == "f4" else 1e-12
+    for p, q in zip(params, theirs):
+        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=rtol, atol=rtol)
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_the_engines_agree(rule, options, dtype):
+    if not tg.info()["native"]:
+        pytest.skip("the C core is not installed")
+    found = {}
+    for engine in "numpy", "native":
+        with tg.use_backend(engine):
+            params = make(dtype=dtype)
+            optimizer = rule(params, **options)
+            for k in range(6):
+                give_gradients(params, k)
+                optimizer.step()
+            found[engine] = values(params)
+    rtol = 1e-5 if dtype == "f4" else 1e-13
+    for a, b in zip(found["numpy"], found["native"]):
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+
+
+@every_rule
+def test_an_optimizer_may_change_engines_between_steps(rule, options):
+    if not tg.info()["native"]:
+        pytest.skip("the C core is not installed")
+    params = make()
+    twins = make()
+    optimizer, steady = rule(params, **options), rule(twins, **options)
+    for k, engine in enumerate(["native", "numpy", "numpy", "native"]):
+        with tg.use_backend(engine):
+            give_gradients(params, k)
+            optimizer.step()
+        give_gradients(twins, k)
+        steady.step()
+    for p, q in zip(params, twins):
+        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "longdouble"])
+def test_dtypes_without_kernels_are_updated_too(dtype):
+    (p,) = make([(3,)], dtype)
+    before = p.numpy().copy()
+    p.grad = np.ones(3, dtype)
+    optim.SGD([p], lr=0.5).step()
+    np.testing.assert_array_equal(p.numpy(), before - p.dtype.type(0.5))
+
+
+def test_gradients_of_any_layout_are_read_right():
+    (p,) = make([(3, 4)], "f8")
+    before = p.numpy().copy()
+    with tape():
+        loss = (p.T * np.arange(12.0).reshape(4, 3)).sum()
+    loss.backward()
+    optim.SGD([p], lr=1.0).step()
+    np.testing.assert_array_equal(p.numpy(), before - np.arange(12.0).reshape(4, 3).T)
+
+
+# --- what a step touches -----------------------------------------------------------------------
+
+
+@every_rule
+def test_parameters_without_gradient_are_left_alone(rule, options):
+    p, q = make([(3,), (3,)])
+    optimizer = rule([p, q], **options)
+    before = q.numpy().copy()
+    version = q.version
+    for k in range(3):
+        give_gradients([p], k)
+        optimizer.step()
+    np.testing.assert_array_equal(q.numpy(), before)
+    assert q.version == version
+    # its own steps count from its first gradient
+    (fresh,) = make([(3,)])
+    fresh.assign(before)
+    alone = rule([fresh], **options)
+    for params, o in ([q], optimizer), ([fresh], alone):
+        give_gradients(params, 9)
+        o.step()
+    np.testing.assert_array_equal(q.numpy(), fresh.numpy())
+
+
+def test_a_step_raises_the_version():
+    (p,) = make([(3,)])
+    with tape() as t:
+        y = (p * p).sum()
+    p.grad = np.ones(3, "f4")
+    version = p.version
+    optim.SGD([p]).step()
+    assert p.version > version
+    with pytest.raises(tg.StaleValueError, match="written"):
+        t.gradient(y, p)
+
+
+def test_a_view_of_the_parameter_sees_the_step():
+    (p,) = make([(3,)])
+    view = p.data
+    before = view.copy()
+    p.grad = np.ones(3, "f4")
+    optim.SGD([p], lr=1.0).step()
+    np.testing.assert_array_equal(view, before - 1)
+
+
+def test_hyper_parameters_are_read_at_each_step():
+    (p,) = make([(3,)], "f8")
+    optimizer = optim.SGD([p], lr=1.0)
+    p.grad = np.ones(3)
+    before = p.numpy().copy()
+    optimizer.lr = 0.5
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = 0.25
+    optimizer.step()
+    np.testing.assert_allclose(p.numpy(), before - 0.75, rtol=1e-15)
+
+
+def test_momentum_may_be_switched_on_later():
+    (p,) = make([()], "f8")
+    p.assign(0.0)
+    optimizer = optim.SGD([p], lr=1.0)
+    p.grad = 1.0
+    optimizer.step()
+    optimizer.param_groups[0]["momentum"] = 0.5
+    for _ in range(2):
+        optimizer.step()
+    assert p.item() == -1 - 1 - 1.5
+
+
+def test_closure_is_called_and_its_result_returned():
+    (p,) = make([()], "f8")
+    p.assign(3.0)
+    optimizer = optim.SGD([p], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        with tape():
+            loss = p * p
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 9.0
+    assert p.item() == pytest.approx(2.4)
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+def test_zero_grad(set_to_none):
+    params = make([(2,), (3,)])
+    give_gradients(params[:1], 0)
+    optim.SGD(params).zero_grad(set_to_none)
+    if set_to_none:
+        assert params[0].grad is None
+    else:
+        np.testing.assert_array_equal(params[0].grad.numpy(), [0, 0])
+    assert params[1].grad is None
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def test_groups_have_their_own_hyper_parameters():
+    p, q, r = make([(2,), (2,), (2,)], "f8")
+    before = values([p, q, r])
+    optimizer = optim.SGD([{"params": [p]}, {"params": q, "lr": 0.5}], lr=0.1)
+    optimizer.add_param_group({"params": [r], "lr": 1.0})
+    for t in p, q, r:
+        t.grad = np.ones(2)
+    optimizer.step()
+    for t, start, lr in zip((p, q, r), before, (0.1, 0.5, 1.0)):
+        np.testing.assert_allclose(t.numpy(), start - lr, rtol=1e-14)
+    with pytest.raises(ValueError, match="learning rates are"):
+        _ = optimizer.lr
+    optimizer.lr = 0.2
+    assert optimizer.lr == 0.2
+
+
+def test_a_parameter_added_to_a_groups_list_is_updated_and_the_others_keep_their_state():
+    p, q = make([(2,), (2,)], "f8")
+    optimizer = optim.Adam([p], lr=0.1)
+    p.grad = q.grad = np.ones(2)
+    optimizer.step()
+    optimizer.param_groups[0]["params"].append(q)
+    optimizer.step()
+    state = optimizer.state_dict()["state"]
+    assert state[0]["step"] == 2
+    assert state[1]["step"] == 1
+
+
+# --- state -------------------------------------------------------------------------------------
+
+
+@every_rule
+def test_a_saved_optimizer_continues_with_the_same_bits(rule, options):
+    params = make()
+    optimizer = rule(params, **options)
+    for k in range(3):
+        give_gradients(params, k)
+        optimizer.step()
+    twins = [tg.parameter(v) for v in values(params)]
+    restored = rule(twins, **{**options, "lr": 123.0})
+    restored.load_state_dict(pickle.loads(pickle.dumps(optimizer.state_dict())))
+    assert restored.lr == optimizer.lr
+    for k in range(3, 5):
+        for ps, o in (params, optimizer), (twins, restored):
+            give_gradients(ps, k)
+            o.step()
+    for p, q in zip(params, twins):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_a_refused_optimizer_state_changes_nothing():
+    params = make([(2,), (3,)])
+    optimizer = optim.Adam(params, lr=0.1)
+    give_gradients(params, 0)
+    optimizer.step()
+    before = optimizer.state_dict()
+    state = copy.deepcopy(before)
+    state["param_groups"][0]["lr"] = 7.0
+    state["state"][1]["exp_avg"] = np.ones(5)
+    with pytest.raises(tg.TapegradError, match=r"exp_avg needs \(3,\), got \(5,\)"):
+        optimizer.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="groups of"):
+        optim.Adam(params[:1]).load_state_dict(before)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    for name, value in before["state"][0].items():
+        np.testing.assert_array_equal(after["state"][0][name], value)
+
+
+def test_optimizer_state_loads_from_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    params = make([(3,), (2, 2)], "f8")
+    theirs = [torch.tensor(v, requires_grad=True) for v in values(params)]
+    reference = torch.optim.Adam(theirs, lr=0.1)
+    for k in range(4):
+        give_gradients(params, k)
+        for p, q in zip(params, theirs):
+            q.grad = torch.tensor(np.array(p.grad.numpy()))
+        if k == 2:
+            for p, q in zip(params, theirs):
+                p.assign(q.detach().numpy())
+            ours = optim.Adam(params)
+            ours.load_state_dict(
+                {
+                    "state": reference.state_dict()["state"],
+                    "param_groups": [{"lr": 0.1, "params": [0, 1]}],
+                }
+            )
+        reference.step()
+        if k >= 2:
+            ours.step()
+    for p, q in zip(params, theirs):
+        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-12)
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", [optim.SGD, optim.Adam, optim.AdamW])
+def test_training_lowers_the_loss(rule):
+    tg.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 2)).astype("f4")
+    y = (x[:, :1] * x[:, 1:] > 0).astype("f4")
+    net = nn.MLP(2, [16, 16, 1], "tanh")
+    optimizer = rule(net.parameters(), lr=0.5 if rule is optim.SGD else 0.02)
+    losses = []
+    for _ in range(200):
+        with tape():
+            loss = nn.binary_cross_entropy_with_logits(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+
+
+# --- bad input ---------------------------------------------------------------------------------
+
+P = tg.parameter(np.ones(2))
+
+REFUSED = [
+    (lambda: optim.SGD([]), ValueError, "empty parameter list"),
+    (lambda: optim.SGD(P), TypeError, "write [parameter]"),
+    (lambda: optim.SGD([tg.tensor([1.0])]), TypeError, "an optimizer writes Parameters"),
+    (lambda: optim.SGD([P, P]), ValueError, "more than once"),
+    (lambda: optim.SGD([{"params": [P]}, {"params": [P]}]), ValueError, "more than once"),
+    (lambda: optim.SGD([{"lr": 1.0}]), TypeError, "key 'params'"),
+    (lambda: optim.SGD([{"params": [P], "beta": 1}]), ValueError, "SGD has no beta"),
+    (lambda: optim.SGD([P], lr=-1.0), ValueError, "lr=-1.0"),
+    (lambda: optim.SGD([P], lr=float("nan")), ValueError, "lr=nan"),
+    (lambda: optim.SGD([P], lr="fast"), ValueError, "lr='fast'"),
+    (lambda: optim.SGD([P], momentum=-0.1), ValueError, "momentum=-0.1"),
+    (lambda: optim.SGD([P], nesterov=True), ValueError, "nesterov=True needs momentum"),
+    (lambda: optim.Adam([P], betas=(0.9, 1.0)), ValueError, "betas=1.0"),
+    (lambda: optim.Adam([P], betas=(0.9,)), ValueError, "give two numbers"),
+    (lambda: optim.Adam([P], eps=-1e-8), ValueError, "eps=-1e-08"),
+    (lambda: setattr(optim.Adam([P]), "lr", -1.0), ValueError, "lr=-1.0"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
+def test_bad_input_is_refused_with_a_reason(call, kind, part):
+    with pytest.raises(kind) as error:
+        call()
+    assert part in str(error.value)
