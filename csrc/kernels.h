@@ -6,6 +6,9 @@
 #define TG_KERNELS_H
 
 #include "core.h"
+#include "optim.h"
+#include "reduce.h"
+#include "softmax.h"
 
 /* The elementwise rows of ops.def: TG_MAP_add ..., TG_N_MAP of them; also their index in tg_ops. */
 #define ROW(name) TG_MAP_##name,
@@ -54,6 +57,10 @@ typedef void tg_cast_fn(void *out, const void *in, size_t n);
 typedef struct tg_kernels {
     const char *name;
     const tg_map_kernels *map[2];
+    const struct tg_gemm_kernels *gemm[2];
+    const tg_reduce_kernels *reduce[2];
+    const tg_softmax_kernels *softmax[2];
+    const tg_optim_kernels *optim[2];
     tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
 } tg_kernels;
 
