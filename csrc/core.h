@@ -105,6 +105,9 @@ static inline double tg_param_double(int64_t bits) {   /* float params travel as
  * the same bits in any order. Does not touch the interpreter lock. */
 void tg_parallel(size_t n, double cost_ns, void (*fn)(void *ctx, size_t i), void *ctx);
 
+/* How many threads tg_parallel would use now for a loop of this estimated time: to choose n. */
+int tg_threads_for(double cost_ns);
+
 /* Release the interpreter lock around a kernel of this estimated time (NULL if too short to
  * pay); give the result to tg_relock. The operands must be held by the caller. */
 void *tg_unlock(double cost_ns);

@@ -13,6 +13,7 @@
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
+#include "gemm_kernel.inc.c"
 #undef TG_REAL
 
 #define TG_REAL 64
@@ -22,6 +23,7 @@
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
+#include "gemm_kernel.inc.c"
 #undef TG_REAL
 
 #include "cast.inc.c"
@@ -31,6 +33,7 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .map = {&map_kernels_f32, &map_kernels_f64},
     .reduce = {&reduce_kernels_f32, &reduce_kernels_f64},
     .softmax = {&softmax_kernels_f32, &softmax_kernels_f64},
+    .gemm = {&gemm_kernels_f32, &gemm_kernels_f64},
     .optim = {&optim_kernels_f32, &optim_kernels_f64},
     .cast =
         {

@@ -60,3 +60,10 @@ int tg_random_bernoulli(uint8_t *out, int64_t n, double p, uint64_t seed, uint64
 int tg_random_integers(int64_t *out, int64_t n, int64_t low, uint64_t range, uint64_t seed,
                        uint64_t counter);
 int tg_random_permutation(int64_t *out, int64_t n, uint64_t seed, uint64_t counter);
+
+/* --- threads (threads.c) ---------------------------------------------------------------------
+ * Unless set: TAPEGRAD_NUM_THREADS, else the CPUs that affinity and control group allow. The hooks
+ * let go of the interpreter lock around long kernels; release's result goes to acquire. */
+int tg_get_num_threads(void);                  /* the number itself */
+int tg_set_num_threads(int n);
+void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));

@@ -1,0 +1,190 @@
+/* gemm.c: matrix products: turns any strides and options into the cases the kernels do, and splits
+ * large products among threads: rows and columns of C, never k. Called by matmul.c; any thread, with
+ * or without the interpreter lock. */
+#include "gemm.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* --- scratch: each thread keeps the block its copies go to --------------------------------- */
+
+static pthread_key_t scratch_key;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static bool has_scratch_key;
+
+static void make_scratch_key(void)
+{
+    has_scratch_key = pthread_key_create(&scratch_key, free) == 0;
+}
+
+static void *thread_scratch(void)
+{
+    pthread_once(&scratch_once, make_scratch_key);
+    void *scratch = has_scratch_key ? pthread_getspecific(scratch_key) : NULL;
+    if (scratch || !has_scratch_key || posix_memalign(&scratch, 64, TG_GEMM_SCRATCH) != 0)
+        return scratch;
+    if (pthread_setspecific(scratch_key, scratch) != 0) {
+        free(scratch);
+        return NULL;
+    }
+    return scratch;
+}
+
+/* --- splitting ------------------------------------------------------------------------------ */
+
+/* C in a grid of row_step x col_step pieces, `across` of them side by side. */
+typedef struct pieces {
+    const tg_gemm_args *g;
+    const tg_gemm_kernels *kernels;
+    size_t row_step, col_step, across;
+    atomic_bool no_memory;
+} pieces;
+
+static void run_piece(void *context, size_t i)
+{
+    pieces *p = context;
+    const tg_gemm_args *g = p->g;
+    const size_t i0 = i / p->across * p->row_step, j0 = i % p->across * p->col_step;
+    const size_t i1 = g->m - i0 < p->row_step ? g->m : i0 + p->row_step;
+    const size_t j1 = g->n - j0 < p->col_step ? g->n : j0 + p->col_step;
+    void *scratch = thread_scratch();
+    if (scratch)
+        p->kernels->block(g, i0, i1, j0, j1, scratch);
+    else
+        atomic_store(&p->no_memory, true);
+}
+
+static void run_rows(void *context, size_t i)
+{
+    const pieces *p = context;
+    const size_t i0 = i * p->row_step;
+    p->kernels->vector(p->g, i0, p->g->m - i0 < p->row_step ? p->g->m : i0 + p->row_step);
+}
+
+static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/* Columns first, in whole panels: then no thread copies the same part of B. Where there are too
+ * few panels to share evenly, rows. */
+static void split(pieces *p, size_t n_threads)
+{
+    const tg_gemm_args *g = p->g;
+    const size_t panel = 2 * p->kernels->lanes, panels = divide_up(g->n, panel);
+    p->row_step = g->m;
+    p->col_step = g->n;
+    if (panels >= 4 * n_threads || g->m < TG_TILE_ROWS * n_threads) {
+        const size_t most = 256 / panel; /* what a thread copies of B at a time, or less */
+        const size_t even = divide_up(panels, 2 * n_threads);
+        p->col_step = panel * (even < most ? even : most);
+    } else {
+        const size_t n_pieces = g->m >= 256 * n_threads ? 2 * n_threads : n_threads;
+        p->row_step = divide_up(g->m, n_pieces);
+    }
+    p->across = divide_up(g->n, p->col_step);
+}
+
+double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k)
+{
+    /* About 50 flops a ns in float32, and each output costs a store. */
+    const double lanes = dtype == TG_F32 ? 2 : 1;
+    return ((double)m * (double)n * (double)k / 12.5 + (double)m * (double)n / 4) / lanes;
+}
+
+static int matrix_product(int dtype, const tg_gemm_args *g)
+{
+    pieces p = {.g = g, .kernels = tg_isa->gemm[dtype]};
+    const double cost = tg_gemm_cost(dtype, g->m, g->n, g->k);
+    const size_t n_threads = (size_t)tg_threads_for(cost);
+    if (n_threads == 1) {
+        void *scratch = thread_scratch();
+        if (!scratch)
+            return TG_EMEMORY;
+        p.kernels->block(g, 0, g->m, 0, g->n, scratch);
+        return TG_OK;
+    }
+    split(&p, n_threads);
+    tg_parallel(p.across * divide_up(g->m, p.row_step), cost, run_piece, &p);
+    return atomic_load(&p.no_memory) ? TG_EMEMORY : TG_OK;
+}
+
+/* n == 1. Reading A decides the time. */
+static void vector_product(int dtype, const tg_gemm_args *g)
+{
+    pieces p = {.g = g, .kernels = tg_isa->gemm[dtype]};
+    const double cost = (double)g->m * (double)g->k * (dtype == TG_F32 ? 0.1 : 0.2);
+    const size_t n_threads = (size_t)tg_threads_for(cost);
+    if (n_threads == 1) {
+        p.kernels->vector(g, 0, g->m);
+        return;
+    }
+    p.row_step = divide_up(divide_up(g->m, 4 * n_threads), 64) * 64;
+    tg_parallel(divide_up(g->m, p.row_step), cost, run_rows, &p);
+}
+
+/* --- cases ---------------------------------------------------------------------------------- */
+
+/* C' = B' A', the same product. */
+static tg_gemm_args transposed(const tg_gemm_args *g)
+{
+    tg_gemm_args t = *g;
+    t.m = g->n;
+    t.n = g->m;
+    t.a = g->b;
+    t.a_row = g->b_col;
+    t.a_col = g->b_row;
+    t.b = g->a;
+    t.b_row = g->a_col;
+    t.b_col = g->a_row;
+    t.c_row = g->c_col;
+    t.c_col = g->c_row;
+    t.bias_row = g->bias_col;
+    t.bias_col = g->bias_row;
+    return t;
+}
+
+/* C keeps the sums of k's blocks until the last one. Where it cannot (beta still needs what it
+ * holds, or its columns are strided) they go through a product of their own. */
+static int product_apart(int dtype, const tg_gemm_args *g)
+{
+    const size_t size = tg_itemsize(dtype);
+    void *sums = NULL;
+    if (posix_memalign(&sums, 64, (g->m * g->n * size + 63) & ~(size_t)63) != 0)
+        return TG_EMEMORY;
+    tg_gemm_args plain = *g;
+    plain.c = sums;
+    plain.c_row = (ptrdiff_t)g->n;
+    plain.c_col = 1;
+    plain.alpha = 1;
+    plain.beta = 0;
+    plain.bias = NULL;
+    plain.act = NULL;
+    const int status = matrix_product(dtype, &plain);
+    if (status == TG_OK)
+        tg_isa->gemm[dtype]->finish(g, sums);
+    free(sums);
+    return status;
+}
+
+int tg_gemm(int dtype, const tg_gemm_args *g)
+{
+    tg_gemm_args t;
+    if (g->m == 0 || g->n == 0)
+        return TG_OK;
+    if (g->n == 1) {
+        vector_product(dtype, g);
+        return TG_OK;
+    }
+    if (g->m == 1) {
+        t = transposed(g);
+        vector_product(dtype, &t);
+        return TG_OK;
+    }
+    if (g->c_col != 1 && g->c_row == 1) {
+        t = transposed(g);
+        g = &t;
+    }
+    const size_t kc = dtype == TG_F32 ? TG_KC_F32 : TG_KC_F64;
+    if (g->k > kc && (g->beta != 0 || g->c_col != 1))
+        return product_apart(dtype, g);
+    return matrix_product(dtype, g);
+}

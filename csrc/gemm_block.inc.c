@@ -1,0 +1,209 @@
+/* gemm_block.inc.c: the loops around the micro-kernel for one ISA and dtype: blocks of k, what to
+ * copy, panels of columns, tiles of rows. Included by gemm_kernel.inc.c. */
+
+#if TG_REAL == 32
+  #define KC TG_KC_F32
+#else
+  #define KC TG_KC_F64
+#endif
+enum {
+    FN(columns) = 384, /* of B copied at a time: with KC rows half of a 1 MB L2 */
+    FN(slice) = 24,    /* rows of A that go through all of them before the next */
+    FN(copied) = 64 / sizeof(T), /* the same when A is copied: a line of contiguous columns */
+    FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
+};
+#define NEAR_B (640 * 1024)
+_Static_assert((KC * FN(columns) + FN(copied) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
+               "the copies fit the scratch");
+
+VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
+{
+    return ((const T *)g->bias)[(ptrdiff_t)i * g->bias_row + (ptrdiff_t)j * g->bias_col];
+}
+
+/* C's elements (i.., j..) from a tile s of rows x columns products, rows `step` apart: all that the
+ * micro-kernel does not do itself. prior: C holds the sum of the earlier blocks of k. */
+static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0, size_t rows,
+                            size_t j0, size_t columns, bool prior)
+{
+    const T alpha = (T)g->alpha, beta = (T)g->beta;
+    T *c = (T *)g->c + (ptrdiff_t)i0 * g->c_row + (ptrdiff_t)j0 * g->c_col;
+    const ptrdiff_t c_col = g->c_col;
+    for (size_t i = 0; i < rows; ++i) {
+        T *x = s + i * step;
+        const T *old = c + (ptrdiff_t)i * g->c_row;
+        if (prior)
+            for (size_t j = 0; j < columns; ++j)
+                x[j] = old[(ptrdiff_t)j * c_col] + x[j];
+        if (alpha != 1)
+            for (size_t j = 0; j < columns; ++j)
+                x[j] = alpha * x[j];
+        if (beta != 0)
+            for (size_t j = 0; j < columns; ++j)
+                x[j] = x[j] + beta * old[(ptrdiff_t)j * c_col];
+        if (g->bias)
+            for (size_t j = 0; j < columns; ++j)
+                x[j] = x[j] + FN(bias_at)(g, i0 + i, j0 + j);
+    }
+    if (g->act)
+        g->act(s, (const void *const[]){s}, (const size_t[]){1}, g->act_params,
+               (rows - 1) * step + columns);
+    for (size_t i = 0; i < rows; ++i) {
+        const T *x = s + i * step;
+        T *to = c + (ptrdiff_t)i * g->c_row;
+        for (size_t j = 0; j < columns; ++j)
+            to[(ptrdiff_t)j * c_col] = x[j] == x[j] ? x[j] : K(__builtin_nan(""));
+    }
+}
+
+static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
+{
+    FN(finish_tile)(g, s, g->n, 0, g->m, 0, g->n, false);
+}
+
+/* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
+static void FN(special_tile)(const tg_gemm_args *g, const FN(tile_job) *job, FN(tile_fn) *tile,
+                             const T *a, const T *b, size_t i, size_t rows, size_t j,
+                             size_t wide)
+{
+    T s[2 * TG_TILE_ROWS * L] __attribute__((aligned(64)));
+    FN(tile_job) plain = *job;
+    plain.c_row = (ptrdiff_t)(wide * L);
+    plain.add = false;
+    plain.bias = NULL;
+    if (job->last < L) /* lanes that the tile leaves out and act will see */
+        memset(s, 0, rows * wide * L * sizeof(T));
+    tile(&plain, a, b, s, 1);
+    FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add);
+}
+
+/* What the panels of a slice fetch: the next slice of A, in runs of lines. */
+typedef struct FN(next_slice) {
+    const char *at;
+    ptrdiff_t across, along; /* bytes from run to run, from line to line */
+    size_t left, a_panel;    /* runs */
+} FN(next_slice);
+
+static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, size_t rows,
+                                      size_t k, size_t panels)
+{
+    FN(next_slice) next = {.at = (const char *)a};
+    if (row != 1) {
+        next.across = row * (ptrdiff_t)sizeof(T);
+        next.along = 64;
+        next.left = rows;
+    } else { /* rows fill a line, of which each column of A has one */
+        const size_t lines = (k + FETCH_EVERY - 1) / FETCH_EVERY * 4;
+        next.along = col * (ptrdiff_t)sizeof(T);
+        next.across = (ptrdiff_t)lines * next.along;
+        next.left = (k + lines - 1) / lines;
+    }
+    next.a_panel = (next.left + panels - 1) / panels;
+    return next;
+}
+
+/* Rows [i, i + m) of one panel of columns. */
+static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, const T *a, const T *b, size_t i,
+                      size_t m, size_t j, size_t wide, bool special, FN(next_slice) *next)
+{
+    const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
+    const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
+    FN(tile_fn) *const *tiles = FN(tiles)[job->last < L][wide];
+    job->ahead = (const char *)a;
+    job->ahead_line = job->ahead_tile = 0;
+    if (next->left) {
+        job->ahead = next->at;
+        job->ahead_line = next->along;
+        job->ahead_tile = next->a_panel > 1 ? next->across : 0;
+        const size_t runs = next->left < next->a_panel ? next->left : next->a_panel;
+        next->left -= runs;
+        next->at += (ptrdiff_t)runs * next->across;
+    }
+    if (special) {
+        for (uint32_t t = 0; t < n_tiles; ++t) {
+            const size_t rows = even + (t < longer);
+            FN(special_tile)(g, job, tiles[rows], a, b, i, rows, j, wide);
+            a = (const T *)(const void *)((const char *)a + (ptrdiff_t)rows * job->a_row);
+            i += rows;
+        }
+        return;
+    }
+    T *c = (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
+    if (longer) {
+        const ptrdiff_t done = (ptrdiff_t)(longer * (even + 1));
+        tiles[even + 1](job, a, b, c, longer);
+        a = (const T *)(const void *)((const char *)a + done * job->a_row);
+        c += done * g->c_row;
+    }
+    if (even)
+        tiles[even](job, a, b, c, n_tiles - longer);
+}
+
+static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
+                           void *scratch)
+{
+    const size_t m = i1 - i0, n = j1 - j0, k = g->k;
+    const bool special = g->alpha != 1 || g->beta != 0 || g->act || g->c_col != 1 ||
+                         (g->bias && (g->bias_row || g->bias_col != 1));
+    const size_t depth = k < KC ? k : KC;
+    const bool far = n >= 128 && depth * m > FN(near);
+    /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
+     * eight rows fit a set of the cache however far apart they are. */
+    const size_t wide = n <= L                                                       ? 1
+                        : m <= FN(tile_rows)[4]                                      ? 4
+                        : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
+                                                                                     : 2;
+    const bool copy_b = g->b_col != 1 || (!MASKED_LOADS && n % L) ||
+                        (m > 48 && depth * n * sizeof(T) > NEAR_B);
+    const bool copy_a = far && g->a_col != 1;
+    const size_t nc = copy_b ? FN(columns) : n;
+    const size_t slice = copy_a ? FN(copied) : far ? FN(slice) : m;
+    T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
+    FN(tile_job) job;
+    job.c_row = g->c_row;
+    for (size_t jc = 0; jc < n; jc += nc) {
+        const size_t columns = n - jc < nc ? n - jc : nc;
+        size_t pc = 0;
+        do {
+            const size_t kc = k - pc < KC ? k - pc : KC;
+            const bool at_end = pc + kc == k;
+            const T *a_block = (const T *)g->a + (ptrdiff_t)i0 * g->a_row + (ptrdiff_t)pc * g->a_col;
+            const T *b_block = (const T *)g->b + (ptrdiff_t)pc * g->b_row +
+                               (ptrdiff_t)(j0 + jc) * g->b_col;
+            job.k = kc;
+            job.add = pc > 0;
+            if (copy_b)
+                FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
+            for (size_t ic = 0; ic < m; ic += slice) {
+                const size_t rows = m - ic < slice ? m - ic : slice;
+                const T *a = a_block + (ptrdiff_t)ic * g->a_row;
+                ptrdiff_t a_row = g->a_row, a_col = g->a_col;
+                FN(next_slice) next = {.left = 0};
+                if (far && ic + slice < m)
+                    next = FN(slice_ahead)(a + (ptrdiff_t)slice * a_row, a_row, a_col,
+                                           m - ic - slice < slice ? m - ic - slice : slice, kc,
+                                           (columns + wide * L - 1) / (wide * L));
+                if (copy_a) {
+                    FN(pack_a)(a_copy, a, g->a_row, g->a_col, rows, kc, &a_row, &a_col);
+                    a = a_copy;
+                }
+                job.a_row = a_row * (ptrdiff_t)sizeof(T);
+                job.a_col = a_col * (ptrdiff_t)sizeof(T);
+                const T *b = copy_b ? b_copy : b_block;
+                for (size_t j = 0; j < columns;) {
+                    const size_t v = FN(panel_vectors)(columns - j, wide);
+                    const size_t left = columns - j - (v - 1) * L;
+                    job.last = left < L ? left : L;
+                    job.b_row = (copy_b ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
+                    job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
+                    FN(run_panel)(g, &job, a, b, i0 + ic, rows, j0 + jc + j, v, special && at_end,
+                              &next);
+                    b += copy_b ? kc * v * L : v * L;
+                    j += v * L;
+                }
+            }
+            pc += kc;
+        } while (pc < k);
+    }
+}
+#undef KC

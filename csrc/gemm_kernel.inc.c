@@ -1,0 +1,257 @@
+/* gemm_kernel.inc.c: the micro-kernels of matrix products for one ISA and dtype: a tile of C, up
+ * to 12 rows by 4 vectors, kept in registers while k runs. Included by kernels.inc.c after vec.h.
+ *
+ * Order of arithmetic: each element is one accumulator that starts at 0 and takes a * b by fused
+ * multiply-add, k in order. Which tile an element lies in never shows in its bits. */
+#include "gemm.h"
+
+#ifdef __clang__
+  #define UNROLL _Pragma("clang loop unroll(full)")
+#else
+  #define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Rows of a tile that is 1, 2, 3, 4 vectors wide: as many as the registers hold next to one row
+ * of B and a broadcast of A. Generic vectors are slow in any case: little code instead. */
+#undef TILES
+#if defined TG_ISA_AVX512 || defined __aarch64__
+static const uint8_t FN(tile_rows)[] = {0, 12, 12, 8, 6};
+  #define TILES(DO)                                                                         \
+    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1)        \
+    DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)     \
+    DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(1, 3) DO(2, 3) DO(3, 3)     \
+    DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4)        \
+    DO(5, 4) DO(6, 4)
+#elif defined TG_ISA_AVX2
+static const uint8_t FN(tile_rows)[] = {0, 12, 6, 4, 3};
+  #define TILES(DO)                                                                         \
+    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1)        \
+    DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)     \
+    DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(1, 4) DO(2, 4) DO(3, 4)
+#else
+static const uint8_t FN(tile_rows)[] = {0, 4, 2, 1, 1};
+  #define TILES(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(1, 2) DO(2, 2) DO(1, 3) DO(1, 4)
+#endif
+
+/* The first n of a vector's lanes, 1 <= n <= L. Lanes not loaded are 0. Without masked loads B is
+ * copied where its columns are no multiple of L. */
+#undef MASKED_LOADS
+#ifdef TG_ISA_AVX512
+  #define MASKED_LOADS 1
+VFN V FN(vload_part)(const T *p, size_t n)
+{
+    return (V)X(_mm512_maskz_loadu)((M)((1u << n) - 1), p);
+}
+VFN void FN(vstore_part)(T *p, V v, size_t n)
+{
+    X(_mm512_mask_storeu)(p, (M)((1u << n) - 1), v);
+}
+#else
+  #ifdef TG_ISA_AVX2
+    #define MASKED_LOADS 1
+static const IT FN(lanes)[2 * L] = {
+    #if TG_REAL == 32
+    -1, -1, -1, -1,
+    #endif
+    -1, -1, -1, -1,
+};
+VFN V FN(vload_part)(const T *p, size_t n)
+{
+    const VI keep = (VI)_mm256_loadu_si256((const __m256i *)(const void *)(FN(lanes) + L - n));
+    return (V)X(_mm256_maskload)(p, (__m256i)keep);
+}
+  #else
+    #define MASKED_LOADS 0
+VFN V FN(vload_part)(const T *p, size_t n)
+{
+    V v = {0};
+    for (size_t i = 0; i < n; ++i)
+        v[i] = p[i];
+    return v;
+}
+  #endif
+/* Masked stores are slow on the CPUs whose best is AVX2: whole pieces instead. */
+VFN void FN(vstore_part)(T *p, V v, size_t n)
+{
+    T lane[L] __attribute__((aligned(TG_VBYTES)));
+    const T *from = lane;
+    if (n == L) {
+        vstore(p, v);
+        return;
+    }
+    vstore(lane, v);
+    if (L > 4 && n & 4) {
+        memcpy(p, from, 4 * sizeof(T));
+        p += 4;
+        from += 4;
+    }
+    if (L > 2 && n & 2) {
+        memcpy(p, from, 2 * sizeof(T));
+        p += 2;
+        from += 2;
+    }
+    if (n & 1)
+        *p = *from;
+}
+#endif
+
+#undef FETCH_EVERY
+#define FETCH_EVERY (256 / sizeof(T)) /* then a run is a row of A where its columns are contiguous */
+
+/* What the tiles of a product share. Strides of A and B in bytes. */
+typedef struct FN(tile_job) {
+    size_t k;
+    ptrdiff_t a_row, a_col; /* A is read one element at a time: any strides */
+    ptrdiff_t b_row, c_row; /* B and C have unit column strides; c_row in elements */
+    size_t last;            /* columns in the last vector, 1..L */
+    const T *bias;          /* one per column of the tile, added last; or NULL */
+    bool add;               /* C holds the sum of the earlier blocks of k */
+    /* Memory to fetch meanwhile: for each tile a run of lines, four every FETCH_EVERY rows of B. */
+    const char *ahead;
+    ptrdiff_t ahead_line, ahead_tile; /* bytes from line to line, from one tile's run to the next's */
+} FN(tile_job);
+
+/* sum += column of A times row of B. at[] has one pointer for three rows of A: with one for each
+ * the integer registers would not do. */
+VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptrdiff_t a_row,
+                   const char *at_b, size_t last, const int rows, const int wide,
+                   const bool partial)
+{
+    const T *b = (const T *)(const void *)at_b;
+    V row[TG_TILE_WIDE];
+    UNROLL
+    for (int j = 0; j < wide; ++j)
+        row[j] = MASKED_LOADS && partial && j == wide - 1 ? FN(vload_part)(b + j * L, last)
+                                                          : vload(b + j * L);
+    UNROLL
+    for (int i = 0; i < rows; ++i) {
+        const V x = vset(*(const T *)(const void *)(at[i / 3] + i % 3 * a_row));
+        UNROLL
+        for (int j = 0; j < wide; ++j)
+            sum[i][j] = vfma(x, row[j], sum[i][j]);
+    }
+}
+
+/* `count` tiles below each other. rows and wide are compile-time constants: every loop over them
+ * unrolls, so that sum is registers. */
+VFN void FN(tile)(const FN(tile_job) *job, const T *a, const T *b, T *c, size_t count,
+                  const int rows, const int wide, const bool partial)
+{
+    const ptrdiff_t a_row = job->a_row, a_col = job->a_col, b_row = job->b_row;
+    const ptrdiff_t c_row = job->c_row;
+    const size_t last = job->last;
+    const char *tile_a = (const char *)a, *tile_ahead = job->ahead;
+    for (; count > 0; --count) {
+        V sum[TG_TILE_ROWS][TG_TILE_WIDE];
+        const char *at[4], *at_b = (const char *)b;
+        UNROLL
+        for (int i = 0; i < 4; ++i, tile_a += 3 * a_row)
+            at[i] = tile_a;
+        tile_a += (rows - 12) * a_row;
+        UNROLL
+        for (int i = 0; i < rows; ++i)
+            UNROLL
+            for (int j = 0; j < wide; ++j)
+                sum[i][j] = (V){0};
+        const char *ahead = tile_ahead;
+        const T *c_ahead = c;
+        for (size_t left = job->k, k; left > 0; left -= k) {
+            k = left < FETCH_EVERY ? left : FETCH_EVERY;
+            UNROLL
+            for (int i = 0; i < 4; ++i, ahead += job->ahead_line)
+                __builtin_prefetch(ahead);
+            UNROLL
+            for (int i = 0; i < 2; ++i, c_ahead += c_row)
+                UNROLL
+                for (int j = 0; j < wide; j += 64 / (int)sizeof(V))
+                    __builtin_prefetch(c_ahead + j * L, 1);
+            for (size_t p = k; p > 0; --p) {
+                FN(outer)(sum, at, a_row, at_b, last, rows, wide, partial);
+                UNROLL
+                for (int i = 0; i < 4; ++i)
+                    at[i] += a_col;
+                at_b += b_row;
+            }
+        }
+        tile_ahead += job->ahead_tile;
+        if (job->add) {
+            const T *from = c;
+            UNROLL
+            for (int i = 0; i < rows; ++i, from += c_row)
+                UNROLL
+                for (int j = 0; j < wide; ++j)
+                    sum[i][j] += partial && j == wide - 1 ? FN(vload_part)(from + j * L, last)
+                                                          : vload(from + j * L);
+        }
+        if (job->bias)
+            UNROLL
+            for (int j = 0; j < wide; ++j) {
+                const T *from = job->bias + j * L;
+                const V bias =
+                    partial && j == wide - 1 ? FN(vload_part)(from, last) : vload(from);
+                UNROLL
+                for (int i = 0; i < rows; ++i)
+                    sum[i][j] += bias;
+            }
+        /* The total is nan if any element is: one test a tile. */
+        V total[2] = {sum[0][0], {0}};
+        UNROLL
+        for (int i = 0; i < rows; ++i)
+            UNROLL
+            for (int j = i == 0; j < wide; ++j)
+                total[(i + j) & 1] += sum[i][j];
+        total[0] += total[1];
+        if (__builtin_expect(vany(vne(total[0], total[0])), 0))
+            UNROLL
+            for (int i = 0; i < rows; ++i)
+                UNROLL
+                for (int j = 0; j < wide; ++j)
+                    sum[i][j] = vcanon(sum[i][j]);
+        UNROLL
+        for (int i = 0; i < rows; ++i, c += c_row)
+            UNROLL
+            for (int j = 0; j < wide; ++j) {
+                if (partial && j == wide - 1)
+                    FN(vstore_part)(c + j * L, sum[i][j], last);
+                else
+                    vstore(c + j * L, sum[i][j]);
+            }
+    }
+}
+
+#define TILE(rows, wide)                                                                    \
+    static void FN(tile_##rows##x##wide)(const FN(tile_job) *job, const T *a, const T *b,   \
+                                         T *c, size_t count)                                \
+    {                                                                                       \
+        FN(tile)(job, a, b, c, count, rows, wide, false);                                          \
+    }                                                                                       \
+    static void FN(tile_##rows##x##wide##_partial)(const FN(tile_job) *job, const T *a,     \
+                                                   const T *b, T *c, size_t count)          \
+    {                                                                                       \
+        FN(tile)(job, a, b, c, count, rows, wide, true);                                           \
+    }
+TILES(TILE)
+#undef TILE
+typedef void FN(tile_fn)(const FN(tile_job) *job, const T *a, const T *b, T *c, size_t count);
+/* By whether the last vector is partial, width, rows. */
+static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
+#define TILE(rows, wide) [0][wide][rows] = FN(tile_##rows##x##wide),
+    TILES(TILE)
+#undef TILE
+#define TILE(rows, wide) [1][wide][rows] = FN(tile_##rows##x##wide##_partial),
+        TILES(TILE)
+};
+#undef TILE
+#undef TILES
+
+#include "gemm_pack.inc.c"
+#include "gemm_block.inc.c"
+#include "gemv.inc.c"
+#undef UNROLL
+
+static const tg_gemm_kernels FN(gemm_kernels) = {
+    .block = FN(gemm_block),
+    .vector = FN(gemv_block),
+    .finish = FN(gemm_finish),
+    .lanes = L,
+};

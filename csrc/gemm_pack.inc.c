@@ -1,0 +1,142 @@
+/* gemm_pack.inc.c: copies of blocks of A and B in the order the tiles read them, for one ISA and
+ * dtype. Included by gemm_kernel.inc.c. */
+
+/* Columns of the panel at which `left` columns of B remain. Odd counts of vectors end in a panel of
+ * three: a tile one vector wide would spend its time loading A. */
+VFN size_t FN(panel_vectors)(size_t left, size_t wide)
+{
+    const size_t vectors = (left + L - 1) / L;
+    return vectors <= 3 && wide != 1 ? vectors : vectors < wide ? vectors : wide;
+}
+
+#if TG_REAL == 32
+  #define SIDE 8  /* columns transposed together: 32 bytes of a row of the panel */
+  #define DEPTH 4 /* rows at a time: 16 bytes of a column */
+#else
+  #define SIDE 4
+  #define DEPTH 2
+#endif
+typedef T FN(piece) __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
+typedef T FN(pair) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
+
+/* to[p * step + j] = from[j * col + p] for j < SIDE, p < DEPTH: transposes within 16-byte lanes,
+ * after loading two columns a vector. */
+VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col)
+{
+    FN(pair) in[DEPTH], out[DEPTH];
+    UNROLL
+    for (int j = 0; j < DEPTH; ++j) {
+        const FN(piece) low = *(const FN(piece) *)(const void *)(from + j * col);
+        const FN(piece) high = *(const FN(piece) *)(const void *)(from + (j + DEPTH) * col);
+#if TG_REAL == 32
+        in[j] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+        in[j] = __builtin_shufflevector(low, high, 0, 1, 2, 3);
+#endif
+    }
+#if TG_REAL == 32
+    const FN(pair) a = __builtin_shufflevector(in[0], in[1], 0, 8, 1, 9, 4, 12, 5, 13);
+    const FN(pair) b = __builtin_shufflevector(in[2], in[3], 0, 8, 1, 9, 4, 12, 5, 13);
+    const FN(pair) c = __builtin_shufflevector(in[0], in[1], 2, 10, 3, 11, 6, 14, 7, 15);
+    const FN(pair) d = __builtin_shufflevector(in[2], in[3], 2, 10, 3, 11, 6, 14, 7, 15);
+    out[0] = __builtin_shufflevector(a, b, 0, 1, 8, 9, 4, 5, 12, 13);
+    out[1] = __builtin_shufflevector(a, b, 2, 3, 10, 11, 6, 7, 14, 15);
+    out[2] = __builtin_shufflevector(c, d, 0, 1, 8, 9, 4, 5, 12, 13);
+    out[3] = __builtin_shufflevector(c, d, 2, 3, 10, 11, 6, 7, 14, 15);
+#else
+    out[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 2, 6);
+    out[1] = __builtin_shufflevector(in[0], in[1], 1, 5, 3, 7);
+#endif
+    UNROLL
+    for (int p = 0; p < DEPTH; ++p)
+        *(FN(pair) *)(void *)(to + (size_t)p * step) = out[p];
+}
+
+/* A panel of B, k x n, whose columns are strided, as rows of `step` elements, zeros after the n-th. */
+static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdiff_t col,
+                           size_t k, size_t n)
+{
+    size_t j = 0;
+    if (row == 1)
+        for (; j + SIDE <= n; j += SIDE) {
+            const T *from = b + (ptrdiff_t)j * col;
+            size_t p = 0;
+            for (; p + DEPTH <= k; p += DEPTH)
+                FN(transpose)(to + p * step + j, step, from + p, col);
+            for (; p < k; ++p)
+                for (size_t i = 0; i < SIDE; ++i)
+                    to[p * step + j + i] = from[(ptrdiff_t)i * col + (ptrdiff_t)p];
+        }
+    for (; j < n; ++j)
+        for (size_t p = 0; p < k; ++p)
+            to[p * step + j] = b[(ptrdiff_t)p * row + (ptrdiff_t)j * col];
+    for (; j < step; ++j)
+        for (size_t p = 0; p < k; ++p)
+            to[p * step + j] = 0;
+}
+
+/* A block of B, k x n: its panels one after the other. */
+static void FN(pack_b)(T *to, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k, size_t n,
+                       size_t wide)
+{
+    if (col == 1) { /* some rows at a time: both sides see runs of memory */
+        for (size_t first = 0; first < k; first += 8) {
+            const size_t rows = k - first < 8 ? k - first : 8;
+            const T *from = b + (ptrdiff_t)first * row;
+            for (size_t j = 0; j < n;) {
+                const size_t vectors = FN(panel_vectors)(n - j, wide);
+                T *at = to + j * k + first * vectors * L;
+                for (size_t p = 0; p < rows; ++p) {
+                    const T *now = from + (ptrdiff_t)p * row + (ptrdiff_t)j;
+                    for (size_t v = 1; v < vectors; ++v, at += L, now += L) {
+                        __builtin_prefetch(now + 8 * row);
+                        vstore(at, vload(now));
+                    }
+                    const size_t left = n - j - (vectors - 1) * L;
+                    __builtin_prefetch(now + 8 * row);
+                    vstore(at, left < L ? FN(vload_part)(now, left) : vload(now));
+                    at += L;
+                }
+                j += vectors * L;
+            }
+        }
+        return;
+    }
+    for (size_t j = 0; j < n;) {
+        const size_t step = FN(panel_vectors)(n - j, wide) * L;
+        FN(pack_panel)(to, step, b + (ptrdiff_t)j * col, row, col, k, n - j < step ? n - j : step);
+        to += k * step;
+        j += step;
+    }
+}
+
+/* Rows of A, m x k, copied so that they lie close: row after row, or where A's columns are
+ * contiguous, column after column. Gives the copy's strides. */
+static void FN(pack_a)(T *to, const T *a, ptrdiff_t row, ptrdiff_t col, size_t m, size_t k,
+                       ptrdiff_t *to_row, ptrdiff_t *to_col)
+{
+    if (row == 1) {
+        const size_t step = (m + L - 1) / L * L;
+        for (size_t p = 0; p < k; ++p, to += step, a += col) {
+            size_t i = 0;
+            for (; i + L < m; i += L)
+                vstore(to + i, vload(a + i));
+            vstore(to + i, FN(vload_part)(a + i, m - i));
+        }
+        *to_row = 1;
+        *to_col = (ptrdiff_t)step;
+        return;
+    }
+    const size_t step = (k + L - 1) / L * L + 16; /* off a power of two: cache sets */
+    for (size_t i = 0; i < m; ++i, to += step, a += row) {
+        if (col == 1)
+            memcpy(to, a, k * sizeof(T));
+        else
+            for (size_t p = 0; p < k; ++p)
+                to[p] = a[(ptrdiff_t)p * col];
+    }
+    *to_row = (ptrdiff_t)step;
+    *to_col = 1;
+}
+#undef SIDE
+#undef DEPTH
