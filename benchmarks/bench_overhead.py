@@ -24,7 +24,7 @@ def numpy_add():
 def tapegrad_chain(shape):
     import tapegrad as tg
     from tapegrad import tape
-    from tapegrad.numpy import tanh
+    from tapegrad.nn.functional import tanh
 
     x = tg.tensor(np.full(shape, 0.5, np.float32), requires_grad=True)
     a = tg.tensor(np.full(shape, 0.9, np.float32))
