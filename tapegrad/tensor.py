@@ -147,7 +147,7 @@ class Tensor:
         if self._node is not None:
             self._node.grad = None if self.handle else value
         if self.handle:
-            self._grad = None if value is None else select.engine().adopt(value)
+            self._grad = None if value is None else select._engines["native"].adopt(value)
 
     @property
     def requires_grad(self) -> bool:

@@ -140,7 +140,8 @@ class NativeEngine:
         if not tensor.handle:
             return tensor._node.array
         view = self._view(tensor, exposed=writable)
-        view.flags.writeable = writable
+        if not writable:
+            view.flags.writeable = False
         return view
 
     def _view(self, tensor: Any, exposed: bool) -> np.ndarray:
@@ -182,8 +183,8 @@ class NativeEngine:
             call.hyper = hyper
             call.numbers[0 : len(hyper)] = hyper
         for p in slots.params:
-            if p._node is not None:
-                p.grad = p.grad  # the NumPy engine's, if it swept last
+            if p._node is not None and p._node.grad is not None:
+                p.grad = p._node.grad  # the NumPy engine swept last
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
         if status == NO_KERNEL:
             select._engines["numpy"].optimizer_step(kind, slots, hyper)
