@@ -81,21 +81,11 @@ from ..ops.elementwise import (
     sqrt,
     square,
     subtract,
-    tan,
     tanh,
     trunc,
     where,
 )
 from ..ops.indexing import take, take_along_axis
-from ..ops.inverse import (
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-)
 from ..ops.logic import (
     all,
     any,
@@ -135,6 +125,16 @@ from ..ops.shapes import (
     vstack,
 )
 from ..ops.structured import matmul
+from ..ops.trig import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    tan,
+)
 from ..tensor import Tensor as ndarray
 from .creation import (
     arange,

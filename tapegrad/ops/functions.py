@@ -4,8 +4,9 @@ Array functions with NumPy's names are in tapegrad.numpy. Importing this module 
 table and gives Tensor its methods.
 """
 
-from . import inverse as _inverse, methods as _methods  # noqa: F401
-from .elementwise import elu, erf, gelu, leaky_relu, relu, rsqrt, sigmoid, silu, softplus
+from . import methods as _methods, trig as _trig  # noqa: F401
+from .activations import elu, gelu, leaky_relu
+from .elementwise import erf, relu, rsqrt, sigmoid, silu, softplus
 from .linear import stop_gradient
 from .reductions import logsumexp
 from .structured import linear, log_softmax, softmax

@@ -1,4 +1,4 @@
-"""Inverse trigonometric and hyperbolic functions: elementwise rows that NumPy computes."""
+"""The tangent and the inverse trigonometric and hyperbolic functions: rows that NumPy computes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import numpy as np
 from .elementwise import rsqrt
 from .rows import elementwise
 
+tan = elementwise(
+    "tan", np.tan, (lambda y: 1 + y * y,), domain=(-1.2, 1.2), doc="Tangent of x in radians."
+)
 arcsin = elementwise(
     "arcsin",
     np.arcsin,

@@ -1,0 +1,188 @@
+"""Check derivatives against finite differences.
+
+One directional derivative per check, along random directions, costs two evaluations however large
+the arguments are; only when it disagrees is every element looked at, to name the worst.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Sequence
+
+import numpy as np
+
+from .engine.dtypes import is_inexact
+from .errors import DTypeError, TapegradError
+from .tape import tape
+from .tensor import Tensor, tensor
+from .tree import flatten
+
+# Per dtype: finite difference step, absolute and relative tolerance. Central differences err by
+# step^2 times the third derivative, plus rounding / step.
+_STEPS = {"f2": (2e-1, 2e-1, 1e-1), "f4": (1e-2, 2e-3, 1e-2), "f8": (1e-5, 1e-7, 1e-6)}
+
+
+class GradcheckError(TapegradError, AssertionError):
+    """A derivative that does not agree with finite differences."""
+
+
+def gradcheck(
+    f: Callable,
+    args: Any,
+    *,
+    order: int = 2,
+    modes: Sequence[str] = ("rev", "fwd"),
+    eps: float | None = None,
+    atol: float | None = None,
+    rtol: float | None = None,
+    raise_exception: bool = True,
+) -> bool:
+    """Compare derivatives of f with central differences along random directions.
+
+    Args:
+        f: function of arrays to one array or a nesting of arrays, written with tapegrad
+            operations; called many times.
+        args: its arguments, a sequence of arrays (one array alone counts as one argument).
+            Floating ones are differentiated, others passed as they are.
+        order: 1 checks first derivatives; 2 also those of the gradient, and so on.
+        modes: "rev" checks tape.gradient, "fwd" tape.jvp, and both against each other.
+        eps, atol, rtol: step and tolerances; by default by the least precise dtype among the
+            arguments.
+        raise_exception: raise where they disagree, rather than return False.
+    Returns:
+        Whether all derivatives agree.
+    Raises:
+        GradcheckError: naming order, mode, argument and element that disagree.
+        DTypeError: if no argument is floating.
+    Cost: about 6 evaluations per mode and order; per element, two more, after a disagreement.
+    """
+    for mode in modes:
+        if mode not in ("rev", "fwd"):
+            raise ValueError(f"gradcheck: mode {mode!r}: choose among 'rev' and 'fwd'")
+    arrays = [args] if isinstance(args, (np.ndarray, Tensor)) else list(args)
+    arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    active = [i for i, a in enumerate(arrays) if is_inexact(a.dtype)]
+    if not active:
+        raise DTypeError("gradcheck: no argument is floating: there is nothing to differentiate")
+    xs = [arrays[i] for i in active]
+    function = _only(f, arrays, active)
+    narrow = min(
+        [v.dtype for v in xs + function(*map(tensor, xs))], key=lambda d: np.finfo(d).precision
+    )
+    defaults = _STEPS.get(narrow.str[1:], _STEPS["f8"])
+    check = _Check(*(d if v is None else v for v, d in zip((eps, atol, rtol), defaults)))
+    try:
+        if sum(x.size for x in xs):
+            check.run(function, xs, active, order, modes)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def _only(f: Callable, arrays: list, active: list[int]) -> Callable:
+    """f as a function of its differentiable arguments; gives a list of Tensors."""
+
+    def function(*tensors: Tensor) -> list[Tensor]:
+        values: list[Any] = list(arrays)
+        for i, t in zip(active, tensors):
+            values[i] = t
+        leaves: list[Any] = []
+        flatten(f(*values), leaves)
+        return [y for y in leaves if isinstance(y, Tensor) and is_inexact(y.dtype)]
+
+    return function
+
+
+def _inner(a: Sequence, b: Sequence) -> float:
+    return float(sum(np.sum(np.asarray(x, "f8") * np.asarray(y, "f8")) for x, y in zip(a, b)))
+
+
+class _Check:
+    """Step, tolerances and a stream of random directions."""
+
+    def __init__(self, eps: float, atol: float, rtol: float):
+        self.eps, self.atol, self.rtol = eps, atol, rtol
+        self.random = np.random.default_rng(0)
+
+    def like(self, arrays: Sequence) -> list[np.ndarray]:
+        return [self.random.uniform(-1, 1, a.shape).astype(a.dtype) for a in arrays]
+
+    def run(self, f: Callable, xs: list, names: list[int], order: int, modes: Any) -> None:
+        """Check f's derivatives at xs; then those of its gradient, up to `order`."""
+        for level in range(1, order + 1):
+            where = f"order {level}"
+            cts = self.like(self.values(f, xs))
+            ts = self.like(xs)
+            want = self.difference(f, xs, ts, cts)
+            if "rev" in modes:
+                grads = _gradient(f, xs, cts)
+                self.compare(_inner(grads, ts), want, f"{where}, reverse", f, xs, cts, names, grads)
+            if "fwd" in modes:
+                pushed = _push(f, xs, ts)
+                self.compare(_inner(cts, pushed), want, f"{where}, forward", f, xs, cts, names, None)
+            f = _gradient_function(f, [tensor(ct) for ct in cts])
+
+    def values(self, f: Callable, xs: Sequence) -> list[np.ndarray]:
+        return [y.numpy() for y in f(*[tensor(x) for x in xs])]
+
+    def difference(self, f: Callable, xs: list, ts: list, cts: list) -> float:
+        """The derivative of <cts, f> along ts, from values on both sides."""
+        sides = []
+        for sign in (1, -1):
+            ahead = [(x + sign * self.eps * t).astype(x.dtype) for x, t in zip(xs, ts)]
+            sides.append((self.values(f, ahead), ahead))
+        (high, x_high), (low, x_low) = sides
+        # narrow dtypes round x + eps t: divide by the step that was taken
+        taken = _inner([a.astype("f8") - b for a, b in zip(x_high, x_low)], ts)
+        length = _inner(ts, ts)
+        step = taken / length if length else 2 * self.eps
+        return _inner(cts, [np.asarray(a, "f8") - b for a, b in zip(high, low)]) / step
+
+    def compare(
+        self, got: float, want: float, where: str, f: Callable, xs: list, cts: list,
+        names: list[int], grads: list | None,
+    ) -> None:  # fmt: skip
+        size = sum(x.size for x in xs) + 1
+        if abs(got - want) <= self.atol * size**0.5 + self.rtol * max(abs(got), abs(want)):
+            return
+        text = f"gradcheck, {where}: the derivative is {got:.6g}, finite differences give {want:.6g}"
+        if grads is not None:
+            text += self.worst(f, xs, cts, names, grads)
+        raise GradcheckError(text)
+
+    def worst(self, f: Callable, xs: list, cts: list, names: list[int], grads: list) -> str:
+        """Say which element's partial derivative disagrees most."""
+        found = (0.0, "")
+        for k, x in enumerate(xs):
+            for index in np.ndindex(x.shape):
+                ts = [np.zeros_like(v) for v in xs]
+                ts[k][index] = 1
+                want, got = self.difference(f, xs, ts, cts), float(np.asarray(grads[k])[index])
+                if not abs(got - want) <= found[0]:
+                    where = f"argument {names[k]}{list(index) if index else ''}"
+                    found = abs(got - want), f"; worst at {where}: {got:.6g}, not {want:.6g}"
+        return found[1]
+
+
+def _gradient(f: Callable, xs: list, cts: list) -> list[np.ndarray]:
+    return [g.numpy() for g in _gradient_function(f, [tensor(ct) for ct in cts])(*map(tensor, xs))]
+
+
+def _gradient_function(f: Callable, cts: list[Tensor]) -> Callable:
+    """The gradient of <cts, f> as a function of the same arguments."""
+
+    def gradient(*xs: Tensor) -> list[Tensor]:
+        with tape() as t:
+            xs = t.watch(xs)
+            ys = f(*xs)
+        return t.gradient(ys, list(xs), cts, unconnected_gradients="zero")
+
+    return gradient
+
+
+def _push(f: Callable, xs: list, ts: list) -> list[np.ndarray]:
+    with tape() as t:
+        tensors = [t.watch(tensor(x)) for x in xs]
+        ys = f(*tensors)
+    return [y.numpy() for y in t.jvp(ys, tensors, [tensor(v) for v in ts])]
