@@ -182,9 +182,10 @@ class NativeEngine:
         if call.hyper != hyper:
             call.hyper = hyper
             call.numbers[0 : len(hyper)] = hyper
-        for p in slots.params:
-            if p._node is not None and p._node.grad is not None:
-                p.grad = p._node.grad  # the NumPy engine swept last
+        if select._engines["numpy"].has_swept:
+            for p in slots.params:
+                if p._node is not None and p._node.grad is not None:
+                    p.grad = p._node.grad
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
         if status == NO_KERNEL:
             select._engines["numpy"].optimizer_step(kind, slots, hyper)

@@ -351,6 +351,7 @@ class NumpyTape:
             for node, ct in found.items():
                 if isinstance(node, Node) and self._is_leaf(node):
                     node.grad = ct if node.grad is None else node.grad + ct
+            self._engine.has_swept = True
         finally:
             self._end(resume)
 
@@ -396,6 +397,7 @@ class NumpyEngine:
         self._tensor = tensor_type
         self._make = select.make_tensor
         self._engines = select._engines
+        self.has_swept = False  # gradients may lie in nodes of native parameters
         self.c_rows: frozenset[str] = frozenset()
 
     def wrap(self, node: Any) -> Any:
