@@ -61,7 +61,7 @@ class GELU(Module):
     """x times the normal distribution function of x; by erf, or approximate="tanh"."""
 
     def __init__(self, approximate: str = "none"):
-        if approximate not in F.GELU_FORMS:
+        if approximate not in ("none", "tanh"):
             raise ValueError(f"GELU: approximate={approximate!r}; choose 'none' or 'tanh'")
         self.approximate = approximate
 

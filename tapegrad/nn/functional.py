@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ops import elementwise as rows
+from ..ops.activations import elu, gelu, leaky_relu
 from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
 from ..ops.structured import linear
 from ..ops.structured import log_softmax as _log_softmax
@@ -25,26 +25,6 @@ __all__ = [
     "l1_loss", "leaky_relu", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "silu",
     "smooth_l1_loss", "softmax", "softplus", "tanh",
 ]  # fmt: skip
-
-
-GELU_FORMS = {"none": rows.gelu, "tanh": rows.gelu_tanh}
-
-
-def leaky_relu(input: Any, negative_slope: float = 0.01) -> Tensor:
-    """input where it is positive, negative_slope times it elsewhere."""
-    return rows.leaky_relu(input, (float(negative_slope),))
-
-
-def elu(input: Any, alpha: float = 1.0) -> Tensor:
-    """input where it is positive, alpha (exp(input) - 1) elsewhere."""
-    return rows.elu(input, (float(alpha),))
-
-
-def gelu(input: Any, approximate: str = "none") -> Tensor:
-    """input times its normal distribution function; approximate="tanh" is the tanh form."""
-    if approximate not in GELU_FORMS:
-        raise ValueError(f"gelu: approximate={approximate!r}; choose 'none' or 'tanh'")
-    return GELU_FORMS[approximate](input)
 
 
 def _axis(name: str, dim: int | None, axis: int | None) -> int:
