@@ -27,6 +27,7 @@ typedef struct tape_object {
 typedef struct python_side {
     PyTypeObject *base;              /* TensorBase */
     PyTypeObject *tensor;            /* tapegrad.Tensor */
+    PyTypeObject *ndarray;           /* numpy.ndarray */
     PyObject *slow_apply;            /* (op, inputs, params) when C cannot do it */
     PyObject *run_rule;              /* (kind, op, input, ct, out, inputs, params) */
     PyObject *raise_error;           /* (code, text, op, inputs) raises */
@@ -43,7 +44,13 @@ PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
 void tg_mark_line(tg_list *list);                    /* sets list->line when lines are kept */
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
+tg_tensor *tg_tensor_from_array(PyObject *array);    /* a copy, held; NULL, no error set: odd */
+extern PyType_Slot tg_operator_slots[];
+int tg_find_operators(void);
 int tg_add_functions(PyObject *module, PyMethodDef *functions);
+int tg_add_tensor_type(PyObject *module);
+int tg_add_apply(PyObject *module);
+int tg_add_arrays(PyObject *module);
 int tg_add_tape_type(PyObject *module);
 int tg_add_program_type(PyObject *module);
 

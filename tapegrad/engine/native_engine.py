@@ -82,7 +82,7 @@ class NativeEngine:
                 if op.vjp(i) or op.jvp(i):
                     self.check(lib.tg_op_residuals(op.id, i, op.residuals(i)))
         self.c_rows = frozenset(c_rows)
-        core.setup(tensor_type, slow_apply, run_rule, raise_error, line_here, DTYPES)
+        core.setup(tensor_type, np.ndarray, slow_apply, run_rule, raise_error, line_here, DTYPES)
 
     def check(self, status: int) -> None:
         """Raise what a C entry point's code says."""
@@ -131,9 +131,9 @@ class NativeEngine:
         if not array.dtype.isnative:
             array = array.astype(DTYPES[code])
         try:
-            t = self._core.from_array(array, code)
+            t = self._core.from_array(array)
         except ValueError:  # strides that are not whole elements: fields of records
-            t = self._core.from_array(np.ascontiguousarray(array), code)
+            t = self._core.from_array(np.ascontiguousarray(array))
         return t if tensor_type is self._tensor else tensor_type(t)
 
     def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:

@@ -1,0 +1,132 @@
+/* pyarray.c: NumPy arrays in and out, without NumPy's headers: by its array interface. */
+#include "python.h"
+
+#include "pool.h"
+
+/* --- data in ----------------------------------------------------------------------------- */
+
+/* NumPy's __array_struct__ (its array interface, C side). */
+typedef struct array_interface {
+    int two, ndim;
+    char kind;
+    int itemsize, flags;
+    Py_ssize_t *shape, *strides;
+    void *data;
+    PyObject *descr;
+} array_interface;
+
+enum { NATIVE_BYTES = 0x200, MAX_NDIM = 64 };
+
+static int dtype_of(const array_interface *a)
+{
+    static const struct { char kind; int itemsize, dtype; } known[] = {
+        {'f', 4, TG_F32}, {'f', 8, TG_F64}, {'b', 1, TG_BOOL}, {'i', 8, TG_I64}, {'i', 4, TG_I32},
+        {'i', 2, TG_I16}, {'i', 1, TG_I8}, {'u', 8, TG_U64}, {'u', 4, TG_U32}, {'u', 2, TG_U16},
+        {'u', 1, TG_U8}, {'f', 2, TG_F16}, {'c', 8, TG_C64}, {'c', 16, TG_C128},
+        {'f', sizeof(long double), TG_LONGDOUBLE},
+        {'c', 2 * sizeof(long double), TG_CLONGDOUBLE}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; ++i)
+        if (known[i].kind == a->kind && known[i].itemsize == a->itemsize)
+            return known[i].dtype;
+    return -1;
+}
+
+/* A Tensor's copy of the values a describes; NULL, no error set, for what the pool cannot hold as
+ * it is: another byte order, strides that are not whole elements. */
+static tg_tensor *copy_in(const array_interface *a)
+{
+    const int dtype = dtype_of(a);
+    if (a->two != 2 || a->ndim > MAX_NDIM || dtype < 0 || !(a->flags & NATIVE_BYTES))
+        return NULL;
+    int64_t dims[2 * MAX_NDIM];
+    for (int i = 0; i < a->ndim; ++i) {
+        dims[i] = a->shape[i];
+        dims[a->ndim + i] = a->strides[i] / a->itemsize;
+        if (a->strides[i] % a->itemsize)
+            return NULL;
+    }
+    tg_tensor *t = tg_new(dtype, a->ndim, dims);
+    if (!t) {
+        tg_raise(TG_EMEMORY, -1, NULL);
+        return NULL;
+    }
+    tg_buffer foreign = {.data = a->data, .refs = 2};
+    tg_tensor source = *t;
+    source.buffer = &foreign;
+    source.data = a->data;
+    source.dims = dims;
+    if (t->size)
+        tg_copy(t, &source);
+    return t;
+}
+
+tg_tensor *tg_tensor_from_array(PyObject *array)
+{
+    PyObject *capsule = PyObject_GetAttrString(array, "__array_struct__");
+    const array_interface *a = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
+    tg_tensor *t = a ? copy_in(a) : NULL;
+    if (!a)
+        PyErr_Clear();
+    Py_XDECREF(capsule);
+    return t;
+}
+
+/* from_array(array) -> Tensor with a copy of its values */
+static PyObject *from_array(PyObject *module, PyObject *array)
+{
+    (void)module;
+    tg_tensor *t = tg_tensor_from_array(array);
+    if (t)
+        return tg_wrap(t);
+    if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "from_array: need a numeric array in native byte order "
+                        "whose strides are whole elements");
+    return NULL;
+}
+
+/* --- data out: pins ---------------------------------------------------------------------- */
+
+static const char pin_name[] = "tapegrad.pin";
+static const char writable_pin_name[] = "tapegrad.writable_pin";
+
+static void unpin(PyObject *capsule)
+{
+    const bool writable = PyCapsule_IsValid(capsule, writable_pin_name);
+    tg_buffer *b = PyCapsule_GetPointer(capsule, writable ? writable_pin_name : pin_name);
+    b->writers -= writable;
+    tg_buffer_drop(b);
+}
+
+/* pin(tensor, writable) -> (address, capsule): the buffer lives while the capsule does. */
+static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+{
+    (void)module;
+    tg_tensor *t = n_args == 2 ? tg_tensor_of(args[0]) : NULL;
+    if (!t) {
+        PyErr_SetString(PyExc_TypeError, "pin(tensor, writable)");
+        return NULL;
+    }
+    if (!t->data) {
+        tg_fail(TG_ERELEASED, "the values of this Tensor have been released");
+        return tg_raise(TG_ERELEASED, -1, NULL);
+    }
+    const int writable = PyObject_IsTrue(args[1]);
+    PyObject *capsule =
+        PyCapsule_New(t->buffer, writable ? writable_pin_name : pin_name, unpin);
+    if (!capsule)
+        return NULL;
+    ++t->buffer->refs;
+    t->buffer->writers += (uint32_t)writable;
+    PyObject *r = Py_BuildValue("(KN)", (unsigned long long)(uintptr_t)t->data, capsule);
+    return r;
+}
+
+#define FAST(f) ((PyCFunction)(void (*)(void))(f))
+static PyMethodDef functions[] = {
+    {"from_array", from_array, METH_O, "from_array(array) -> Tensor"},
+    {"pin", FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},
+    {0},
+};
+#undef FAST
+
+int tg_add_arrays(PyObject *module) { return tg_add_functions(module, functions); }

@@ -1,0 +1,96 @@
+/* pymodule.c: what Python and the C core tell each other when tapegrad is imported. */
+#include "python.h"
+
+python_side tg_python;
+
+/* --- the module -------------------------------------------------------------------------- */
+
+static void *unlock(void) { return PyEval_SaveThread(); }
+static void relock(void *state) { PyEval_RestoreThread(state); }
+
+/* setup(tensor_type, ndarray_type, slow_apply, run_rule, raise_error, here, dtypes) */
+static PyObject *setup(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *tensor, *ndarray, *slow_apply, *run_rule, *raise_error, *here, *dtypes;
+    if (!PyArg_ParseTuple(args, "OOOOOOO!", &tensor, &ndarray, &slow_apply, &run_rule, &raise_error,
+                          &here, &PyTuple_Type, &dtypes))
+        return NULL;
+    if (!PyType_Check(tensor) || !PyType_Check(ndarray) || PyTuple_Size(dtypes) != TG_N_DTYPES) {
+        PyErr_SetString(PyExc_TypeError, "setup: wrong arguments");
+        return NULL;
+    }
+    Py_INCREF(args);                 /* all of it lives as long as the process */
+    tg_python.tensor = (PyTypeObject *)tensor;
+    tg_python.ndarray = (PyTypeObject *)ndarray;
+    tg_python.slow_apply = slow_apply;
+    tg_python.run_rule = run_rule;
+    tg_python.raise_error = raise_error;
+    tg_python.here = here;
+    for (int i = 0; i < TG_N_DTYPES; ++i)
+        tg_python.dtypes[i] = PyTuple_GetItem(dtypes, i);
+    const int status = tg_find_operators();
+    if (status)
+        return tg_raise(status, -1, NULL);
+    tg_set_lock_hooks(unlock, relock);
+    Py_RETURN_NONE;
+}
+
+/* make_tensor(type, node): a Tensor of the NumPy engine. */
+static PyObject *make_tensor(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+{
+    (void)module;
+    if (n_args != 2 || !PyType_Check(args[0]) ||
+        !PyType_IsSubtype((PyTypeObject *)args[0], tg_python.base)) {
+        PyErr_SetString(PyExc_TypeError, "make_tensor(type, node)");
+        return NULL;
+    }
+    PyObject *o = PyType_GenericAlloc((PyTypeObject *)args[0], 0);
+    if (o) {
+        Py_INCREF(args[1]);
+        ((tensor_object *)o)->node = args[1];
+    }
+    return o;
+}
+
+static PyObject *use_native(PyObject *module, PyObject *on)
+{
+    (void)module;
+    tg_python.native = PyObject_IsTrue(on);
+    Py_RETURN_NONE;
+}
+
+#define FAST(f) ((PyCFunction)(void (*)(void))(f))
+static PyMethodDef functions[] = {
+    {"make_tensor", FAST(make_tensor), METH_FASTCALL, "make_tensor(type, node) -> Tensor"},
+    {"setup", setup, METH_VARARGS, NULL},
+    {"use_native", use_native, METH_O, NULL},
+    {0},
+};
+#undef FAST
+
+int tg_add_functions(PyObject *module, PyMethodDef *f)
+{
+    for (; f->ml_name; ++f) {
+        PyObject *o = PyCFunction_NewEx(f, NULL, NULL);
+        if (!o || PyObject_SetAttrString(module, f->ml_name, o) < 0)
+            return TG_EPYTHON;
+        Py_DECREF(o);
+    }
+    return TG_OK;
+}
+
+int tg_python_init(void)
+{
+    if (tg_python.base)
+        return TG_OK;
+    PyObject *module = PyImport_AddModule("tapegrad._core");       /* borrowed */
+    if (!module)
+        return TG_EPYTHON;
+    int (*const parts[])(PyObject *) = {tg_add_tensor_type, tg_add_apply, tg_add_arrays,
+                                        tg_add_tape_type, tg_add_program_type};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
+        if (parts[i](module) != TG_OK)
+            return TG_EPYTHON;
+    return tg_add_functions(module, functions);
+}
