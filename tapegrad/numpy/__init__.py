@@ -4,6 +4,7 @@ Functions have NumPy's names and arguments, take Tensors, arrays and scalars, an
 The same registry (protocols.py) serves `numpy.sum(tensor)` and `numpy.ndarray * tensor`.
 """
 
+import numpy as _np
 from numpy import (
     bool_,
     complex64,
@@ -29,6 +30,8 @@ from numpy import (
     uint64,
 )
 
+from ..ops import elementwise as _elementwise
+from ..ops import trig as _trig
 from ..ops.composite import (
     clip,
     diagonal,
@@ -43,48 +46,6 @@ from ..ops.composite import (
     vdot,
 )
 from ..ops.einsum import einsum
-from ..ops.elementwise import (
-    absolute,
-    add,
-    ceil,
-    cos,
-    cosh,
-    divide,
-    equal,
-    exp,
-    expm1,
-    floor,
-    greater,
-    greater_equal,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    log,
-    log1p,
-    log2,
-    log10,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    maximum,
-    minimum,
-    multiply,
-    negative,
-    not_equal,
-    reciprocal,
-    sign,
-    sin,
-    sinh,
-    sqrt,
-    square,
-    subtract,
-    tanh,
-    trunc,
-    where,
-)
 from ..ops.indexing import take, take_along_axis
 from ..ops.logic import (
     all,
@@ -125,16 +86,6 @@ from ..ops.shapes import (
     vstack,
 )
 from ..ops.structured import matmul
-from ..ops.trig import (
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    tan,
-)
 from ..tensor import Tensor as ndarray
 from .creation import (
     arange,
@@ -155,15 +106,18 @@ from .creation import (
     zeros_like,
 )
 
+# Every elementwise row that NumPy has too, but where a function above says more.
+for _rows in (_elementwise, _trig):
+    for _name, _function in vars(_rows).items():
+        if hasattr(_function, "op") and hasattr(_np, _name):
+            globals().setdefault(_name, _function)
+
 # NumPy's and the array API's other names for the same functions.
-abs = absolute
-acos, asin, atan, atan2 = arccos, arcsin, arctan, arctan2
-acosh, asinh, atanh = arccosh, arcsinh, arctanh
-amax, amin, around = max, min, round
-bitwise_invert = bitwise_not = invert
-concat = concatenate
-mod = remainder
-permute_dims = transpose
-pow = power
-rint = round
-true_divide = divide
+_OTHER_NAMES = {
+    "abs": "absolute", "acos": "arccos", "acosh": "arccosh", "amax": "max", "amin": "min",
+    "around": "round", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
+    "atanh": "arctanh", "bitwise_invert": "invert", "bitwise_not": "invert",
+    "concat": "concatenate", "mod": "remainder", "permute_dims": "transpose", "pow": "power",
+    "rint": "round", "true_divide": "divide",
+}  # fmt: skip
+globals().update({name: globals()[same] for name, same in _OTHER_NAMES.items()})
