@@ -210,15 +210,21 @@ class Parameter(Tensor):
     def assign(self, value: Any) -> None:
         """Write new values, broadcast and cast to this parameter's shape and dtype."""
         engine = select.engine()
-        new = np.asarray(value)
-        try:
-            new = np.broadcast_to(new, self.shape)
-        except ValueError:
-            raise ShapeError(
-                f"assign: cannot broadcast {new.shape} to the parameter's {self.shape}"
-            ) from None
-        new = new.astype(self.dtype, casting="same_kind", copy=False)
-        engine.assign(engine.adopt(self), engine.from_numpy(new, Tensor))
+        value = asarray(value)  # a Tensor stays one: a recorded step must see where it came from
+        if value.dtype != self.dtype:
+            if not np.can_cast(value.dtype, self.dtype, "same_kind"):
+                raise DTypeError(f"assign: {value.dtype} does not fit a parameter of {self.dtype}")
+            value = value.astype(self.dtype)
+        if value.shape != self.shape:
+            from .ops.shapes import broadcast_to
+
+            try:
+                value = broadcast_to(value, self.shape)
+            except ValueError:
+                raise ShapeError(
+                    f"assign: cannot broadcast {value.shape} to the parameter's {self.shape}"
+                ) from None
+        engine.assign(engine.adopt(self), value)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         engine = select.engine()

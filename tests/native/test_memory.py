@@ -75,6 +75,7 @@ def test_an_error_in_a_sweep_leaves_nothing_behind(network):
     (w, b), x = network
     before = live_bytes()
     with tg.tape() as t:
+        t.watch(x)
         loss = tnp.tanh(x @ w + b).sum()
     w.assign(w * 2)
     with pytest.raises(tg.StaleValueError):
@@ -129,4 +130,4 @@ def test_a_numpy_view_outlives_its_tensor_and_its_tape():
 def test_empty_and_enormous_shapes():
     assert tg.tensor(np.zeros((0, 3), "f4")).sum().item() == 0.0
     with pytest.raises(MemoryError):
-        tnp.broadcast_to(tg.tensor(np.ones((1, 1), "f4")), (1 << 40, 1 << 40)) + 1.0
+        tnp.broadcast_to(tg.tensor(np.ones((1, 1), "f4")), (1 << 40, 1 << 20)) + 1.0
