@@ -273,12 +273,13 @@ def test_groups_have_their_own_hyper_parameters():
     assert optimizer.lr == 0.2
 
 
-def test_a_parameter_added_to_a_groups_list_is_updated_and_the_others_keep_their_state():
+def test_a_parameter_added_to_a_group_is_updated_and_the_others_keep_their_state():
     p, q = make([(2,), (2,)], "f8")
     optimizer = optim.Adam([p], lr=0.1)
     p.grad = q.grad = np.ones(2)
     optimizer.step()
-    optimizer.param_groups[0]["params"].append(q)
+    group = optimizer.param_groups[0]
+    group["params"] = [*group["params"], q]
     optimizer.step()
     state = optimizer.state_dict()["state"]
     assert state[0]["step"] == 2
@@ -303,6 +304,21 @@ def test_a_saved_optimizer_continues_with_the_same_bits(rule, options):
         for ps, o in (params, optimizer), (twins, restored):
             give_gradients(ps, k)
             o.step()
+    for p, q in zip(params, twins):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_an_optimizer_is_copied_with_its_parameters(clone):
+    params = make()
+    optimizer = optim.Adam(params, lr=0.1)
+    give_gradients(params, 0)
+    optimizer.step()
+    twins, twin = clone((params, optimizer))
+    assert all(p is q for p, q in zip(twins, twin.param_groups[0]["params"]))
+    for ps, o in (params, optimizer), (twins, twin):
+        give_gradients(ps, 1)
+        o.step()
     for p, q in zip(params, twins):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
 

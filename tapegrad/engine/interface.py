@@ -75,8 +75,8 @@ class Engine(Protocol):
     def touch(self, parameter: Any) -> None:
         """Say that a parameter may be written through a view."""
 
-    def optimizer_step(self, kind: str, slots: Any, hyper: tuple) -> None:
+    def optimizer_step(self, kind: str, slots: Any) -> None:
         """Update the parameters of slots (optim.optimizer.Slots) that have a `.grad`, and count.
 
-        kind: a rule of numpy_optim.py; hyper: its numbers, in its order.
+        kind: a rule of numpy_optim.py; slots.hyper are its numbers, in its order.
         """

@@ -177,18 +177,18 @@ class NativeEngine:
     def touch(self, parameter: Any) -> None:
         self.check(self._core.lib.tg_touch(parameter.handle))
 
-    def optimizer_step(self, kind: str, slots: Any, hyper: tuple) -> None:
+    def optimizer_step(self, kind: str, slots: Any) -> None:
         call = slots.native or self._lay_out(kind, slots)
-        if call.hyper != hyper:
-            call.hyper = hyper
-            call.numbers[0 : len(hyper)] = hyper
+        if call.hyper is not slots.hyper:
+            call.hyper = slots.hyper
+            call.numbers[0 : len(call.hyper)] = call.hyper
         if select._engines["numpy"].has_swept:
             for p in slots.params:
                 if p._node is not None and p._node.grad is not None:
                     p.grad = p._node.grad
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
         if status == NO_KERNEL:
-            select._engines["numpy"].optimizer_step(kind, slots, hyper)
+            select._engines["numpy"].optimizer_step(kind, slots)
         elif status < 0:
             self.check(status)
 

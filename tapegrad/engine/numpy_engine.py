@@ -508,5 +508,5 @@ class NumpyEngine:
         if parameter.handle:
             self._engines["native"].touch(parameter)
 
-    def optimizer_step(self, kind: str, slots: Any, hyper: tuple) -> None:
-        numpy_optim.step(self, kind, slots, hyper)
+    def optimizer_step(self, kind: str, slots: Any) -> None:
+        numpy_optim.step(self, kind, slots)

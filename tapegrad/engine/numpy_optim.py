@@ -45,7 +45,7 @@ def adam(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hype
 RULES = {"sgd": sgd, "adam": adam}
 
 
-def step(engine: Any, kind: str, slots: Any, hyper: tuple) -> None:
+def step(engine: Any, kind: str, slots: Any) -> None:
     """Update every parameter that has a gradient: see interface.Engine.optimizer_step."""
     for i, p in enumerate(slots.params):
         g = p.grad
@@ -54,5 +54,5 @@ def step(engine: Any, kind: str, slots: Any, hyper: tuple) -> None:
         slots.steps[i] += 1
         state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
         t = int(slots.steps[i])
-        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, hyper)
+        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, slots.hyper)
         engine.touch(p)

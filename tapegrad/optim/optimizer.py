@@ -7,7 +7,6 @@ arithmetic is in engine/numpy_optim.py, the specification, and csrc/optim.c.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,23 @@ from ..tensor import Parameter, Tensor, tensor
 class Slots:
     """The parameters of one group with their state, laid out as an engine reads them."""
 
-    __slots__ = ("params", "names", "states", "steps", "native")
+    __slots__ = ("params", "hyper", "states", "steps", "native")
 
-    def __init__(self, params: list[Parameter], states: dict[str, list[Tensor]], steps: np.ndarray):
+    def __init__(
+        self,
+        params: tuple[Parameter, ...],
+        hyper: tuple,
+        states: dict[str, list[Tensor]],
+        steps: np.ndarray,
+    ):
         self.params = params
-        self.names = tuple(states)
+        self.hyper = hyper  # the numbers of the last update; a new object when they change
         self.states = states  # name: one Tensor a parameter
         self.steps = steps  # updates each parameter has had, int64; engines count
         self.native: Any = None  # the native engine's pointers, made at first use
+
+    def __reduce__(self) -> tuple:
+        return Slots, (self.params, self.hyper, self.states, self.steps)
 
 
 class Optimizer:
@@ -39,7 +47,7 @@ class Optimizer:
             defaults for a group.
         defaults: hyper-parameters by name; every one is read from its group at each step.
     Attributes:
-        param_groups: list of dicts, as PyTorch's.
+        param_groups: list of dicts, as PyTorch's; their "params" are tuples.
     Raises:
         TypeError, ValueError: for no parameters, a parameter given twice, values out of range.
     """
@@ -92,7 +100,7 @@ class Optimizer:
                 f"it has {', '.join(self.defaults)}"
             )
         params = param_group["params"]
-        params = [params] if isinstance(params, Tensor) else list(params)
+        params = (params,) if isinstance(params, Tensor) else tuple(params)
         known = {id(p) for group in self.param_groups for p in group["params"]}
         for p in params:
             if not isinstance(p, Parameter):
@@ -141,13 +149,10 @@ class Optimizer:
         update = select.engine().optimizer_step
         for i, group in enumerate(self.param_groups):
             slots = self._slots[i]
-            if (
-                slots is None
-                or not _same(slots.params, group["params"])
-                or slots.names != self._state_names(group)
-            ):
-                slots = self._lay_out(i, group)
-            update(self.kind, slots, self._hyper(group))
+            hyper = self._hyper(group)
+            if slots is None or slots.params is not group["params"] or slots.hyper != hyper:
+                slots = self._lay_out(i, group, hyper)
+            update(self.kind, slots)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -159,18 +164,23 @@ class Optimizer:
                 else:
                     clear_grad(p, set_to_none)
 
-    def _lay_out(self, i: int, group: dict[str, Any]) -> Slots:
-        """The Slots of a group whose parameters are new or have changed; state is carried over."""
-        params = list(group["params"])
-        known = self._state_of(self._slots[i])
-        states: dict[str, list[Tensor]] = {name: [] for name in self._state_names(group)}
+    def _lay_out(self, i: int, group: dict[str, Any], hyper: tuple) -> Slots:
+        """The Slots of a group that is new or has changed; state is carried over."""
+        old = self._slots[i]
+        names = self._state_names(group)
+        if old is not None and old.params is group["params"] and tuple(old.states) == names:
+            old.hyper = hyper
+            return old
+        params = group["params"] = tuple(group["params"])
+        known = self._state_of(old)
+        states: dict[str, list[Tensor]] = {name: [] for name in names}
         steps = np.zeros(len(params), np.int64)
         for k, p in enumerate(params):
             own = known.get(id(p), {"step": 0})
             steps[k] = own["step"]
             for name, tensors in states.items():
                 tensors.append(own[name] if name in own else tensor(np.zeros(p.shape, p.dtype)))
-        slots = self._slots[i] = Slots(params, states, steps)
+        slots = self._slots[i] = Slots(params, hyper, states, steps)
         return slots
 
     @staticmethod
@@ -236,7 +246,7 @@ class Optimizer:
         self._slots = list(slots)
 
     def _load_slots(self, group: dict[str, Any], found: list[Mapping[str, Any]]) -> Slots:
-        params = list(group["params"])
+        params = group["params"]
         states: dict[str, list[Tensor]] = {}
         for name in self._state_names(group):
             states[name] = []
@@ -250,7 +260,7 @@ class Optimizer:
                 states[name].append(tensor(array))
         # PyTorch's SGD keeps a buffer and no count: it has stepped.
         steps = np.array([int(own.get("step", bool(own))) for own in found], np.int64)
-        return Slots(params, states, steps)
+        return Slots(params, self._hyper(group), states, steps)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -258,10 +268,6 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(self.defaults)]
         return "\n".join(lines + [")"])
-
-
-def _same(a: list, b: list) -> bool:
-    return len(a) == len(b) and all(map(is_, a, b))
 
 
 def check_range(name: str, value: Any, low: float, below: float = np.inf) -> None:
