@@ -41,7 +41,7 @@ INTRODUCTION = """# Benchmarks
 
 `python benchmarks/compare.py` measures all of this anew and writes this page; the extra `bench`
 installs the peers, and those that are missing are left out. One thread unless said. Contenders
-take turns, and ratios are medians of the rounds' ratios. `pytest benchmarks` runs the same cases
+take turns, best of three tries in each round; ratios are medians of the rounds' ratios. `pytest benchmarks` runs the same cases
 under pytest-benchmark.
 """
 

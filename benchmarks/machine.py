@@ -77,7 +77,8 @@ def describe() -> list[str]:
 
     facts = tg.info()
     return [
-        f"- CPU: {cpu()}, {os.cpu_count()} logical CPUs, {platform.system()}",
+        f"- CPU: {cpu()}, {os.cpu_count()} logical CPUs, {platform.system()}; load average "
+        f"before the run {os.getloadavg()[0]:.1f}",
         f"- tapegrad {facts['version']}: {facts['engine']} engine, ISA {facts['isa']}, "
         f"{facts['threads']} thread(s)",
         f"- OpenBLAS kernel: {openblas()}",
