@@ -27,7 +27,7 @@ enum {
     TG_ROWS = 16,               /* elements a lane adds in order */
     TG_CHUNK_BLOCKS = 64,       /* blocks in a chunk: a power of two */
     TG_CHUNK_LEVELS = 6,        /* its log2 */
-    TG_PANEL_BYTES = 2048,      /* columns a column kernel takes at a time */
+    TG_PANEL_BYTES = 8192,      /* columns a column kernel takes at a time */
 };
 
 static inline size_t tg_lanes(size_t item) { return TG_LANE_BYTES / item; }

@@ -5,6 +5,10 @@
 
 #define fold FN(fold)
 #define fold_identity FN(fold_identity)
+#define either_nan FN(either_nan)
+#define fold_two FN(fold_two)
+#define fold_nans FN(fold_nans)
+#define no_nan FN(no_nan)
 #define fold_block FN(fold_block)
 #define fold_lanes FN(fold_lanes)
 #define fold_across FN(fold_across)
@@ -14,6 +18,7 @@
 #define column_group FN(column_group)
 #define join_parts FN(join_parts)
 #define load_group FN(load_group)
+#define fetch_rows FN(fetch_rows)
 #define lanes_to FN(lanes_to)
 #define canon1 FN(canon1)
 
@@ -34,6 +39,41 @@ VFN V fold(int what, V a, V b)
     }
 }
 
+/* Where a or b is a nan. */
+VFN M either_nan(V a, V b)
+{
+#if defined TG_ISA_AVX512 && TG_REAL == 32
+    return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+#elif defined TG_ISA_AVX512
+    return _mm512_cmp_pd_mask(a, b, _CMP_UNORD_Q);
+#else
+    return vne(a, a) | vne(b, b);
+#endif
+}
+
+/* acc = fold(fold(acc, a), b), but that a nan in a or b may be noted in *nan instead: half the
+ * work for maxima. vmax and vmin give their second operand where one is a nan. */
+VFN V fold_two(int what, V acc, V a, V b, M *nan)
+{
+    if (what == TG_FOLD_MAX) {
+        *nan |= either_nan(a, b);
+        return vmax(b, vmax(a, acc));
+    }
+    if (what == TG_FOLD_MIN) {
+        *nan |= either_nan(a, b);
+        return vmin(b, vmin(a, acc));
+    }
+    return fold(what, fold(what, acc, a), b);
+}
+
+/* Put the nans that fold_two noted into acc. */
+VFN V fold_nans(int what, V acc, M nan)
+{
+    if (what == TG_FOLD_MAX || what == TG_FOLD_MIN)
+        return vselect(nan, vset(K(__builtin_nan(""))), acc);
+    return acc;
+}
+
 VFN V fold_identity(int what)
 {
     switch (what) {
@@ -46,17 +86,28 @@ VFN V fold_identity(int what)
 
 /* --- one sequence -------------------------------------------------------------------------- */
 
+VFN M no_nan(void) { return vne(vset(0), vset(0)); }
+
 /* acc = lanes of x[0..n), n >= 1, every lane in order: a block's arithmetic. */
 VFN void fold_block(int what, V *acc, const T *x, size_t n)
 {
     const V identity = fold_identity(what);
     size_t i = 0;
     if (n >= LANES) {
+        M nan = no_nan(); /* of any lane: the whole fold is a nan then */
         for (int k = 0; k < NV; ++k)
             acc[k] = vload(x + k * L);
-        for (i = LANES; i + LANES <= n; i += LANES)
+        for (i = LANES; i + 2 * LANES <= n; i += 2 * LANES)
+            for (int k = 0; k < NV; ++k) {
+                const T *at = x + i + (size_t)(k * L);
+                acc[k] = fold_two(what, acc[k], vload(at), vload(at + LANES), &nan);
+            }
+        if (i + LANES <= n) {
             for (int k = 0; k < NV; ++k)
                 acc[k] = fold(what, acc[k], vload(x + i + (size_t)(k * L)));
+            i += LANES;
+        }
+        acc[0] = fold_nans(what, acc[0], nan);
     } else {
         for (int k = 0; k < NV; ++k)
             acc[k] = identity;
@@ -169,20 +220,47 @@ typedef struct FN(panel) {
     T level[TG_CHUNK_LEVELS][TG_PANEL_BYTES / sizeof(T)];
 } FN(panel);
 
+/* Ask for nv vectors of two rows of the next block, which may lie behind the array's end, where
+ * asking is harmless: so many streams side by side are foreseen by no hardware. */
+VFN void fetch_rows(const T *x, int64_t stride, int nv)
+{
+    const uintptr_t row = (uintptr_t)x + (uintptr_t)(TG_ROWS * stride) * sizeof(T);
+    for (int k = 0; k < nv * TG_VBYTES; k += 64) {
+        __builtin_prefetch((const char *)(row + (uintptr_t)k), 0, 2);
+        __builtin_prefetch((const char *)(row + (uintptr_t)stride * sizeof(T) + (uintptr_t)k),
+                           0, 2);
+    }
+}
+
 /* One block of nv vectors of columns (part: the first columns of one vector, nv is 1): fold its
  * rows in order, join it with what waits at column c of the panel, and leave it there or, if
  * it is the last block, in out. The tree is fold_lanes', a column taking the place of a lane. */
 VFN void column_group(int what, T *out, FN(panel) * panel, size_t c, const T *x, int64_t stride,
-                      size_t rows, size_t block, bool is_last, int nv, size_t part)
+                      size_t rows, size_t block, bool is_last, bool fetches, int nv,
+                      size_t part)
 {
-    V acc[4], v[4];
+    V acc[4], v[4], w[4];
+    M nan[4];
     load_group(acc, x, nv, part, vset(0));
-    for (size_t r = 1; r < rows; ++r) {
-        x += stride;
-        load_group(v, x, nv, part, vset(0));
+    for (int k = 0; k < nv; ++k)
+        nan[k] = no_nan();
+    size_t r = 1;
+    for (; r + 2 <= rows; r += 2) {
+        if (fetches)
+            fetch_rows(x, stride, nv);
+        load_group(v, x + stride, nv, part, vset(0));
+        load_group(w, x + 2 * stride, nv, part, vset(0));
+        x += 2 * stride;
+        for (int k = 0; k < nv; ++k)
+            acc[k] = fold_two(what, acc[k], v[k], w[k], &nan[k]);
+    }
+    if (r < rows) {
+        load_group(v, x + stride, nv, part, vset(0));
         for (int k = 0; k < nv; ++k)
             acc[k] = fold(what, acc[k], v[k]);
     }
+    for (int k = 0; k < nv; ++k)
+        acc[k] = fold_nans(what, acc[k], nan[k]);
     int l = 0;
     for (; is_last ? block != 0 : block & 1; block >>= 1, ++l)
         if (block & 1)
@@ -204,14 +282,15 @@ VFN void fold_columns(int what, T *out, const T *x, int64_t stride, size_t rows,
     const size_t wide = 4 * (size_t)L, one = (size_t)L;
     for (size_t block = 0; block * TG_ROWS < rows; ++block, x += TG_ROWS * stride) {
         const size_t left = rows - block * TG_ROWS, n = left < TG_ROWS ? left : TG_ROWS;
-        const bool is_last = left <= TG_ROWS;
+        const bool is_last = left <= TG_ROWS, far = cols * sizeof(T) >= 2048;
         size_t c = 0;
         for (; c + wide <= cols; c += wide)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 4, 0);
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, far, 4, 0);
         for (; c + one <= cols; c += one)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 1, 0);
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, false, 1, 0);
         if (c < cols)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, 1, cols - c);
+            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, false, 1,
+                         cols - c);
     }
 }
 
