@@ -36,8 +36,7 @@ double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many 
 enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors */
 enum { TG_GEMM_SCRATCH = 960 * 1024 };
 
-/* Rows i0..i1, columns j0..j1 of the product; c_col is 1; if k needs more than one block, beta
- * is 0. scratch: TG_GEMM_SCRATCH bytes, 64-byte aligned. */
+/* Rows i0..i1, columns j0..j1 of the product; if k needs more than one block, beta is 0. scratch: TG_GEMM_SCRATCH bytes, 64-byte aligned. */
 typedef void tg_gemm_block(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
                            void *scratch);
 /* Rows i0..i1 of a product with n = 1. */

@@ -21,50 +21,74 @@ VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
     return ((const T *)g->bias)[(ptrdiff_t)i * g->bias_row + (ptrdiff_t)j * g->bias_col];
 }
 
-/* C's elements (i.., j..) from a tile s of rows x columns products, rows `step` apart: all that the
- * micro-kernel does not do itself. prior: C holds the sum of the earlier blocks of k. */
+/* C's elements (i.., j..) from a tile of sums. Columns of C whose elements lie side by side (a product
+ * computed the other way round) are written in runs. */
+static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s, size_t step,
+                              size_t rows, size_t columns)
+{
+    size_t i = 0;
+    if (c_row == 1)
+        for (; i + SIDE <= rows; i += SIDE) {
+            const T *from = s + i * step;
+            T *to = c + i;
+            size_t j = 0;
+            for (; j + DEPTH <= columns; j += DEPTH)
+                FN(transpose)(to + (ptrdiff_t)j * c_col, (size_t)c_col, from + j,
+                              (ptrdiff_t)step, SIDE);
+            for (; j < columns; ++j)
+                for (size_t r = 0; r < SIDE; ++r)
+                    to[(ptrdiff_t)j * c_col + (ptrdiff_t)r] = from[r * step + j];
+        }
+    for (size_t j = 0; j < columns; ++j)
+        for (size_t r = i; r < rows; ++r)
+            c[(ptrdiff_t)r * c_row + (ptrdiff_t)j * c_col] = s[r * step + j];
+}
+
+/* C's elements from a tile s of rows x columns products, rows `step` apart: all that the micro-kernel
+ * does not do itself. prior: C holds the sum of the earlier blocks of k; at_end: this is the last. */
 static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0, size_t rows,
-                            size_t j0, size_t columns, bool prior)
+                            size_t j0, size_t columns, bool prior, bool at_end)
 {
     const T alpha = (T)g->alpha, beta = (T)g->beta;
-    T *c = (T *)g->c + (ptrdiff_t)i0 * g->c_row + (ptrdiff_t)j0 * g->c_col;
-    const ptrdiff_t c_col = g->c_col;
-    for (size_t i = 0; i < rows; ++i) {
+    const ptrdiff_t c_row = g->c_row, c_col = g->c_col;
+    T *c = (T *)g->c + (ptrdiff_t)i0 * c_row + (ptrdiff_t)j0 * c_col;
+    const bool changes = prior || (at_end && (alpha != 1 || beta != 0 || g->bias));
+    for (size_t i = 0; i < rows && changes; ++i) {
         T *x = s + i * step;
-        const T *old = c + (ptrdiff_t)i * g->c_row;
+        const T *old = c + (ptrdiff_t)i * c_row;
         if (prior)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = old[(ptrdiff_t)j * c_col] + x[j];
-        if (alpha != 1)
+        if (at_end && alpha != 1)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = alpha * x[j];
-        if (beta != 0)
+        if (at_end && beta != 0)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = x[j] + beta * old[(ptrdiff_t)j * c_col];
-        if (g->bias)
+        if (at_end && g->bias)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = x[j] + FN(bias_at)(g, i0 + i, j0 + j);
     }
-    if (g->act)
+    if (at_end && g->act)
         g->act(s, (const void *const[]){s}, (const size_t[]){1}, g->act_params,
                (rows - 1) * step + columns);
-    for (size_t i = 0; i < rows; ++i) {
-        const T *x = s + i * step;
-        T *to = c + (ptrdiff_t)i * g->c_row;
-        for (size_t j = 0; j < columns; ++j)
-            to[(ptrdiff_t)j * c_col] = x[j] == x[j] ? x[j] : K(__builtin_nan(""));
-    }
+    for (size_t i = 0; i < rows && (changes || g->act); ++i)
+        for (size_t j = 0; j < columns; ++j) {
+            const T x = s[i * step + j];
+            s[i * step + j] = x == x ? x : K(__builtin_nan(""));
+        }
+    FN(store_strided)(c, c_row, c_col, s, step, rows, columns);
 }
 
 static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
 {
-    FN(finish_tile)(g, s, g->n, 0, g->m, 0, g->n, false);
+    FN(finish_tile)(g, s, g->n, 0, g->m, 0, g->n, false, true);
 }
 
 /* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
 static void FN(special_tile)(const tg_gemm_args *g, const FN(tile_job) *job, FN(tile_fn) *tile,
                              const T *a, const T *b, size_t i, size_t rows, size_t j,
-                             size_t wide)
+                             size_t wide, bool at_end)
 {
     T s[2 * TG_TILE_ROWS * L] __attribute__((aligned(64)));
     FN(tile_job) plain = *job;
@@ -74,7 +98,7 @@ static void FN(special_tile)(const tg_gemm_args *g, const FN(tile_job) *job, FN(
     if (job->last < L) /* lanes that the tile leaves out and act will see */
         memset(s, 0, rows * wide * L * sizeof(T));
     tile(&plain, a, b, s, 1);
-    FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add);
+    FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add, at_end);
 }
 
 /* What the panels of a slice fetch: the next slice of A, in runs of lines. */
@@ -104,7 +128,8 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
 
 /* Rows [i, i + m) of one panel of columns. */
 static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, const T *a, const T *b, size_t i,
-                      size_t m, size_t j, size_t wide, bool special, FN(next_slice) *next)
+                      size_t m, size_t j, size_t wide, bool special, bool at_end,
+                          FN(next_slice) *next)
 {
     const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
     const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
@@ -122,7 +147,7 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, const T *a, 
     if (special) {
         for (uint32_t t = 0; t < n_tiles; ++t) {
             const size_t rows = even + (t < longer);
-            FN(special_tile)(g, job, tiles[rows], a, b, i, rows, j, wide);
+            FN(special_tile)(g, job, tiles[rows], a, b, i, rows, j, wide, at_end);
             a = (const T *)(const void *)((const char *)a + (ptrdiff_t)rows * job->a_row);
             i += rows;
         }
@@ -143,7 +168,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                            void *scratch)
 {
     const size_t m = i1 - i0, n = j1 - j0, k = g->k;
-    const bool special = g->alpha != 1 || g->beta != 0 || g->act || g->c_col != 1 ||
+    const bool special = g->alpha != 1 || g->beta != 0 || g->act ||
                          (g->bias && (g->bias_row || g->bias_col != 1));
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
@@ -156,7 +181,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const bool copy_b = g->b_col != 1 || (!MASKED_LOADS && n % L) ||
                         (m > 48 && depth * n * sizeof(T) > NEAR_B);
     const bool copy_a = far && g->a_col != 1;
-    const size_t nc = copy_b ? FN(columns) : n;
+    const size_t nc = copy_b && far ? FN(columns) : n;
     const size_t slice = copy_a ? FN(copied) : far ? FN(slice) : m;
     T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
     FN(tile_job) job;
@@ -172,7 +197,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                                (ptrdiff_t)(j0 + jc) * g->b_col;
             job.k = kc;
             job.add = pc > 0;
-            if (copy_b)
+            if (copy_b && far)
                 FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
             for (size_t ic = 0; ic < m; ic += slice) {
                 const size_t rows = m - ic < slice ? m - ic : slice;
@@ -195,9 +220,14 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     const size_t left = columns - j - (v - 1) * L;
                     job.last = left < L ? left : L;
                     job.b_row = (copy_b ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
+                    if (copy_b && !far) { /* needed once: one panel's place, which stays in L1 */
+                        FN(pack_b)(b_copy, b_block + (ptrdiff_t)j * g->b_col, g->b_row, g->b_col,
+                                   kc, columns - j < v * L ? columns - j : v * L, wide);
+                        b = b_copy;
+                    }
                     job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
-                    FN(run_panel)(g, &job, a, b, i0 + ic, rows, j0 + jc + j, v, special && at_end,
-                              &next);
+                    FN(run_panel)(g, &job, a, b, i0 + ic, rows, j0 + jc + j, v,
+                                  g->c_col != 1 || (special && at_end), at_end, &next);
                     b += copy_b ? kc * v * L : v * L;
                     j += v * L;
                 }

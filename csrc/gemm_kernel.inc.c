@@ -248,6 +248,8 @@ static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 #include "gemm_block.inc.c"
 #include "gemv.inc.c"
 #undef UNROLL
+#undef SIDE
+#undef DEPTH
 
 static const tg_gemm_kernels FN(gemm_kernels) = {
     .block = FN(gemm_block),

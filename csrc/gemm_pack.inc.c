@@ -20,18 +20,21 @@ typedef T FN(piece) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
 typedef T FN(pair) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
 
 /* to[p * step + j] = from[j * col + p] for j < SIDE, p < DEPTH: transposes within 16-byte lanes,
- * after loading two columns a vector. */
-VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col)
+ * after loading two columns a vector. There are n <= SIDE columns: the others repeat the last. */
+VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
 {
+    const int last = n - 1;
     FN(pair) in[DEPTH], out[DEPTH];
     UNROLL
     for (int j = 0; j < DEPTH; ++j) {
-        const FN(piece) low = *(const FN(piece) *)(const void *)(from + j * col);
-        const FN(piece) high = *(const FN(piece) *)(const void *)(from + (j + DEPTH) * col);
-#if TG_REAL == 32
-        in[j] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+        const FN(piece) *low = (const void *)(from + (j < last ? j : last) * col);
+        const FN(piece) *high = (const void *)(from + (j + DEPTH < last ? j + DEPTH : last) * col);
+#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2 /* an insertion from memory takes no shuffle */
+        in[j] = (FN(pair))_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)*low), (__m128)*high, 1);
+#elif TG_REAL == 32
+        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
-        in[j] = __builtin_shufflevector(low, high, 0, 1, 2, 3);
+        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3);
 #endif
     }
 #if TG_REAL == 32
@@ -52,27 +55,44 @@ VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col)
         *(FN(pair) *)(void *)(to + (size_t)p * step) = out[p];
 }
 
-/* A panel of B, k x n, whose columns are strided, as rows of `step` elements, zeros after the n-th. */
+/* A panel of B, k x n, whose columns are strided, as rows of `step` elements. What follows the n-th
+ * is read only where there are no masked loads. */
 static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdiff_t col,
                            size_t k, size_t n)
 {
     size_t j = 0;
-    if (row == 1)
-        for (; j + SIDE <= n; j += SIDE) {
+    if (row == 1) /* twice as many columns at a time: whole lines written soon after another */
+        for (; j + 2 * SIDE <= n; j += 2 * SIDE) {
             const T *from = b + (ptrdiff_t)j * col;
             size_t p = 0;
-            for (; p + DEPTH <= k; p += DEPTH)
-                FN(transpose)(to + p * step + j, step, from + p, col);
+            for (; p + DEPTH <= k; p += DEPTH) {
+                FN(transpose)(to + p * step + j, step, from + p, col, SIDE);
+                FN(transpose)(to + p * step + j + SIDE, step, from + SIDE * col + p, col, SIDE);
+            }
             for (; p < k; ++p)
-                for (size_t i = 0; i < SIDE; ++i)
-                    to[p * step + j + i] = from[(ptrdiff_t)i * col + (ptrdiff_t)p];
+                for (int i = 0; i < 2 * SIDE; ++i)
+                    to[p * step + j + (size_t)i] = from[i * col + (ptrdiff_t)p];
         }
-    for (; j < n; ++j)
+    for (; j < n; j += SIDE) {
+        const T *from = b + (ptrdiff_t)j * col;
+        const int columns = n - j < SIDE ? (int)(n - j) : SIDE;
+        size_t p = 0;
+        if (j + SIDE > step)
+            ; /* no room for whole pieces */
+        else if (row == 1 && columns == SIDE)
+            for (; p + DEPTH <= k; p += DEPTH)
+                FN(transpose)(to + p * step + j, step, from + p, col, SIDE);
+        else if (row == 1)
+            for (; p + DEPTH <= k; p += DEPTH)
+                FN(transpose)(to + p * step + j, step, from + p, col, columns);
+        for (; p < k; ++p)
+            for (int i = 0; i < columns; ++i)
+                to[p * step + j + (size_t)i] = from[i * col + (ptrdiff_t)p * row];
+    }
+    if (!MASKED_LOADS)
         for (size_t p = 0; p < k; ++p)
-            to[p * step + j] = b[(ptrdiff_t)p * row + (ptrdiff_t)j * col];
-    for (; j < step; ++j)
-        for (size_t p = 0; p < k; ++p)
-            to[p * step + j] = 0;
+            for (j = n; j < step; ++j)
+                to[p * step + j] = 0;
 }
 
 /* A block of B, k x n: its panels one after the other. */
@@ -138,5 +158,3 @@ static void FN(pack_a)(T *to, const T *a, ptrdiff_t row, ptrdiff_t col, size_t m
     *to_row = (ptrdiff_t)step;
     *to_col = 1;
 }
-#undef SIDE
-#undef DEPTH

@@ -184,7 +184,7 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
             if (k == 0)
                 break;
         }
-        FN(finish_tile)(g, sum, 1, i, n, 0, 1, false);
+        FN(finish_tile)(g, sum, 1, i, n, 0, 1, false, true);
     }
 }
 #undef KC
