@@ -41,8 +41,8 @@ INTRODUCTION = """# Benchmarks
 
 `python benchmarks/compare.py` measures all of this anew and writes this page; the extra `bench`
 installs the peers, and those that are missing are left out. One thread unless said. Contenders
-take turns, best of three tries in each round; ratios are medians of the rounds' ratios. `pytest benchmarks` runs the same cases
-under pytest-benchmark.
+take turns; in each round the best of three tries counts; figures are medians of the rounds, ratios
+medians of the rounds' ratios. `pytest benchmarks` runs the same cases under pytest-benchmark.
 """
 
 

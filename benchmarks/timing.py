@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-
 TRIES = 3
 
 
