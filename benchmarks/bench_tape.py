@@ -17,14 +17,14 @@ def long_tape() -> tuple[float, float]:
     import tapegrad as tg
     from tapegrad import tape
 
-    x = tg.tensor(1.0, requires_grad=True)
+    x, a = tg.tensor(1.0, requires_grad=True), tg.tensor(1.0000001)
     best_sweep = best_record = float("inf")
     for _ in range(3):
         start = time.perf_counter()
         with tape() as t:
             y = x
             for _ in range(N):
-                y = y * 1.0000001
+                y = y * a
         best_record = min(best_record, time.perf_counter() - start)
         start = time.perf_counter()
         t.gradient(y, x)
@@ -41,12 +41,12 @@ from tapegrad import tape
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
-x = tg.tensor(1.0, requires_grad=True)
+x, a = tg.tensor(1.0, requires_grad=True), tg.tensor(1.0000001)
 before = resident()
 with tape() as t:
     y = x
     for _ in range({N}):
-        y = y * 1.0000001
+        y = y * a
 print((resident() - before) / {N})
 """
     return float(subprocess.check_output([sys.executable, "-c", code], text=True))
