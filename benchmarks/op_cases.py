@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,7 @@ SIZES = (1_000, 100_000, 10_000_000)
 DTYPES = ("f4", "f8")
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One op on one set of inputs."""
 
     op: str
