@@ -41,11 +41,11 @@ def philox(seed: int, counter: int, n_blocks: int) -> np.ndarray:
     return np.stack([x0, x1, x2, x3], axis=1).astype(np.uint32)
 
 
-def _words32(seed: int, counter: int, n: int) -> np.ndarray:
+def _words32(seed: int, counter: int, n: int) -> Any:
     return philox(seed, counter, -(-n // 4)).reshape(-1)[:n]
 
 
-def _words64(seed: int, counter: int, n: int) -> np.ndarray:
+def _words64(seed: int, counter: int, n: int) -> Any:
     pairs = philox(seed, counter, -(-n // 2)).reshape(-1, 2).astype(np.uint64)[:n]
     return pairs[:, 0] | pairs[:, 1] << SHIFT32
 
@@ -109,19 +109,19 @@ class _NumpyDraws:
     @staticmethod
     def uniform(out: np.ndarray, low: float, width: float, seed: int, counter: int) -> None:
         if out.dtype == np.float32:
-            unit = (_words32(seed, counter, out.size) >> 8).astype(np.float32)
-            unit *= np.float32(2.0**-24)
+            bits, scale = _words32(seed, counter, out.size) >> np.uint32(8), 2.0**-24
         else:
-            unit = (_words64(seed, counter, out.size) >> np.uint64(11)).astype(np.float64)
-            unit *= 2.0**-53
+            bits, scale = _words64(seed, counter, out.size) >> np.uint64(11), 2.0**-53
+        unit = bits.astype(out.dtype) * out.dtype.type(scale)
         out[...] = (unit * out.dtype.type(width) + out.dtype.type(low)).reshape(out.shape)
 
     @staticmethod
     def normal(out: np.ndarray, mean: float, std: float, seed: int, counter: int) -> None:
         if out.dtype == np.float32:
-            p = (_words32(seed, counter, out.size) + 0.5) * 2.0**-32
+            bits, scale = _words32(seed, counter, out.size), 2.0**-32
         else:
-            p = ((_words64(seed, counter, out.size) >> np.uint64(12)) + 0.5) * 2.0**-52
+            bits, scale = _words64(seed, counter, out.size) >> np.uint64(12), 2.0**-52
+        p = (bits.astype(np.float64) + 0.5) * scale
         x = normal_quantile(p).astype(out.dtype)
         out[...] = (x * out.dtype.type(std) + out.dtype.type(mean)).reshape(out.shape)
 
