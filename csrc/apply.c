@@ -29,8 +29,10 @@ int tg_apply(const tg_call *call, tg_tensor **out)
 {
     for (int i = 0; i < call->n_in; ++i)
         if (!call->in[i]->data)
-            return tg_fail(TG_ERELEASED, "operand %d of %s: its values have been released (no "
-                           "rule asked to keep them)", i, tg_ops[call->op].name);
+            return tg_fail(TG_ERELEASED,
+                           "operand %d of %s: its values have been released (no "
+                           "rule asked to keep them)",
+                           i, tg_ops[call->op].name);
     tg_list *list = tg_list_here();
     if (!list)
         return TG_EMEMORY;

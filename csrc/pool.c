@@ -15,7 +15,9 @@ enum {
 };
 static const size_t TG_POOL_KEEP = (size_t)512 << 20;
 
-typedef struct block { struct block *next; } block;
+typedef struct block {
+    struct block *next;
+} block;
 
 static block *free_blocks[TG_N_CLASSES];
 static size_t idle_bytes;       /* of large blocks on the free lists */

@@ -19,8 +19,7 @@ void tg_buffer_drop(tg_buffer *b);
  * in the same order, get the same records and planned memory, without the interpreter lock
  * and without an allocation. See program.c. */
 struct tg_placement;
-extern _Thread_local struct tg_placement *tg_placing
-    __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct tg_placement *tg_placing __attribute__((tls_model("initial-exec")));
 enum { TG_PLACED = UINT32_MAX };               /* size_class, or a record's index, of such */
 tg_buffer *tg_place_buffer(size_t bytes);
 tg_tensor *tg_place_record(int ndim);          /* dims set */

@@ -1,209 +1,33 @@
 /* program.c: recorded entries as a program: values numbered, dead steps dropped, memory planned.
  *
  * A run goes through the same run functions as eager code, so it gives the same bits. What it
- * saves is everything around them: no Python, no tape, no pool. While it runs, a placement
- * (pool.h) answers the run functions' requests for records and memory: the first run notes their
- * sizes and lifetimes, the planner packs them into one block, and later runs are handed the
- * same places in the same order. Nothing global is touched, so a run needs no lock. */
+ * saves is everything around them: no Python, no tape, no pool (placement.c stands in). */
 #include "program.h"
 
 #include <stdlib.h>
 
 #include "kernels.h"
+#include "placement.h"
 #include "pool.h"
 #include "sweep.h"
 #include "tensor.h"
 
-typedef struct request {                 /* one buffer asked for during a run */
-    size_t bytes, offset;
-    uint32_t born, died;                 /* times of a clock that counts requests and releases */
-    tg_buffer buffer;
-} request;
-
-typedef struct tg_placement {
-    bool planned;
-    uint32_t clock;
-    size_t n_requests, request_room, next_request;
-    request **requests;
-    size_t n_records, record_room, next_record;
-    tg_tensor **records;
-    char *block;                         /* the planned memory */
-    size_t block_bytes;
-} tg_placement;
-
 typedef struct step {
     int op, n_in, n_p, out;
-    int operands, params;                /* first index into codes, params */
-    int n_dead, dead;                    /* values dropped after it: first index into dying */
+    int operands, params; /* first index into codes, params */
+    int n_dead, dead; /* values dropped after it: first index into dying */
 } step;
 
 struct tg_program {
     int n_values, n_inputs, n_captured, n_steps, n_outputs;
-    tg_tensor **values;                  /* inputs, captured, then one per step */
-    int64_t *input_dims;                 /* ndim, dtype, shape of each input, in a row */
+    tg_tensor **values; /* inputs, captured, then one per step */
+    int64_t *input_dims; /* ndim, dtype, shape of each input, in a row */
     step *steps;
     int *codes, *dying, *outputs;
     int64_t *params;
     bool running;
     tg_placement placement;
 };
-
-/* --- the placement ------------------------------------------------------------------------- */
-
-static bool grow(void *array, size_t *room, size_t n, size_t item)
-{
-    if (n < *room)
-        return true;
-    const size_t wider = *room ? 2 * *room : 64;
-    void **a = array;
-    void *p = realloc(*a, wider * item);
-    if (!p)
-        return false;
-    *a = p;
-    *room = wider;
-    return true;
-}
-
-tg_buffer *tg_place_buffer(size_t bytes)
-{
-    tg_placement *pl = tg_placing;
-    if (bytes > PTRDIFF_MAX / 2)
-        return NULL;
-    bytes = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
-    if (pl->planned) {
-        if (pl->next_request >= pl->n_requests ||
-            pl->requests[pl->next_request]->bytes != bytes)
-            return NULL;                 /* not the run that was planned */
-        tg_buffer *b = &pl->requests[pl->next_request++]->buffer;
-        b->refs = 1;
-        return b;
-    }
-    if (!grow(&pl->requests, &pl->request_room, pl->n_requests, sizeof *pl->requests))
-        return NULL;
-    request *r = calloc(1, sizeof *r);
-    void *data = NULL;
-    if (!r || posix_memalign(&data, TG_PAD, bytes) != 0) {
-        free(r);
-        return NULL;
-    }
-    r->bytes = bytes;
-    r->born = pl->clock++;
-    r->died = UINT32_MAX;
-    r->buffer = (tg_buffer){.data = data, .capacity = bytes, .refs = 1, .size_class = TG_PLACED};
-    pl->requests[pl->n_requests++] = r;
-    return &r->buffer;
-}
-
-void tg_unplace_buffer(tg_buffer *b)
-{
-    tg_placement *pl = tg_placing;
-    if (!pl || pl->planned)
-        return;
-    request *r = (request *)(void *)((char *)b - offsetof(request, buffer));
-    r->died = pl->clock++;
-    free(b->data);
-    b->data = NULL;
-}
-
-tg_tensor *tg_place_record(int ndim)
-{
-    tg_placement *pl = tg_placing;
-    if (pl->planned) {
-        tg_tensor *t = pl->next_record < pl->n_records ? pl->records[pl->next_record] : NULL;
-        if (!t || t->ndim != ndim)
-            return NULL;
-        ++pl->next_record;
-        return t;
-    }
-    if (!grow(&pl->records, &pl->record_room, pl->n_records, sizeof *pl->records))
-        return NULL;
-    tg_tensor *t = calloc(1, sizeof *t);
-    if (!t)
-        return NULL;
-    t->dims = ndim <= 2 ? t->inline_dims : calloc(2 * (size_t)ndim, sizeof *t->dims);
-    if (!t->dims) {
-        free(t);
-        return NULL;
-    }
-    t->index = TG_PLACED;
-    t->gen = 1;
-    pl->records[pl->n_records++] = t;
-    return t;
-}
-
-static void forget_placement(tg_placement *pl)
-{
-    for (size_t i = 0; i < pl->n_requests; ++i) {
-        if (!pl->planned)
-            free(pl->requests[i]->buffer.data);
-        free(pl->requests[i]);
-    }
-    for (size_t i = 0; i < pl->n_records; ++i) {
-        if (pl->records[i]->dims != pl->records[i]->inline_dims)
-            free(pl->records[i]->dims);
-        free(pl->records[i]);
-    }
-    free(pl->requests);
-    free(pl->records);
-    free(pl->block);
-    memset(pl, 0, sizeof *pl);
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const request *x = *(request *const *)a, *y = *(request *const *)b;
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x->born < y->born ? -1 : 1;
-}
-
-/* Lowest offset at which r overlaps none of the placed ones alive at the same time. */
-static size_t first_fit(const request *r, request **placed, size_t n)
-{
-    size_t offset = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (size_t i = 0; i < n; ++i) {
-            const request *q = placed[i];
-            if (q->born < r->died && r->born < q->died && q->offset < offset + r->bytes &&
-                offset < q->offset + q->bytes) {
-                offset = q->offset + q->bytes;
-                moved = true;
-            }
-        }
-    }
-    return offset;
-}
-
-/* Give every request its place in one block: largest first, each at the lowest offset free for its
- * lifetime (the greedy-by-size rule of Pisarchyk & Lee 2020, sec. 5.2). */
-static int plan(tg_placement *pl)
-{
-    request **order = malloc((pl->n_requests + 1) * sizeof *order);
-    if (!order)
-        return tg_fail_memory();
-    memcpy(order, pl->requests, pl->n_requests * sizeof *order);
-    qsort(order, pl->n_requests, sizeof *order, larger_first);
-    size_t bytes = 0;
-    for (size_t i = 0; i < pl->n_requests; ++i) {
-        order[i]->offset = first_fit(order[i], order, i);
-        if (order[i]->offset + order[i]->bytes > bytes)
-            bytes = order[i]->offset + order[i]->bytes;
-    }
-    free(order);
-    void *block = NULL;
-    if (posix_memalign(&block, TG_PAD, bytes + TG_PAD) != 0)
-        return tg_fail_memory();
-    for (size_t i = 0; i < pl->n_requests; ++i) {
-        request *r = pl->requests[i];
-        free(r->buffer.data);            /* outputs that were still alive */
-        r->buffer.data = (char *)block + r->offset;
-    }
-    pl->block = block;
-    pl->block_bytes = bytes;
-    pl->planned = true;
-    return TG_OK;
-}
 
 /* --- from a trace to a program --------------------------------------------------------------- */
 
@@ -241,7 +65,7 @@ void tg_program_free(tg_program *g)
         return;
     for (int i = 0; g->values && i < g->n_captured; ++i)
         tg_drop(g->values[g->n_inputs + i]);
-    forget_placement(&g->placement);
+    tg_placement_forget(&g->placement);
     free(g->values);
     free(g->input_dims);
     free(g->steps);
@@ -280,8 +104,8 @@ static int fill(tg_program *g, const tg_trace *trace, const bool *live, const nu
     for (int k = 0; k < g->n_inputs; ++k)
         set_number(numbers, inputs[k], k);
     g->n_values = g->n_inputs;
-    for (size_t j = 0; j < trace->n; ++j) {          /* captured ones first, so that they */
-        const tg_entry *e = &trace->entries[j];      /* are numbered before the steps */
+    for (size_t j = 0; j < trace->n; ++j) { /* captured ones first, so that they */
+        const tg_entry *e = &trace->entries[j]; /* are numbered before the steps */
         for (int i = 0; live[j] && i < e->n_in; ++i) {
             tg_tensor *x = tg_entry_in(e)[i];
             const int from = number_of(made, x);
@@ -297,8 +121,12 @@ static int fill(tg_program *g, const tg_trace *trace, const bool *live, const nu
         if (!live[j])
             continue;
         step *s = &g->steps[g->n_steps++];
-        *s = (step){.op = tg_entry_op(e), .n_in = e->n_in, .n_p = e->n_p, .out = g->n_values,
-                    .operands = (int)at_code, .params = (int)at_param};
+        *s = (step){.op = tg_entry_op(e),
+                    .n_in = e->n_in,
+                    .n_p = e->n_p,
+                    .out = g->n_values,
+                    .operands = (int)at_code,
+                    .params = (int)at_param};
         for (int i = 0; i < e->n_in; ++i)
             g->codes[at_code++] = number_of(numbers, tg_entry_in(e)[i]);
         if (e->n_p)
@@ -420,7 +248,8 @@ static int check_inputs(const tg_program *g, tg_tensor *const *inputs)
         const int64_t ndim = *at++, dtype = *at++;
         if (inputs[k]->ndim != ndim || inputs[k]->dtype != dtype || !inputs[k]->data ||
             memcmp(at, tg_shape(inputs[k]), (size_t)ndim * sizeof *at) != 0)
-            return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded", k);
+            return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",
+                           k);
         at += ndim;
     }
     return TG_OK;
@@ -439,7 +268,8 @@ static int run_steps(tg_program *g)
             operands[i] = g->values[g->codes[s->operands + i]];
         const tg_op *op = &tg_ops[s->op];
         g->values[s->out] = NULL;
-        status = op->run(op, &g->values[s->out], operands, s->n_in, g->params + s->params, s->n_p);
+        status =
+            op->run(op, &g->values[s->out], operands, s->n_in, g->params + s->params, s->n_p);
         free(wide);
         wide = NULL;
         for (int d = 0; d < s->n_dead && !status; ++d) {
@@ -466,7 +296,7 @@ int tg_program_run(tg_program *g, tg_tensor *const *inputs, tg_tensor **outputs)
         return status;
     if (g->running)
         return tg_fail(TG_ETAPE, "this program is running already, in another thread or in "
-                       "itself");
+                                 "itself");
     g->running = true;
     for (int k = 0; k < g->n_inputs; ++k)
         g->values[k] = inputs[k];
@@ -487,9 +317,9 @@ int tg_program_run(tg_program *g, tg_tensor *const *inputs, tg_tensor **outputs)
     drop_values(g);
     tg_placing = NULL;
     if (status)
-        forget_placement(pl);
+        tg_placement_forget(pl);
     else if (!pl->planned)
-        status = plan(pl);
+        status = tg_placement_plan(pl);
     g->running = false;
     return status;
 }

@@ -13,8 +13,8 @@ PyObject *tg_raise(int status, int op, PyObject *inputs)
         return NULL;
     if (status == TG_EMEMORY && !tg_python.raise_error)
         return PyErr_NoMemory();
-    PyObject *r = PyObject_CallFunction(tg_python.raise_error, "isiO", status, tg_error_text(), op,
-                                        inputs ? inputs : Py_None);
+    PyObject *r = PyObject_CallFunction(tg_python.raise_error, "isiO", status, tg_error_text(),
+                                        op, inputs ? inputs : Py_None);
     Py_XDECREF(r);
     if (r)
         PyErr_SetString(PyExc_SystemError, "tapegrad: an error was not raised");
@@ -136,8 +136,8 @@ static PyObject *apply(PyObject *module, PyObject *const *args, Py_ssize_t n_arg
     tg_list *list = tg_list_here();
     if (list && list->n_lines)
         tg_mark_line(list);
-    const tg_call call = {.op = op, .n_in = (int)n_in, .n_p = (int)n_p, .in = in, .p = p,
-                          .floats = floats};
+    const tg_call call = {
+        .op = op, .n_in = (int)n_in, .n_p = (int)n_p, .in = in, .p = p, .floats = floats};
     tg_tensor *out = NULL;
     const int status = tg_apply(&call, &out);
     answer = finish(status, op, out, inputs, params ? params : no_params);
@@ -191,8 +191,8 @@ static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n_ar
     tg_list *list = tg_list_here();
     if (list && list->n_lines)
         tg_mark_line(list);
-    const tg_call call = {.op = op, .n_in = (int)n_in, .n_p = (int)n_p, .in = in, .p = p,
-                          .floats = floats};
+    const tg_call call = {
+        .op = op, .n_in = (int)n_in, .n_p = (int)n_p, .in = in, .p = p, .floats = floats};
     status = tg_record(&call, tg_tensor_of(args[3]));
 done:
     free(in);
@@ -204,8 +204,22 @@ done:
 
 /* --- operators --------------------------------------------------------------------------- */
 
-enum { ADD, SUBTRACT, MULTIPLY, DIVIDE, MATMUL, NEGATIVE, ABSOLUTE, LESS, LESS_EQUAL, EQUAL,
-       NOT_EQUAL, GREATER, GREATER_EQUAL, N_OPERATORS };
+enum {
+    ADD,
+    SUBTRACT,
+    MULTIPLY,
+    DIVIDE,
+    MATMUL,
+    NEGATIVE,
+    ABSOLUTE,
+    LESS,
+    LESS_EQUAL,
+    EQUAL,
+    NOT_EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    N_OPERATORS
+};
 
 static int operators[N_OPERATORS];
 
@@ -268,8 +282,9 @@ static PyObject *nb_absolute(PyObject *a) { return unary(a, ABSOLUTE); }
 
 static PyObject *richcompare(PyObject *a, PyObject *b, int how)
 {
-    static const int which[] = {[Py_LT] = LESS, [Py_LE] = LESS_EQUAL, [Py_EQ] = EQUAL,
-                                [Py_NE] = NOT_EQUAL, [Py_GT] = GREATER, [Py_GE] = GREATER_EQUAL};
+    static const int which[] = {[Py_LT] = LESS,    [Py_LE] = LESS_EQUAL,
+                                [Py_EQ] = EQUAL,   [Py_NE] = NOT_EQUAL,
+                                [Py_GT] = GREATER, [Py_GE] = GREATER_EQUAL};
     return binary(a, b, which[how]);
 }
 
@@ -288,11 +303,19 @@ PyType_Slot tg_operator_slots[] = {
 /* Look the operators' rows up; TG_EVALUE names one that is missing. */
 int tg_find_operators(void)
 {
-    static const char *const names[N_OPERATORS] = {
-        [ADD] = "add", [SUBTRACT] = "subtract", [MULTIPLY] = "multiply", [DIVIDE] = "divide",
-        [MATMUL] = "matmul", [NEGATIVE] = "negative", [ABSOLUTE] = "absolute", [LESS] = "less",
-        [LESS_EQUAL] = "less_equal", [EQUAL] = "equal", [NOT_EQUAL] = "not_equal",
-        [GREATER] = "greater", [GREATER_EQUAL] = "greater_equal"};
+    static const char *const names[N_OPERATORS] = {[ADD] = "add",
+                                                   [SUBTRACT] = "subtract",
+                                                   [MULTIPLY] = "multiply",
+                                                   [DIVIDE] = "divide",
+                                                   [MATMUL] = "matmul",
+                                                   [NEGATIVE] = "negative",
+                                                   [ABSOLUTE] = "absolute",
+                                                   [LESS] = "less",
+                                                   [LESS_EQUAL] = "less_equal",
+                                                   [EQUAL] = "equal",
+                                                   [NOT_EQUAL] = "not_equal",
+                                                   [GREATER] = "greater",
+                                                   [GREATER_EQUAL] = "greater_equal"};
     for (int i = 0; i < N_OPERATORS; ++i)
         if ((operators[i] = tg_op_find(names[i])) < 0)
             return tg_fail(TG_EVALUE, "csrc/ops.def has no row %s", names[i]);

@@ -19,12 +19,25 @@ enum { NATIVE_BYTES = 0x200, MAX_NDIM = 64 };
 
 static int dtype_of(const array_interface *a)
 {
-    static const struct { char kind; int itemsize, dtype; } known[] = {
-        {'f', 4, TG_F32}, {'f', 8, TG_F64}, {'b', 1, TG_BOOL}, {'i', 8, TG_I64}, {'i', 4, TG_I32},
-        {'i', 2, TG_I16}, {'i', 1, TG_I8}, {'u', 8, TG_U64}, {'u', 4, TG_U32}, {'u', 2, TG_U16},
-        {'u', 1, TG_U8}, {'f', 2, TG_F16}, {'c', 8, TG_C64}, {'c', 16, TG_C128},
-        {'f', sizeof(long double), TG_LONGDOUBLE},
-        {'c', 2 * sizeof(long double), TG_CLONGDOUBLE}};
+    static const struct {
+        char kind;
+        int itemsize, dtype;
+    } known[] = {{'f', 4, TG_F32},
+                 {'f', 8, TG_F64},
+                 {'b', 1, TG_BOOL},
+                 {'i', 8, TG_I64},
+                 {'i', 4, TG_I32},
+                 {'i', 2, TG_I16},
+                 {'i', 1, TG_I8},
+                 {'u', 8, TG_U64},
+                 {'u', 4, TG_U32},
+                 {'u', 2, TG_U16},
+                 {'u', 1, TG_U8},
+                 {'f', 2, TG_F16},
+                 {'c', 8, TG_C64},
+                 {'c', 16, TG_C128},
+                 {'f', sizeof(long double), TG_LONGDOUBLE},
+                 {'c', 2 * sizeof(long double), TG_CLONGDOUBLE}};
     for (size_t i = 0; i < sizeof known / sizeof *known; ++i)
         if (known[i].kind == a->kind && known[i].itemsize == a->itemsize)
             return known[i].dtype;
@@ -79,7 +92,8 @@ static PyObject *from_array(PyObject *module, PyObject *array)
     if (t)
         return tg_wrap(t);
     if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "from_array: need a numeric array in native byte order "
+        PyErr_SetString(PyExc_ValueError,
+                        "from_array: need a numeric array in native byte order "
                         "whose strides are whole elements");
     return NULL;
 }

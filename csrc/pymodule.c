@@ -13,10 +13,11 @@ static PyObject *setup(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *tensor, *ndarray, *slow_apply, *run_rule, *raise_error, *here, *dtypes;
-    if (!PyArg_ParseTuple(args, "OOOOOOO!", &tensor, &ndarray, &slow_apply, &run_rule, &raise_error,
-                          &here, &PyTuple_Type, &dtypes))
+    if (!PyArg_ParseTuple(args, "OOOOOOO!", &tensor, &ndarray, &slow_apply, &run_rule,
+                          &raise_error, &here, &PyTuple_Type, &dtypes))
         return NULL;
-    if (!PyType_Check(tensor) || !PyType_Check(ndarray) || PyTuple_Size(dtypes) != TG_N_DTYPES) {
+    if (!PyType_Check(tensor) || !PyType_Check(ndarray) ||
+        PyTuple_Size(dtypes) != TG_N_DTYPES) {
         PyErr_SetString(PyExc_TypeError, "setup: wrong arguments");
         return NULL;
     }

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 
 typedef struct program_object {
-    PyObject_HEAD
-    tg_program *program;
+    PyObject_HEAD tg_program *program;
     Py_ssize_t n_inputs, n_outputs;
 } program_object;
 

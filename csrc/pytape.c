@@ -44,10 +44,11 @@ int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result)
     PyObject *ct = tg_wrap(tg_hold(rule->ct));
     PyObject *out = tg_wrap(tg_hold(e->out));
     PyObject *inputs = inputs_tuple(e), *params = tg_params_tuple(e);
-    PyObject *r = ct && out && inputs && params
-                      ? PyObject_CallFunction(tg_python.run_rule, "iiiOOOO", rule->kind,
-                                              tg_entry_op(e), rule->input, ct, out, inputs, params)
-                      : NULL;
+    PyObject *r =
+        ct && out && inputs && params
+            ? PyObject_CallFunction(tg_python.run_rule, "iiiOOOO", rule->kind, tg_entry_op(e),
+                                    rule->input, ct, out, inputs, params)
+            : NULL;
     int status = r ? TG_OK : TG_EPYTHON;
     if (r && r != Py_None) {
         tg_tensor *t = tg_tensor_of(r);
@@ -163,11 +164,31 @@ static PyObject *answer(int status)
     Py_RETURN_NONE;
 }
 
-static PyObject *tape_open(PyObject *o, PyObject *u) { (void)u; return answer(tg_tape_open(TAPE(o))); }
-static PyObject *tape_close(PyObject *o, PyObject *u) { (void)u; return answer(tg_tape_close(TAPE(o))); }
-static PyObject *tape_pause(PyObject *o, PyObject *u) { (void)u; return answer(tg_tape_pause(TAPE(o))); }
-static PyObject *tape_resume(PyObject *o, PyObject *u) { (void)u; return answer(tg_tape_resume(TAPE(o))); }
-static PyObject *tape_reset(PyObject *o, PyObject *u) { (void)u; return answer(tg_tape_reset(TAPE(o))); }
+static PyObject *tape_open(PyObject *o, PyObject *u)
+{
+    (void)u;
+    return answer(tg_tape_open(TAPE(o)));
+}
+static PyObject *tape_close(PyObject *o, PyObject *u)
+{
+    (void)u;
+    return answer(tg_tape_close(TAPE(o)));
+}
+static PyObject *tape_pause(PyObject *o, PyObject *u)
+{
+    (void)u;
+    return answer(tg_tape_pause(TAPE(o)));
+}
+static PyObject *tape_resume(PyObject *o, PyObject *u)
+{
+    (void)u;
+    return answer(tg_tape_resume(TAPE(o)));
+}
+static PyObject *tape_reset(PyObject *o, PyObject *u)
+{
+    (void)u;
+    return answer(tg_tape_reset(TAPE(o)));
+}
 
 static PyObject *tape_watch(PyObject *o, PyObject *tensor)
 {
@@ -199,8 +220,8 @@ static PyObject *tape_watched(PyObject *o, PyObject *u)
 static PyObject *tape_sweep(PyObject *o, PyObject *args)
 {
     PyObject *targets, *cts, *sources;
-    if (!PyArg_ParseTuple(args, "O!O!O!", &PyList_Type, &targets, &PyList_Type, &cts, &PyList_Type,
-                          &sources))
+    if (!PyArg_ParseTuple(args, "O!O!O!", &PyList_Type, &targets, &PyList_Type, &cts,
+                          &PyList_Type, &sources))
         return NULL;
     const Py_ssize_t n = PyList_Size(targets), m = PyList_Size(sources);
     if (PyList_Size(cts) != n) {
@@ -219,8 +240,8 @@ static PyObject *tape_sweep(PyObject *o, PyObject *args)
     if (dx && seeded < n) {
         /* the error is set */
     } else if (dx) {
-        const int status = tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, tg_rule_python,
-                                    NULL);
+        const int status =
+            tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, tg_rule_python, NULL);
         result = status ? tg_raise(status, -1, NULL) : list_of(dx, m);
     } else if (x || (y && !ct)) {
         PyErr_NoMemory();
@@ -251,8 +272,8 @@ static PyObject *tape_push(PyObject *o, PyObject *args)
     tg_tensor **dy = y ? calloc((size_t)m + 1, sizeof *dy) : NULL;
     PyObject *result = NULL;
     if (dy) {
-        const int status = tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, tg_rule_python,
-                                   NULL);
+        const int status =
+            tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, tg_rule_python, NULL);
         result = status ? tg_raise(status, -1, NULL) : list_of(dy, m);
     } else if (y) {
         PyErr_NoMemory();
@@ -369,7 +390,8 @@ static PyObject *backward(PyObject *module, PyObject *args)
     }
     tg_tape *tape = on == Py_None ? y->tape : TAPE(on);
     if (!tape)
-        return answer(tg_fail(TG_ETAPE, "backward: no tape recorded this Tensor; compute it "
+        return answer(tg_fail(TG_ETAPE,
+                              "backward: no tape recorded this Tensor; compute it "
                               "inside 'with tape():' from a parameter or a watched Tensor"));
     tg_tensor *ct = cotangent_of(cotangent, y);
     if (!ct)

@@ -50,7 +50,7 @@ static PyObject *tensor_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     PyObject *other = PyTuple_Size(args) == 1 ? PyTuple_GetItem(args, 0) : NULL;
     if (!other || !PyObject_TypeCheck(other, tg_python.base)) {
         PyErr_SetString(PyExc_TypeError, "a Tensor is made by tapegrad.tensor(data) or "
-                        "tapegrad.parameter(data), or from another Tensor");
+                                         "tapegrad.parameter(data), or from another Tensor");
         return NULL;
     }
     tensor_object *from = (tensor_object *)other;
@@ -186,7 +186,7 @@ static int set_grad(PyObject *o, PyObject *value, void *unused)
         (!grad || grad->dtype != t->dtype || grad->ndim != t->ndim || grad == t ||
          memcmp(grad->dims, t->dims, t->ndim * sizeof *t->dims) != 0)) {
         PyErr_SetString(PyExc_ValueError, "grad must be a Tensor of its variable's shape and "
-                        "dtype, or None");
+                                          "dtype, or None");
         return -1;
     }
     tg_tensor *old = t->grad;
@@ -263,7 +263,8 @@ static PyGetSetDef tensor_getset[] = {
     {"ndim", get_ndim, NULL, "Number of axes.", NULL},
     {"size", get_size, NULL, "Number of elements.", NULL},
     {"dtype", get_dtype, NULL, "NumPy dtype of the elements.", NULL},
-    {"handle", get_handle, NULL, "The C core's name for this Tensor; 0 on the NumPy engine.", NULL},
+    {"handle", get_handle, NULL, "The C core's name for this Tensor; 0 on the NumPy engine.",
+     NULL},
     {"version", get_version, NULL, "Writes to this parameter so far.", NULL},
     {"_flags", get_flags, set_flags, NULL, NULL},
     {"_grad", get_grad, set_grad, NULL, NULL},

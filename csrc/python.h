@@ -12,39 +12,37 @@
 #include "tensor.h"
 
 typedef struct tensor_object {
-    PyObject_HEAD
-    tg_tensor *t;                    /* a hold and a handle; NULL: the NumPy engine's, or unset */
-    PyObject *node;                  /* the NumPy engine's value, or NULL */
+    PyObject_HEAD tg_tensor *t; /* a hold and a handle; NULL: the NumPy engine's, or unset */
+    PyObject *node; /* the NumPy engine's value, or NULL */
     PyObject *weakrefs;
 } tensor_object;
 
 typedef struct tape_object {
-    PyObject_HEAD
-    tg_tape *tape;
+    PyObject_HEAD tg_tape *tape;
 } tape_object;
 
 /* What Python handed over in setup(). */
 typedef struct python_side {
-    PyTypeObject *base;              /* TensorBase */
-    PyTypeObject *tensor;            /* tapegrad.Tensor */
-    PyTypeObject *ndarray;           /* numpy.ndarray */
-    PyObject *slow_apply;            /* (op, inputs, params) when C cannot do it */
-    PyObject *run_rule;              /* (kind, op, input, ct, out, inputs, params) */
-    PyObject *raise_error;           /* (code, text, op, inputs) raises */
-    PyObject *here;                  /* () -> line id of the user's line */
+    PyTypeObject *base; /* TensorBase */
+    PyTypeObject *tensor; /* tapegrad.Tensor */
+    PyTypeObject *ndarray; /* numpy.ndarray */
+    PyObject *slow_apply; /* (op, inputs, params) when C cannot do it */
+    PyObject *run_rule; /* (kind, op, input, ct, out, inputs, params) */
+    PyObject *raise_error; /* (code, text, op, inputs) raises */
+    PyObject *here; /* () -> line id of the user's line */
     PyObject *dtypes[TG_N_DTYPES];
-    int native;                      /* the native engine is in force */
+    int native; /* the native engine is in force */
 } python_side;
 
 extern python_side tg_python;
 
-PyObject *tg_wrap(tg_tensor *t);                     /* takes over the hold; NULL: error set */
-tg_tensor *tg_tensor_of(PyObject *o);                /* borrowed; NULL: not a native Tensor */
+PyObject *tg_wrap(tg_tensor *t); /* takes over the hold; NULL: error set */
+tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
 PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
-void tg_mark_line(tg_list *list);                    /* sets list->line when lines are kept */
+void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
-tg_tensor *tg_tensor_from_array(PyObject *array);    /* a copy, held; NULL, no error set: odd */
+tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
 extern PyType_Slot tg_operator_slots[];
 int tg_find_operators(void);
 int tg_add_functions(PyObject *module, PyMethodDef *functions);

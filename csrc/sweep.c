@@ -1,301 +1,9 @@
-/* sweep.c: the reverse sweep (cotangents from targets to sources) and the forward push
- * (tangents from sources to targets) over a tape's entries. Neither recurses: both walk
- * positions. Griewank & Walther, Evaluating Derivatives, ch. 3.
- *
- * The order of accumulation is the order of the walk, so a sum of cotangents has the same bits
- * however it is run. The only place that undoes broadcasting is here (tg_apply of sum_to). */
-#include "sweep.h"
+/* sweep.c: the reverse sweep (cotangents from targets to sources) and the forward push (tangents
+ * from sources to targets) over a tape's entries. Neither recurses: both walk positions.
+ * Griewank & Walther, Evaluating Derivatives, ch. 3. The only place that undoes broadcasting. */
+#include "walk.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "kernels.h"
 #include "tensor.h"
-
-/* What the walk knows of a position, or of a leaf. */
-enum { NEEDED = 1, SOURCE = 2 };
-enum { IN_PLACE = 1 << 15 };             /* elements; above, the op's threads win */
-
-typedef struct leaf {
-    tg_tensor *record;
-    tg_tensor *value;                    /* cotangent (reverse) or tangent (forward), held */
-} leaf;
-
-typedef struct walk {
-    tg_tape *tape;
-    tg_list *list;
-    uint64_t begin, end;                 /* positions covered, with holes */
-    tg_tensor **values;                  /* per position: cotangent or tangent, held */
-    uint8_t *marks;                      /* per position */
-    leaf *leaves;
-    uint32_t *leaf_at;                   /* open addressing: index + 1 */
-    size_t n_leaves, leaf_room, table_size;
-    tg_rule_fn *python;
-    void *context;
-    bool consume, all_leaves, was_paused;
-    bool solid;                          /* no holes: one interval */
-    int op_sum_to, op_add, op_broadcast_to;
-} walk;
-
-static size_t hash_pointer(const void *p)
-{
-    return (size_t)(((uintptr_t)p >> 6) * 0x9e3779b97f4a7c15u >> 20);
-}
-
-static leaf *find_leaf(const walk *w, const tg_tensor *t)
-{
-    if (!w->table_size)
-        return NULL;
-    for (size_t i = hash_pointer(t) & (w->table_size - 1);; i = (i + 1) & (w->table_size - 1)) {
-        const uint32_t k = w->leaf_at[i];
-        if (!k)
-            return NULL;
-        if (w->leaves[k - 1].record == t)
-            return &w->leaves[k - 1];
-    }
-}
-
-static bool rehash(walk *w, size_t size)
-{
-    uint32_t *table = calloc(size, sizeof *table);
-    if (!table)
-        return false;
-    free(w->leaf_at);
-    w->leaf_at = table;
-    w->table_size = size;
-    for (size_t k = 0; k < w->n_leaves; ++k) {
-        size_t i = hash_pointer(w->leaves[k].record) & (size - 1);
-        while (table[i])
-            i = (i + 1) & (size - 1);
-        table[i] = (uint32_t)k + 1;
-    }
-    return true;
-}
-
-static leaf *add_leaf(walk *w, tg_tensor *t)
-{
-    leaf *l = find_leaf(w, t);
-    if (l)
-        return l;
-    if (w->n_leaves == w->leaf_room) {
-        const size_t room = w->leaf_room ? 2 * w->leaf_room : 32;
-        leaf *wider = realloc(w->leaves, room * sizeof *wider);
-        if (!wider)
-            return NULL;
-        w->leaves = wider;
-        w->leaf_room = room;
-    }
-    w->leaves[w->n_leaves++] = (leaf){t, NULL};
-    if (2 * w->n_leaves > w->table_size) {
-        if (!rehash(w, w->table_size ? 2 * w->table_size : 64))
-            return NULL;
-    } else {
-        size_t i = hash_pointer(t) & (w->table_size - 1);
-        while (w->leaf_at[i])
-            i = (i + 1) & (w->table_size - 1);
-        w->leaf_at[i] = (uint32_t)w->n_leaves;
-    }
-    return &w->leaves[w->n_leaves - 1];
-}
-
-static bool covers(const walk *w, uint64_t position)
-{
-    return w->solid || tg_tape_covers(w->tape, position);
-}
-
-/* Slot of the position that made t, or SIZE_MAX: t is a leaf to this walk. */
-static size_t slot_of(const walk *w, const tg_tensor *t)
-{
-    if (!t->node || t->node >> TG_NODE_BITS != w->list->id)
-        return SIZE_MAX;
-    const uint64_t position = t->node & TG_NODE_MASK;
-    if (position < w->begin || position >= w->end || !covers(w, position))
-        return SIZE_MAX;
-    return (size_t)(position - w->begin);
-}
-
-static bool is_variable_here(const walk *w, const tg_tensor *t)
-{
-    return (t->flags & TG_VARIABLE && w->tape->automatic) ||
-           (t->flags & TG_WATCHED && tg_tape_watches(w->tape, t));
-}
-
-/* --- setting up -------------------------------------------------------------------------- */
-
-static int walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context)
-{
-    memset(w, 0, sizeof *w);
-    if (tape->consumed)
-        return tg_fail(TG_ETAPE, "this tape has been swept already: one gradient or backward "
-                       "per tape, unless it is made with tape(persistent=True)");
-    if (!tape->list)
-        return tg_fail(TG_ETAPE, "this tape has recorded nothing: run the function inside "
-                       "'with tape() as t:' first");
-    if (tape->sweeping)
-        return tg_fail(TG_ETAPE, "this tape is being swept already");
-    w->tape = tape;
-    w->list = tape->list;
-    w->begin = tg_tape_begin(tape);
-    w->end = tg_tape_end(tape);
-    w->solid = tape->n_intervals == 1;
-    w->python = python;
-    w->context = context;
-    static int sum_to = -1, add = -1, broadcast_to = -1;
-    if (sum_to < 0) {
-        sum_to = tg_op_find("sum_to");
-        broadcast_to = tg_op_find("broadcast_to");
-        add = tg_op_find("add");
-    }
-    w->op_sum_to = sum_to;
-    w->op_add = add;
-    w->op_broadcast_to = broadcast_to;
-    const size_t n = (size_t)(w->end - w->begin);
-    w->values = calloc(n + 1, sizeof *w->values);
-    w->marks = calloc(n + 1, 1);
-    if (!w->values || !w->marks) {
-        free(w->values);
-        free(w->marks);
-        return tg_fail_memory();
-    }
-    tape->sweeping = true;
-    tg_tape_hold(tape);
-    /* what the sweep itself does is for outer tapes to record, not for this one */
-    w->was_paused = !tape->open || tape->paused;
-    if (!w->was_paused)
-        tg_tape_pause(tape);
-    return TG_OK;
-}
-
-static void walk_end(walk *w)
-{
-    tg_tape *tape = w->tape;
-    for (size_t i = 0; i < (size_t)(w->end - w->begin); ++i)
-        tg_drop(w->values[i]);
-    for (size_t k = 0; k < w->n_leaves; ++k)
-        tg_drop(w->leaves[k].value);
-    free(w->values);
-    free(w->marks);
-    free(w->leaves);
-    free(w->leaf_at);
-    tape->sweeping = false;
-    if (w->consume) {
-        tg_tape_close(tape);
-        tg_tape_forget(tape);
-        tape->consumed = true;
-    } else if (!w->was_paused) {
-        tg_tape_resume(tape);
-    }
-    tg_tape_drop(tape);
-}
-
-/* Errors of a rule say which entry it was. */
-static int explain(const walk *w, int status, uint64_t position, const tg_entry *e)
-{
-    if (status == TG_EPYTHON || status == TG_EMEMORY)
-        return status;
-    char text[400], shapes[200] = "", one[80];
-    snprintf(text, sizeof text, "%s", tg_error_text());
-    size_t at = 0;
-    for (int i = 0; i < e->n_in && i < 3 && at < sizeof shapes; ++i)
-        at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "",
-                               tg_shape_text(one, sizeof one, tg_entry_in(e)[i]->ndim,
-                                             tg_shape(tg_entry_in(e)[i])));
-    return tg_fail(status, "entry %llu, %s of %s: %s", (unsigned long long)(position - w->begin),
-                   tg_entry_name(e), shapes, text);
-}
-
-static int check_versions(const tg_entry *e)
-{
-    uint32_t versions = 0;
-    for (int i = 0; i < e->n_in && i < TG_MAX_SAVED_IN; ++i)
-        if (e->saved >> i & 1)
-            versions += tg_entry_in(e)[i]->version;
-    if (versions == e->versions)
-        return TG_OK;
-    return tg_fail(TG_EVERSION, "a parameter it read has been written since (line id %u): sweep "
-                   "before the update, or record again", e->line);
-}
-
-/* Whether nobody else can see t's values, so that they may be added to in place. */
-static bool is_ours(const tg_tensor *t)
-{
-    return t->refs == 1 && t->buffer->refs == 1 && t->size <= IN_PLACE && tg_is_contiguous(t);
-}
-
-/* Whether kernels may touch whole vectors over t. */
-static bool is_padded(const tg_tensor *t, size_t bytes)
-{
-    return t->data + (bytes + TG_PAD - 1) / TG_PAD * TG_PAD <=
-           t->buffer->data + t->buffer->capacity;
-}
-
-static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
-{
-    if (!tg_is_compute(sum->dtype))
-        return false;
-    tg_map_fn *add = tg_isa->map[sum->dtype]->map[TG_MAP_add];
-    const size_t bytes = (size_t)sum->size * tg_itemsize(sum->dtype), steps[] = {1, 1};
-    if (is_padded(sum, bytes) && is_padded(term, bytes)) {
-        add(sum->data, (const void *[]){sum->data, term->data}, steps, NULL, (size_t)sum->size);
-        return true;
-    }
-    if (bytes > TG_PAD)
-        return false;
-    _Alignas(TG_PAD) char a[TG_PAD], b[TG_PAD];
-    memcpy(a, sum->data, bytes);
-    memcpy(b, term->data, bytes);
-    add(a, (const void *[]){a, b}, steps, NULL, (size_t)sum->size);
-    memcpy(sum->data, a, bytes);
-    return true;
-}
-
-static bool same_shape(const tg_tensor *a, const tg_tensor *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int i = 0; i < a->ndim; ++i)    /* a call of memcmp costs more than the few axes */
-        if (a->dims[i] != b->dims[i])
-            return false;
-    return true;
-}
-
-/* value += term, which is given up either way. In place gives the bits of the op. */
-static int accumulate(walk *w, tg_tensor **value, tg_tensor *term)
-{
-    if (!*value) {
-        *value = term;
-        return TG_OK;
-    }
-    const tg_list *list = tg_list_here();
-    if (list && !list->n_active && !list->trace && is_ours(*value) &&
-        same_shape(*value, term) && (*value)->dtype == term->dtype &&
-        tg_is_contiguous(term) && add_in_place(*value, term)) {
-        tg_drop(term);
-        return TG_OK;
-    }
-    tg_tensor *in[2] = {*value, term}, *sum = NULL;
-    const int status = tg_apply_op(w->op_add, &sum, 2, in, 0, NULL);
-    tg_drop(term);
-    if (status)
-        return status;
-    tg_drop(*value);
-    *value = sum;
-    return TG_OK;
-}
-
-/* Give *t the shape of `like` by op (sum_to or broadcast_to). */
-static int reshape_as(int op, tg_tensor **t, const tg_tensor *like)
-{
-    if (same_shape(*t, like))
-        return TG_OK;
-    tg_tensor *fitted = NULL;
-    const int status = tg_apply_op(op, &fitted, 1, t, like->ndim, tg_shape(like));
-    if (status)
-        return status;
-    tg_drop(*t);
-    *t = fitted;
-    return TG_OK;
-}
 
 /* --- reverse ----------------------------------------------------------------------------- */
 
@@ -304,18 +12,18 @@ static int mark_needed(walk *w)
 {
     for (uint64_t position = w->begin; position < w->end; ++position) {
         const tg_entry *e = tg_entry_at(w->list, position);
-        if (!e || !covers(w, position))
+        if (!e || !tg_walk_covers(w, position))
             continue;
         for (int i = 0; i < e->n_in; ++i) {
             tg_tensor *t = tg_entry_in(e)[i];
-            const size_t slot = slot_of(w, t);
+            const size_t slot = tg_walk_slot_of(w, t);
             bool needed;
             if (slot != SIZE_MAX)
                 needed = w->marks[slot] != 0;
-            else if (w->all_leaves && is_variable_here(w, t))
-                needed = add_leaf(w, t) != NULL;
+            else if (w->all_leaves && tg_walk_is_variable_here(w, t))
+                needed = tg_walk_add_leaf(w, t) != NULL;
             else
-                needed = find_leaf(w, t) != NULL;
+                needed = tg_walk_find_leaf(w, t) != NULL;
             if (needed) {
                 w->marks[position - w->begin] |= NEEDED;
                 if (!w->all_leaves)
@@ -328,30 +36,30 @@ static int mark_needed(walk *w)
 
 static int sweep_entry(walk *w, uint64_t position, tg_entry *e, tg_tensor *ct)
 {
-    int status = check_versions(e);
+    int status = tg_walk_check_versions(e);
     for (int i = 0; i < e->n_in && !status; ++i) {
         tg_tensor *t = tg_entry_in(e)[i];
-        const size_t slot = slot_of(w, t);
+        const size_t slot = tg_walk_slot_of(w, t);
         leaf *l = NULL;
-        if (slot != SIZE_MAX ? !w->marks[slot] : !(l = find_leaf(w, t)))
+        if (slot != SIZE_MAX ? !w->marks[slot] : !(l = tg_walk_find_leaf(w, t)))
             continue;
         if (!tg_has_rule(tg_entry_op(e), i))
-            continue;                    /* an operand without derivative, like an index */
+            continue; /* an operand without derivative, like an index */
         const tg_rule rule = {TG_VJP, i, e, ct};
         tg_tensor *term = NULL;
         status = tg_rule_run(&rule, &term, w->python, w->context);
         if (status || !term)
-            continue;                    /* a rule may say: no contribution */
-        status = reshape_as(w->op_sum_to, &term, t);
+            continue; /* a rule may say: no contribution */
+        status = tg_walk_reshape_as(w->op_sum_to, &term, t);
         if (status) {
             tg_drop(term);
             break;
         }
         /* rules may have grown the tables: look the leaf up again */
-        status = accumulate(w, slot != SIZE_MAX ? &w->values[slot] : &find_leaf(w, t)->value,
-                            term);
+        status = tg_walk_accumulate(
+            w, slot != SIZE_MAX ? &w->values[slot] : &tg_walk_find_leaf(w, t)->value, term);
     }
-    return status ? explain(w, status, position, e) : TG_OK;
+    return status ? tg_walk_explain(w, status, position, e) : TG_OK;
 }
 
 static bool only_tape(const walk *w)
@@ -380,7 +88,7 @@ static int reverse(walk *w)
                 tg_drop(ct);
             }
         }
-        if (release && covers(w, position))
+        if (release && tg_walk_covers(w, position))
             tg_entry_release_place(w->list, position);
     }
     return TG_OK;
@@ -389,12 +97,12 @@ static int reverse(walk *w)
 static int seed(walk *w, size_t n, tg_tensor *const *targets, tg_tensor *const *cts)
 {
     for (size_t k = 0; k < n; ++k) {
-        const size_t slot = slot_of(w, targets[k]);
-        leaf *l = slot == SIZE_MAX ? find_leaf(w, targets[k]) : NULL;
+        const size_t slot = tg_walk_slot_of(w, targets[k]);
+        leaf *l = slot == SIZE_MAX ? tg_walk_find_leaf(w, targets[k]) : NULL;
         if (slot == SIZE_MAX && !l)
-            continue;                    /* not made on this tape: nothing depends on it */
-        const int status =
-            accumulate(w, slot != SIZE_MAX ? &w->values[slot] : &l->value, tg_hold(cts[k]));
+            continue; /* not made on this tape: nothing depends on it */
+        const int status = tg_walk_accumulate(
+            w, slot != SIZE_MAX ? &w->values[slot] : &l->value, tg_hold(cts[k]));
         if (status)
             return status;
     }
@@ -406,15 +114,15 @@ int tg_sweep(tg_tape *tape, size_t n_targets, tg_tensor *const *targets, tg_tens
              tg_rule_fn *python, void *context)
 {
     walk w;
-    int status = walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, python, context);
     if (status)
         return status;
     w.consume = !tape->persistent;
     for (size_t k = 0; k < n_sources && !status; ++k) {
-        const size_t slot = slot_of(&w, sources[k]);
+        const size_t slot = tg_walk_slot_of(&w, sources[k]);
         if (slot != SIZE_MAX)
             w.marks[slot] |= SOURCE;
-        else if (is_variable_here(&w, sources[k]) && !add_leaf(&w, sources[k]))
+        else if (tg_walk_is_variable_here(&w, sources[k]) && !tg_walk_add_leaf(&w, sources[k]))
             status = tg_fail_memory();
     }
     if (!status)
@@ -424,12 +132,12 @@ int tg_sweep(tg_tape *tape, size_t n_targets, tg_tensor *const *targets, tg_tens
     if (!status)
         status = reverse(&w);
     for (size_t k = 0; k < n_sources && !status; ++k) {
-        const size_t slot = slot_of(&w, sources[k]);
-        const leaf *l = slot == SIZE_MAX ? find_leaf(&w, sources[k]) : NULL;
+        const size_t slot = tg_walk_slot_of(&w, sources[k]);
+        const leaf *l = slot == SIZE_MAX ? tg_walk_find_leaf(&w, sources[k]) : NULL;
         tg_tensor *value = slot != SIZE_MAX ? w.values[slot] : l ? l->value : NULL;
         results[k] = value ? tg_hold(value) : NULL;
     }
-    walk_end(&w);
+    tg_walk_end(&w);
     return status;
 }
 
@@ -437,12 +145,12 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_f
                       void *context)
 {
     walk w;
-    int status = walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, python, context);
     if (status)
         return status;
     w.consume = !tape->persistent;
     w.all_leaves = true;
-    if (is_variable_here(&w, target) && !add_leaf(&w, target))
+    if (tg_walk_is_variable_here(&w, target) && !tg_walk_add_leaf(&w, target))
         status = tg_fail_memory();
     if (!status)
         status = mark_needed(&w);
@@ -450,18 +158,18 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_f
         status = seed(&w, 1, &target, &ct);
     if (!status)
         status = reverse(&w);
-    for (size_t k = 0; k < w.n_leaves && !status; ++k) {   /* only now: all or nothing */
+    for (size_t k = 0; k < w.n_leaves && !status; ++k) { /* only now: all or nothing */
         leaf *l = &w.leaves[k];
         if (!l->value)
             continue;
         tg_tensor *grad = l->record->grad ? tg_hold(l->record->grad) : NULL;
-        status = accumulate(&w, &grad, tg_hold(l->value));
+        status = tg_walk_accumulate(&w, &grad, tg_hold(l->value));
         if (!status) {
             tg_drop(l->record->grad);
             l->record->grad = grad;
         }
     }
-    walk_end(&w);
+    tg_walk_end(&w);
     return status;
 }
 
@@ -469,18 +177,18 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_f
 
 static tg_tensor *value_of(const walk *w, const tg_tensor *t)
 {
-    const size_t slot = slot_of(w, t);
+    const size_t slot = tg_walk_slot_of(w, t);
     const leaf *l = NULL;
     if (slot != SIZE_MAX && w->values[slot])
         return w->values[slot];
-    l = find_leaf(w, t);
+    l = tg_walk_find_leaf(w, t);
     return l ? l->value : NULL;
 }
 
 static int push_entry(walk *w, uint64_t position, const tg_entry *e)
 {
     tg_tensor *sum = NULL;
-    int status = check_versions(e);
+    int status = tg_walk_check_versions(e);
     for (int i = 0; i < e->n_in && !status; ++i) {
         tg_tensor *tangent = value_of(w, tg_entry_in(e)[i]);
         if (!tangent)
@@ -490,16 +198,16 @@ static int push_entry(walk *w, uint64_t position, const tg_entry *e)
         status = tg_rule_run(&rule, &term, w->python, w->context);
         if (status || !term)
             continue;
-        status = reshape_as(w->op_broadcast_to, &term, e->out);
+        status = tg_walk_reshape_as(w->op_broadcast_to, &term, e->out);
         if (status) {
             tg_drop(term);
             break;
         }
-        status = accumulate(w, &sum, term);
+        status = tg_walk_accumulate(w, &sum, term);
     }
     if (status) {
         tg_drop(sum);
-        return explain(w, status, position, e);
+        return tg_walk_explain(w, status, position, e);
     }
     w->values[position - w->begin] = sum;
     return TG_OK;
@@ -510,26 +218,26 @@ int tg_push(tg_tape *tape, size_t n_sources, tg_tensor *const *sources,
             tg_tensor **results, tg_rule_fn *python, void *context)
 {
     walk w;
-    int status = walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, python, context);
     if (status)
         return status;
     w.consume = !tape->persistent;
     for (size_t k = 0; k < n_sources && !status; ++k) {
-        leaf *l = add_leaf(&w, sources[k]);
-        status = l ? accumulate(&w, &l->value, tg_hold(tangents[k])) : tg_fail_memory();
-        const size_t slot = slot_of(&w, sources[k]);
+        leaf *l = tg_walk_add_leaf(&w, sources[k]);
+        status = l ? tg_walk_accumulate(&w, &l->value, tg_hold(tangents[k])) : tg_fail_memory();
+        const size_t slot = tg_walk_slot_of(&w, sources[k]);
         if (slot != SIZE_MAX)
-            w.marks[slot] |= SOURCE;     /* its tangent is given, not derived */
+            w.marks[slot] |= SOURCE; /* its tangent is given, not derived */
     }
     for (uint64_t position = w.begin; position < w.end && !status; ++position) {
         const tg_entry *e = tg_entry_at(w.list, position);
-        if (e && covers(&w, position) && !(w.marks[position - w.begin] & SOURCE))
+        if (e && tg_walk_covers(&w, position) && !(w.marks[position - w.begin] & SOURCE))
             status = push_entry(&w, position, e);
     }
     for (size_t k = 0; k < n_targets && !status; ++k) {
         tg_tensor *value = value_of(&w, targets[k]);
         results[k] = value ? tg_hold(value) : NULL;
     }
-    walk_end(&w);
+    tg_walk_end(&w);
     return status;
 }

@@ -14,7 +14,7 @@ typedef struct tg_entry {
     uint32_t versions;               /* sum of the saved inputs' versions when recorded */
     tg_tensor *out;
     tg_tensor *near[2];              /* the inputs, when at most two */
-    void *far;                       /* inputs (when more), then params, then the float mask */
+    void *far; /* inputs (when more), then params, then the float mask */
 } tg_entry;
 
 static inline tg_tensor *const *tg_entry_in(const tg_entry *e)
@@ -35,58 +35,65 @@ static inline uint64_t tg_entry_floats(const tg_entry *e)
 
 static inline int tg_entry_op(const tg_entry *e) { return e->op - 1; }
 
-typedef struct tg_call {             /* what apply was asked: the contents of an entry */
+typedef struct tg_call { /* what apply was asked: the contents of an entry */
     int op, n_in, n_p;
     tg_tensor *const *in;
     const int64_t *p;
     uint64_t floats;
 } tg_call;
 
-typedef struct tg_interval { uint64_t begin, end; } tg_interval;   /* positions in the list */
+typedef struct tg_interval {
+    uint64_t begin, end;
+} tg_interval; /* positions in the list */
 
 typedef struct tg_tape {
     struct tg_list *list;
-    uint32_t refs;                   /* the Python tape and the Tensors recorded on it */
+    uint32_t refs; /* the Python tape and the Tensors recorded on it */
     bool persistent, automatic, lines;
     bool open, paused, consumed, sweeping;
     tg_interval *intervals;
     size_t n_intervals, interval_room;
     tg_tensor **watched;
     size_t n_watched, watched_room;
-    struct tg_tape *next;            /* live tapes of the list */
+    struct tg_tape *next; /* live tapes of the list */
 } tg_tape;
 
 /* A trace: entries logged in full while one rule runs, to become a template. */
 typedef struct tg_trace {
     tg_entry *entries;
     size_t n, room;
-    bool foreign;                    /* an op ran outside C: no template */
+    bool foreign; /* an op ran outside C: no template */
 } tg_trace;
 
 typedef struct tg_list {
     uint64_t id;
-    uint64_t next;                   /* position of the next entry; positions start at 1 */
-    uint64_t first_chunk;            /* number of chunks[0] */
+    uint64_t next; /* position of the next entry; positions start at 1 */
+    uint64_t first_chunk; /* number of chunks[0] */
     struct tg_chunk **chunks;
     size_t n_chunks, chunk_room;
-    tg_tape **open;                  /* innermost last */
+    tg_tape **open; /* innermost last */
     size_t n_open, open_room;
-    size_t n_active;                 /* open, not paused, while recording is on */
-    size_t n_automatic;              /* of those, the ones that watch variables by themselves */
-    uint64_t oldest;                 /* first position any open tape covers */
-    bool off;                        /* inside no_grad */
-    tg_tape *tapes;                  /* live ones */
+    size_t n_active; /* open, not paused, while recording is on */
+    size_t n_automatic; /* of those, the ones that watch variables by themselves */
+    uint64_t oldest; /* first position any open tape covers */
+    bool off; /* inside no_grad */
+    tg_tape *tapes; /* live ones */
     tg_trace *trace;
-    uint32_t line;                   /* line id for the next entry, when lines are kept */
-    size_t n_lines;                  /* open tapes that keep lines */
-    bool orphan;                     /* its thread has ended */
+    uint32_t line; /* line id for the next entry, when lines are kept */
+    size_t n_lines; /* open tapes that keep lines */
+    bool orphan; /* its thread has ended */
 } tg_list;
 
 enum { TG_NODE_BITS = 40 };
 static const uint64_t TG_NODE_MASK = ((uint64_t)1 << TG_NODE_BITS) - 1;
 
-tg_list *tg_list_here(void);                          /* this thread's; NULL: out of memory */
-tg_entry *tg_entry_at(const tg_list *list, uint64_t position);   /* NULL: released */
+/* Fill e from call; takes a ref on every record, a use on what `saved` names. */
+int tg_entry_fill(tg_entry *e, const tg_call *call, tg_tensor *out, uint16_t saved);
+void tg_entry_clear(tg_entry *e);
+
+void tg_list_free(tg_list *list);
+tg_list *tg_list_here(void); /* this thread's; NULL: out of memory */
+tg_entry *tg_entry_at(const tg_list *list, uint64_t position); /* NULL: released */
 
 tg_tape *tg_tape_new(bool persistent, bool automatic, bool lines);
 tg_tape *tg_tape_hold(tg_tape *tape);
@@ -99,10 +106,10 @@ int tg_tape_reset(tg_tape *tape);
 int tg_tape_watch(tg_tape *tape, tg_tensor *t);
 bool tg_tape_watches(const tg_tape *tape, const tg_tensor *t);
 bool tg_tape_covers(const tg_tape *tape, uint64_t position);
-void tg_tape_forget(tg_tape *tape);                   /* let go of its entries */
-uint64_t tg_tape_begin(const tg_tape *tape);          /* first and one past the last position */
+void tg_tape_forget(tg_tape *tape); /* let go of its entries */
+uint64_t tg_tape_begin(const tg_tape *tape); /* first and one past the last position */
 uint64_t tg_tape_end(const tg_tape *tape);
-bool tg_set_recording(tg_list *list, bool on);        /* no_grad; gives what it was */
+bool tg_set_recording(tg_list *list, bool on); /* no_grad; gives what it was */
 
 bool tg_is_tracked(const tg_list *list, const tg_tensor *t);
 int tg_append(tg_list *list, const tg_call *call, tg_tensor *out);

@@ -14,12 +14,12 @@
 #include "map.h"
 #include "tensor.h"
 
-enum { CT = -1, OUT = -2, IN = -3 };     /* operand codes; IN - i is input i; >= 0: values[] */
+enum { CT = -1, OUT = -2, IN = -3 }; /* operand codes; IN - i is input i; >= 0: values[] */
 enum { MAX_STEPS = 512, MAX_CACHED = 4096 };
 
 typedef struct step {
-    int op, n_in, n_p, operands;         /* operands: first index into codes */
-    int params;                          /* first index into params */
+    int op, n_in, n_p, operands; /* operands: first index into codes */
+    int params; /* first index into params */
     uint64_t floats;
     bool last_of_value;
 } step;
@@ -28,17 +28,17 @@ typedef struct template {
     uint64_t hash;
     size_t key_words;
     int64_t *key;
-    int in_use;                          /* long kernels let other threads in meanwhile */
+    int in_use; /* long kernels let other threads in meanwhile */
     int n_steps, n_constants, result;
     step *steps;
-    int *codes;                          /* values[j]: constants first, then the steps */
-    int *last_use;                       /* per value: the step after which it is dropped */
+    int *codes; /* values[j]: constants first, then the steps */
+    int *last_use; /* per value: the step after which it is dropped */
     int64_t *params;
     tg_tensor **constants;
     struct template *next;
 } template;
 
-static template **cache;                 /* open addressing */
+static template **cache; /* open addressing */
 static size_t n_cached, cache_size;
 
 /* --- signatures -------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static void place(template *t)
 
 void tg_templates_clear(void)
 {
-    template *kept = NULL;               /* those at work stay */
+    template *kept = NULL; /* those at work stay */
     for (size_t i = 0; i < cache_size; ++i) {
         template *t = cache[i];
         cache[i] = NULL;
@@ -142,10 +142,10 @@ void tg_templates_clear(void)
 
 static bool insert(template *t)
 {
-    if (n_cached >= MAX_CACHED)          /* shapes keep changing: start over */
+    if (n_cached >= MAX_CACHED) /* shapes keep changing: start over */
         tg_templates_clear();
     if (n_cached >= MAX_CACHED)
-        return false;                    /* all of them at work */
+        return false; /* all of them at work */
     if (!cache) {
         cache = calloc(2 * MAX_CACHED, sizeof *cache);
         if (!cache)
@@ -171,7 +171,7 @@ static int code_of(const tg_rule *rule, const tg_trace *trace, size_t n_before,
     for (size_t j = n_before; j-- > 0;)
         if (t == trace->entries[j].out)
             return (int)j;
-    return -1000;                        /* born outside the rule: a constant */
+    return -1000; /* born outside the rule: a constant */
 }
 
 /* Two operands that are one record cannot be told apart: no template from such a run. */
@@ -223,14 +223,17 @@ static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_ten
     enum { FIRST_CONSTANT = 1 << 20 };
     for (size_t j = 0; j < trace->n; ++j) {
         const tg_entry *e = &trace->entries[j];
-        t->steps[j] = (step){.op = tg_entry_op(e), .n_in = e->n_in, .n_p = e->n_p,
-                             .operands = (int)at_code, .params = (int)at_param,
+        t->steps[j] = (step){.op = tg_entry_op(e),
+                             .n_in = e->n_in,
+                             .n_p = e->n_p,
+                             .operands = (int)at_code,
+                             .params = (int)at_param,
                              .floats = tg_entry_floats(e)};
         for (int i = 0; i < e->n_in; ++i) {
             tg_tensor *x = tg_entry_in(e)[i];
             int code = code_of(rule, trace, j, x);
             if (code == -1000) {
-                if (x->size > 64)        /* not a literal: some array the rule captured */
+                if (x->size > 64) /* not a literal: some array the rule captured */
                     goto give_up;
                 t->constants[t->n_constants] = tg_hold(x);
                 code = FIRST_CONSTANT + t->n_constants++;
@@ -286,8 +289,12 @@ static int instantiate(const template *t, const tg_rule *rule, tg_tensor **resul
         tg_tensor *in[8];
         for (int i = 0; i < s->n_in; ++i)
             in[i] = operand(rule, values, codes[i]);
-        const tg_call call = {.op = s->op, .n_in = s->n_in, .in = in, .n_p = s->n_p,
-                              .p = t->params + s->params, .floats = s->floats};
+        const tg_call call = {.op = s->op,
+                              .n_in = s->n_in,
+                              .in = in,
+                              .n_p = s->n_p,
+                              .p = t->params + s->params,
+                              .floats = s->floats};
         status = tg_apply(&call, &values[t->n_constants + done]);
         if (status)
             break;
@@ -313,7 +320,7 @@ static int define(const tg_rule *rule, tg_tensor **result, uint64_t hash, const 
     tg_list *list = tg_list_here();
     if (!list)
         return TG_EMEMORY;
-    if (!words || list->trace)           /* a rule inside a rule's trace is part of that trace */
+    if (!words || list->trace) /* a rule inside a rule's trace is part of that trace */
         return python(context, rule, result);
     tg_trace trace = {0};
     list->trace = &trace;

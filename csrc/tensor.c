@@ -11,10 +11,22 @@
 #include "tape.h"
 
 const uint8_t tg_itemsizes[TG_N_DTYPES] = {
-    [TG_F32] = 4,  [TG_F64] = 8,  [TG_BOOL] = 1, [TG_I8] = 1,  [TG_I16] = 2, [TG_I32] = 4,
-    [TG_I64] = 8,  [TG_U8] = 1,   [TG_U16] = 2,  [TG_U32] = 4, [TG_U64] = 8, [TG_F16] = 2,
-    [TG_C64] = 8,  [TG_C128] = 16,
-    [TG_LONGDOUBLE] = sizeof(long double), [TG_CLONGDOUBLE] = 2 * sizeof(long double),
+    [TG_F32] = 4,
+    [TG_F64] = 8,
+    [TG_BOOL] = 1,
+    [TG_I8] = 1,
+    [TG_I16] = 2,
+    [TG_I32] = 4,
+    [TG_I64] = 8,
+    [TG_U8] = 1,
+    [TG_U16] = 2,
+    [TG_U32] = 4,
+    [TG_U64] = 8,
+    [TG_F16] = 2,
+    [TG_C64] = 8,
+    [TG_C128] = 16,
+    [TG_LONGDOUBLE] = sizeof(long double),
+    [TG_CLONGDOUBLE] = 2 * sizeof(long double),
 };
 
 /* --- errors ------------------------------------------------------------------------------ */
@@ -147,7 +159,7 @@ static void record_free(tg_tensor *t)
 
 tg_tensor *tg_new(int dtype, int ndim, const int64_t *shape)
 {
-    int64_t size = 1, span = 1;      /* span: size with empty axes counted as 1 (for strides) */
+    int64_t size = 1, span = 1; /* span: size with empty axes counted as 1 (for strides) */
     for (int i = 0; i < ndim; ++i) {
         const int64_t extent = shape[i] > 0 ? shape[i] : 1;
         if (shape[i] < 0 || __builtin_mul_overflow(span, extent, &span)) {
@@ -290,7 +302,7 @@ void tg_release(tg_tensor *t)
         t->tape = NULL;
     tg_drop(t);
     if (tape)
-        tg_tape_drop(tape);          /* last: it may free the entries that hold t */
+        tg_tape_drop(tape); /* last: it may free the entries that hold t */
 }
 
 /* --- parameters: the only arrays that are written in place --------------------------------- */

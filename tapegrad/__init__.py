@@ -14,7 +14,8 @@ from .errors import (
     TapeError,
     TapegradError,
 )
-from .tensor import Parameter, Tensor, asarray, parameter, tensor
+from .info import check_environment as _check_environment
+from .info import get_num_threads, info, set_num_threads
 from .ops.functions import (
     elu,
     erf,
@@ -32,7 +33,7 @@ from .ops.functions import (
     stop_gradient,
 )
 from .ops.table import OPS as _OPS
-from .info import check_environment as _check_environment, get_num_threads, info, set_num_threads
+from .tensor import Parameter, Tensor, asarray, parameter, tensor
 
 _select.start(list(_OPS.values()), Tensor)
 _check_environment()

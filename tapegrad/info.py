@@ -91,7 +91,5 @@ def check_environment() -> None:
     threads = os.environ.get("TAPEGRAD_NUM_THREADS", "")
     if threads:
         if not threads.isdecimal() or int(threads) < 1:
-            raise EngineError(
-                f"TAPEGRAD_NUM_THREADS={threads!r}: unknown; give a positive integer"
-            )
+            raise EngineError(f"TAPEGRAD_NUM_THREADS={threads!r}: unknown; give a positive integer")
         set_num_threads(int(threads))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, Callable, Iterator, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,7 +127,9 @@ class tape:
             yield Entry(op.name, inputs, out, params, tuple(names), line_name(line))
 
     def __repr__(self) -> str:
-        state = "recording" if self._tape.is_open else "swept" if self._tape.is_consumed else "closed"
+        state = (
+            "recording" if self._tape.is_open else "swept" if self._tape.is_consumed else "closed"
+        )
         return f"<tape: {len(self)} entries, {state}>"
 
     def __str__(self) -> str:

@@ -7,7 +7,8 @@ class, array methods from the op table (ops/methods.py).
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -248,7 +249,8 @@ class Parameter(Tensor):
 
 def _same_memory(a: np.ndarray, p: Tensor) -> bool:
     b = p.numpy()
-    return a.shape == b.shape and a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+    addresses = [x.__array_interface__["data"][0] for x in (a, b)]
+    return a.shape == b.shape and addresses[0] == addresses[1]
 
 
 def _rebuild(kind: type, array: np.ndarray, flags: int) -> Tensor:

@@ -4,12 +4,11 @@ import numpy as np
 
 from ..errors import DTypeError
 
-DTYPES = tuple(
-    np.dtype(name)
-    for name in (
-        "f4 f8 ? i1 i2 i4 i8 u1 u2 u4 u8 f2 c8 c16 longdouble clongdouble".split()
-    )
-)
+_NAMES = (
+    "f4", "f8", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "c8", "c16",
+    "longdouble", "clongdouble",
+)  # fmt: skip
+DTYPES = tuple(np.dtype(name) for name in _NAMES)
 CODES = {dtype: code for code, dtype in enumerate(DTYPES)}
 
 

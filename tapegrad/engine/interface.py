@@ -7,7 +7,8 @@ kernels, and back. Everything else (ops, tapes, nn, optim) is written once, abov
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Sequence
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 

@@ -231,7 +231,9 @@ def raise_error(code: int, text: str, op_id: int, inputs: tuple | None) -> NoRet
     """Turn a C code into its exception: the one place that does."""
     if op_id in BY_ID:
         shapes = ", ".join(str(np.shape(x)) for x in inputs or ())
-        text = f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
+        text = (
+            f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
+        )
     raise ERRORS.get(code, errors.TapegradError)(text)
 
 

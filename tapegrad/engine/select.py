@@ -44,9 +44,11 @@ if _core is not None:
     TensorBase = _core.TensorBase
     make_tensor = _core.make_tensor
 else:
+    from . import node
+
     apply = slow_apply
-    from .numpy_engine import NodeHolder as TensorBase
-    from .numpy_engine import make_tensor
+    TensorBase = node.NodeHolder
+    make_tensor = node.make_tensor
 
 
 class use_backend:

@@ -37,9 +37,7 @@ def _share(wins, ties, like):
 add = elementwise("add", np.add, (1, 1), doc="Sum a + b.")
 subtract = elementwise("subtract", np.subtract, (1, -1), doc="Difference a - b.")
 negative = elementwise("negative", np.negative, (-1,), doc="-x.")
-multiply = elementwise(
-    "multiply", np.multiply, (lambda b: b, lambda a: a), doc="Product a * b."
-)
+multiply = elementwise("multiply", np.multiply, (lambda b: b, lambda a: a), doc="Product a * b.")
 divide = elementwise(
     "divide", np.divide, (lambda b: 1.0 / b, lambda b, y: -(y / b)),
     domain=((-2, 2), (0.5, 2)), doc="Quotient a / b.",
@@ -58,11 +56,20 @@ rsqrt = elementwise(
 )  # fmt: skip
 absolute = elementwise("absolute", np.absolute, (lambda x: sign(x),), doc="|x|.")
 power = elementwise(
-    "power", np.power, (lambda a, b: b * power(a, b - 1.0), lambda a, y: zmul(y, log(a))),
+    "power", np.power,
+    (lambda a, b: where(b == 0.0, 0.0, b * power(a, b - 1.0)), lambda a, y: zmul(y, log(a))),
     domain=((0.5, 2), (-2, 2)), ulp=4, doc="a to the power b, elementwise.",
 )  # fmt: skip
+
+
+def _power_scalar_partial(x, params):
+    if params[0] == 0:
+        return power_scalar(x, (0.0,)) * 0.0
+    return params[0] * power_scalar(x, (params[0] - 1.0,))
+
+
 power_scalar = elementwise(
-    "power_scalar", np.power, (lambda x, params: params[0] * power_scalar(x, (params[0] - 1.0,)),),
+    "power_scalar", np.power, (_power_scalar_partial,),
     params=(2.5,), domain=(0.5, 2), ulp=4, doc="x to the power of a Python float.",
 )  # fmt: skip
 
@@ -95,16 +102,14 @@ tanh = elementwise("tanh", np.tanh, (lambda y: 1.0 - y * y,), ulp=4, doc="Hyperb
 sigmoid = elementwise(
     "sigmoid", special.sigmoid, (lambda y: y * (1.0 - y),), ulp=4, doc="1 / (1 + exp(-x))."
 )
-relu = elementwise(
-    "relu", lambda x: np.maximum(x, 0), (lambda y: sign(y),), doc="max(x, 0)."
-)
+relu = elementwise("relu", lambda x: np.maximum(x, 0), (lambda y: sign(y),), doc="max(x, 0).")
 leaky_relu = elementwise(
     "leaky_relu", special.leaky_relu,
-    (lambda x, params: where(x > 0.0, x * 0.0 + 1.0, x * 0.0 + params[0]),), params=(0.01,),
+    (lambda x, params: where(x > 0.0, _number(x > 0.0, x), params[0]),), params=(0.01,),
     doc="x where positive, slope * x elsewhere.",
 )  # fmt: skip
 elu = elementwise(
-    "elu", special.elu, (lambda x, y, params: where(x > 0.0, x * 0.0 + 1.0, y + params[0]),),
+    "elu", special.elu, (lambda x, y, params: where(x > 0.0, 1.0, y + params[0]),),
     params=(1.0,), ulp=4, doc="x where positive, alpha * (exp(x) - 1) elsewhere.",
 )  # fmt: skip
 erf = elementwise(

@@ -6,10 +6,10 @@ nondifferentiable. From a row come VJP, JVP, method, NumPy dispatch, documentati
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from ..engine.select import apply
-from .table import OPS, Op, Rule, add_row, sum_bits
+from .table import OPS, Op, Rule, add_row
 
 
 def elementwise(
@@ -37,9 +37,7 @@ def elementwise(
     return _function(Op(name, numpy, names, rules, rules, kind="elementwise", **facts))
 
 
-def linear(
-    name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts
-) -> Callable:
+def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Callable:
     """Add a row that is linear in its first input: `transpose` is its vjp, itself its jvp."""
     op = Op(name, numpy, tuple(inputs), kind="linear", **facts)
     others = op.inputs[1:]

@@ -17,8 +17,9 @@ What no rule names is dropped when the op is recorded: the argument names are th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Sequence
+from typing import Any
 
 FREE = ("ct", "t", "params", "index", "inputs_like")
 SAVED_OUT = 1 << 15  # the output's bit in a residual mask; input i has bit i

@@ -123,7 +123,8 @@ def test_a_numpy_view_outlives_its_tensor_and_its_tape():
         view = (x * 2.0).numpy()
     del x
     junk = [tg.tensor(np.full(1000, 7.0)) for _ in range(50)]
-    assert view[999] == 1998.0 and not view.flags.writeable
+    assert view[999] == 1998.0
+    assert not view.flags.writeable
     del junk
 
 

@@ -84,11 +84,12 @@ def test_outputs_are_fresh():
     program, _ = record(lambda x: x + 1.0, [x])
     (first,) = program.run([x])
     (second,) = program.run([x * 2.0])
-    assert first.tolist() == [2.0] * 4 and second.tolist() == [3.0] * 4
+    assert first.tolist() == [2.0] * 4
+    assert second.tolist() == [3.0] * 4
 
 
 @pytest.mark.parametrize(
-    "inputs, error, message",
+    ("inputs", "error", "message"),
     [
         ([], TypeError, "list of 1"),
         ([tg.tensor(np.ones(5, "f4"))], ValueError, "another shape"),

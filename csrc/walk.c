@@ -1,0 +1,268 @@
+/* walk.c: the state of one sweep: the cotangents (or tangents) held for positions of the list and
+ * for leaves, and how they are added. The order of accumulation is the order of the walk, so a
+ * sum has the same bits however it is run. */
+#include "walk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernels.h"
+#include "tensor.h"
+
+static size_t hash_pointer(const void *p)
+{
+    return (size_t)(((uintptr_t)p >> 6) * 0x9e3779b97f4a7c15u >> 20);
+}
+
+leaf *tg_walk_find_leaf(const walk *w, const tg_tensor *t)
+{
+    if (!w->table_size)
+        return NULL;
+    for (size_t i = hash_pointer(t) & (w->table_size - 1);; i = (i + 1) & (w->table_size - 1)) {
+        const uint32_t k = w->leaf_at[i];
+        if (!k)
+            return NULL;
+        if (w->leaves[k - 1].record == t)
+            return &w->leaves[k - 1];
+    }
+}
+
+static bool rehash(walk *w, size_t size)
+{
+    uint32_t *table = calloc(size, sizeof *table);
+    if (!table)
+        return false;
+    free(w->leaf_at);
+    w->leaf_at = table;
+    w->table_size = size;
+    for (size_t k = 0; k < w->n_leaves; ++k) {
+        size_t i = hash_pointer(w->leaves[k].record) & (size - 1);
+        while (table[i])
+            i = (i + 1) & (size - 1);
+        table[i] = (uint32_t)k + 1;
+    }
+    return true;
+}
+
+leaf *tg_walk_add_leaf(walk *w, tg_tensor *t)
+{
+    leaf *l = tg_walk_find_leaf(w, t);
+    if (l)
+        return l;
+    if (w->n_leaves == w->leaf_room) {
+        const size_t room = w->leaf_room ? 2 * w->leaf_room : 32;
+        leaf *wider = realloc(w->leaves, room * sizeof *wider);
+        if (!wider)
+            return NULL;
+        w->leaves = wider;
+        w->leaf_room = room;
+    }
+    w->leaves[w->n_leaves++] = (leaf){t, NULL};
+    if (2 * w->n_leaves > w->table_size) {
+        if (!rehash(w, w->table_size ? 2 * w->table_size : 64))
+            return NULL;
+    } else {
+        size_t i = hash_pointer(t) & (w->table_size - 1);
+        while (w->leaf_at[i])
+            i = (i + 1) & (w->table_size - 1);
+        w->leaf_at[i] = (uint32_t)w->n_leaves;
+    }
+    return &w->leaves[w->n_leaves - 1];
+}
+
+bool tg_walk_covers(const walk *w, uint64_t position)
+{
+    return w->solid || tg_tape_covers(w->tape, position);
+}
+
+size_t tg_walk_slot_of(const walk *w, const tg_tensor *t)
+{
+    if (!t->node || t->node >> TG_NODE_BITS != w->list->id)
+        return SIZE_MAX;
+    const uint64_t position = t->node & TG_NODE_MASK;
+    if (position < w->begin || position >= w->end || !tg_walk_covers(w, position))
+        return SIZE_MAX;
+    return (size_t)(position - w->begin);
+}
+
+bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t)
+{
+    return (t->flags & TG_VARIABLE && w->tape->automatic) ||
+           (t->flags & TG_WATCHED && tg_tape_watches(w->tape, t));
+}
+
+/* --- setting up -------------------------------------------------------------------------- */
+
+int tg_walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context)
+{
+    memset(w, 0, sizeof *w);
+    if (tape->consumed)
+        return tg_fail(TG_ETAPE, "this tape has been swept already: one gradient or backward "
+                                 "per tape, unless it is made with tape(persistent=True)");
+    if (!tape->list)
+        return tg_fail(TG_ETAPE, "this tape has recorded nothing: run the function inside "
+                                 "'with tape() as t:' first");
+    if (tape->sweeping)
+        return tg_fail(TG_ETAPE, "this tape is being swept already");
+    w->tape = tape;
+    w->list = tape->list;
+    w->begin = tg_tape_begin(tape);
+    w->end = tg_tape_end(tape);
+    w->solid = tape->n_intervals == 1;
+    w->python = python;
+    w->context = context;
+    static int sum_to = -1, add = -1, broadcast_to = -1;
+    if (sum_to < 0) {
+        sum_to = tg_op_find("sum_to");
+        broadcast_to = tg_op_find("broadcast_to");
+        add = tg_op_find("add");
+    }
+    w->op_sum_to = sum_to;
+    w->op_add = add;
+    w->op_broadcast_to = broadcast_to;
+    const size_t n = (size_t)(w->end - w->begin);
+    w->values = calloc(n + 1, sizeof *w->values);
+    w->marks = calloc(n + 1, 1);
+    if (!w->values || !w->marks) {
+        free(w->values);
+        free(w->marks);
+        return tg_fail_memory();
+    }
+    tape->sweeping = true;
+    tg_tape_hold(tape);
+    /* what the sweep itself does is for outer tapes to record, not for this one */
+    w->was_paused = !tape->open || tape->paused;
+    if (!w->was_paused)
+        tg_tape_pause(tape);
+    return TG_OK;
+}
+
+void tg_walk_end(walk *w)
+{
+    tg_tape *tape = w->tape;
+    for (size_t i = 0; i < (size_t)(w->end - w->begin); ++i)
+        tg_drop(w->values[i]);
+    for (size_t k = 0; k < w->n_leaves; ++k)
+        tg_drop(w->leaves[k].value);
+    free(w->values);
+    free(w->marks);
+    free(w->leaves);
+    free(w->leaf_at);
+    tape->sweeping = false;
+    if (w->consume) {
+        tg_tape_close(tape);
+        tg_tape_forget(tape);
+        tape->consumed = true;
+    } else if (!w->was_paused) {
+        tg_tape_resume(tape);
+    }
+    tg_tape_drop(tape);
+}
+
+int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry *e)
+{
+    if (status == TG_EPYTHON || status == TG_EMEMORY)
+        return status;
+    char text[400], shapes[200] = "", one[80];
+    snprintf(text, sizeof text, "%s", tg_error_text());
+    size_t at = 0;
+    for (int i = 0; i < e->n_in && i < 3 && at < sizeof shapes; ++i)
+        at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "",
+                               tg_shape_text(one, sizeof one, tg_entry_in(e)[i]->ndim,
+                                             tg_shape(tg_entry_in(e)[i])));
+    return tg_fail(status, "entry %llu, %s of %s: %s",
+                   (unsigned long long)(position - w->begin), tg_entry_name(e), shapes, text);
+}
+
+int tg_walk_check_versions(const tg_entry *e)
+{
+    uint32_t versions = 0;
+    for (int i = 0; i < e->n_in && i < TG_MAX_SAVED_IN; ++i)
+        if (e->saved >> i & 1)
+            versions += tg_entry_in(e)[i]->version;
+    if (versions == e->versions)
+        return TG_OK;
+    return tg_fail(TG_EVERSION,
+                   "a parameter it read has been written since (line id %u): sweep "
+                   "before the update, or record again",
+                   e->line);
+}
+
+/* Whether nobody else can see t's values, so that they may be added to in place. */
+static bool is_ours(const tg_tensor *t)
+{
+    return t->refs == 1 && t->buffer->refs == 1 && t->size <= IN_PLACE && tg_is_contiguous(t);
+}
+
+/* Whether kernels may touch whole vectors over t. */
+static bool is_padded(const tg_tensor *t, size_t bytes)
+{
+    return t->data + (bytes + TG_PAD - 1) / TG_PAD * TG_PAD <=
+           t->buffer->data + t->buffer->capacity;
+}
+
+static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
+{
+    if (!tg_is_compute(sum->dtype))
+        return false;
+    tg_map_fn *add = tg_isa->map[sum->dtype]->map[TG_MAP_add];
+    const size_t bytes = (size_t)sum->size * tg_itemsize(sum->dtype), steps[] = {1, 1};
+    if (is_padded(sum, bytes) && is_padded(term, bytes)) {
+        add(sum->data, (const void *[]){sum->data, term->data}, steps, NULL, (size_t)sum->size);
+        return true;
+    }
+    if (bytes > TG_PAD)
+        return false;
+    _Alignas(TG_PAD) char a[TG_PAD], b[TG_PAD];
+    memcpy(a, sum->data, bytes);
+    memcpy(b, term->data, bytes);
+    add(a, (const void *[]){a, b}, steps, NULL, (size_t)sum->size);
+    memcpy(sum->data, a, bytes);
+    return true;
+}
+
+static bool same_shape(const tg_tensor *a, const tg_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; ++i) /* a call of memcmp costs more than the few axes */
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+
+int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term)
+{
+    if (!*value) {
+        *value = term;
+        return TG_OK;
+    }
+    const tg_list *list = tg_list_here();
+    if (list && !list->n_active && !list->trace && is_ours(*value) &&
+        same_shape(*value, term) && (*value)->dtype == term->dtype && tg_is_contiguous(term) &&
+        add_in_place(*value, term)) {
+        tg_drop(term);
+        return TG_OK;
+    }
+    tg_tensor *in[2] = {*value, term}, *sum = NULL;
+    const int status = tg_apply_op(w->op_add, &sum, 2, in, 0, NULL);
+    tg_drop(term);
+    if (status)
+        return status;
+    tg_drop(*value);
+    *value = sum;
+    return TG_OK;
+}
+
+int tg_walk_reshape_as(int op, tg_tensor **t, const tg_tensor *like)
+{
+    if (same_shape(*t, like))
+        return TG_OK;
+    tg_tensor *fitted = NULL;
+    const int status = tg_apply_op(op, &fitted, 1, t, like->ndim, tg_shape(like));
+    if (status)
+        return status;
+    tg_drop(*t);
+    *t = fitted;
+    return TG_OK;
+}

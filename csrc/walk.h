@@ -1,0 +1,53 @@
+/* walk.h: what the two sweeps share: values per position and per leaf, and adding them up. */
+#ifndef TG_WALK_H
+#define TG_WALK_H
+
+#include "sweep.h"
+
+/* What the walk knows of a position, or of a leaf. */
+enum { NEEDED = 1, SOURCE = 2 };
+enum { IN_PLACE = 1 << 15 };             /* elements; above, the op's threads win */
+
+typedef struct leaf {
+    tg_tensor *record;
+    tg_tensor *value;                    /* cotangent (reverse) or tangent (forward), held */
+} leaf;
+
+typedef struct walk {
+    tg_tape *tape;
+    tg_list *list;
+    uint64_t begin, end;                 /* positions covered, with holes */
+    tg_tensor **values;                  /* per position: cotangent or tangent, held */
+    uint8_t *marks;                      /* per position */
+    leaf *leaves;
+    uint32_t *leaf_at;                   /* open addressing: index + 1 */
+    size_t n_leaves, leaf_room, table_size;
+    tg_rule_fn *python;
+    void *context;
+    bool consume, all_leaves, was_paused;
+    bool solid;                          /* no holes: one interval */
+    int op_sum_to, op_add, op_broadcast_to;
+} walk;
+
+/* Start a sweep of the tape: checks that it may be, and pauses it, since what a sweep does is for
+ * outer tapes to record. tg_walk_end resumes it, or ends it if it had only this one sweep. */
+int tg_walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context);
+void tg_walk_end(walk *w);
+
+leaf *tg_walk_find_leaf(const walk *w, const tg_tensor *t);       /* NULL: not one */
+leaf *tg_walk_add_leaf(walk *w, tg_tensor *t);                    /* NULL: out of memory */
+bool tg_walk_covers(const walk *w, uint64_t position);
+/* Slot of the position that made t, or SIZE_MAX: t is a leaf to this walk. */
+size_t tg_walk_slot_of(const walk *w, const tg_tensor *t);
+bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t);
+
+/* Say which entry a failed rule belongs to; returns status. */
+int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry *e);
+/* TG_EVERSION if a parameter that e saved has been written since. */
+int tg_walk_check_versions(const tg_entry *e);
+/* value += term, which is given up either way. In place gives the bits of the op. */
+int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term);
+/* Give *t the shape of `like` by op (sum_to or broadcast_to). */
+int tg_walk_reshape_as(int op, tg_tensor **t, const tg_tensor *like);
+
+#endif

@@ -1,0 +1,126 @@
+"""The NumPy engine's values, and the base of Tensor where the C core is not installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import StaleValueError
+from ..ops.table import OPS
+
+VARIABLE = 1  # in flags: watched by itself
+
+
+class Node:
+    """A value of the NumPy engine."""
+
+    __slots__ = ("array", "flags", "grad", "version", "tape", "__weakref__")
+
+    def __init__(self, array: np.ndarray, flags: int = 0):
+        self.array = array
+        self.flags = flags
+        self.grad = None
+        self.version = 0
+        self.tape = None  # the innermost tape that recorded it
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        return self.array.size
+
+
+class Ghost:
+    """What is left of a value that no rule reads: its shape and dtype."""
+
+    __slots__ = ("shape", "dtype", "ndim", "size", "flags", "grad", "version")
+
+    def __init__(self, node: Node):
+        self.shape, self.dtype, self.ndim, self.size = node.shape, node.dtype, node.ndim, node.size
+        self.flags, self.version, self.grad = node.flags, node.version, None
+
+    @property
+    def array(self) -> np.ndarray:
+        raise StaleValueError("this value was not kept: no rule asked for it")
+
+
+class NodeHolder:
+    """Base of Tensor where the C core is not installed: see csrc/pytensor.c."""
+
+    __slots__ = ("_node", "__weakref__")
+    handle = 0
+
+    def __new__(cls, other: Any) -> NodeHolder:
+        self = object.__new__(cls)
+        self._node = other._node
+        return self
+
+    shape = property(lambda self: self._node.shape)
+    dtype = property(lambda self: self._node.dtype)
+    ndim = property(lambda self: self._node.ndim)
+    size = property(lambda self: self._node.size)
+    version = property(lambda self: self._node.version)
+
+    @property
+    def _flags(self) -> int:
+        return self._node.flags
+
+    @_flags.setter
+    def _flags(self, flags: int) -> None:
+        self._node.flags = flags
+
+    @property
+    def _grad(self) -> Any:
+        return self._node.grad
+
+    @_grad.setter
+    def _grad(self, grad: Any) -> None:
+        self._node.grad = grad
+
+    def _item(self) -> Any:
+        return NotImplemented
+
+    def _become(self, other: Any) -> None:
+        self._node = other._node
+
+    __hash__ = object.__hash__
+
+
+def _operator(name: str, reflected: bool = False):
+    def method(self, *other):
+        from .select import slow_apply
+
+        operands = (*other, self) if reflected else (self, *other)
+        return slow_apply(OPS[name].id, operands)
+
+    return method
+
+
+for _name, _method in {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "matmul": "matmul",
+}.items():  # fmt: skip
+    setattr(NodeHolder, f"__{_method}__", _operator(_name))
+    setattr(NodeHolder, f"__r{_method}__", _operator(_name, reflected=True))
+for _name, _method in {
+    "negative": "neg", "absolute": "abs", "less": "lt", "less_equal": "le", "equal": "eq",
+    "not_equal": "ne", "greater": "gt", "greater_equal": "ge",
+}.items():  # fmt: skip
+    setattr(NodeHolder, f"__{_method}__", _operator(_name))
+
+
+def make_tensor(tensor_type: type, node: Node) -> Any:
+    """A Tensor of that type around a node, where the C core is not installed."""
+    tensor = object.__new__(tensor_type)
+    tensor._node = node
+    return tensor

@@ -1,0 +1,271 @@
+"""The NumPy engine's tape: a list of entries, and the two sweeps over it, in readable form.
+
+Each open tape keeps its own list; an op is appended to every tape that tracks one of its inputs.
+Griewank & Walther, Evaluating Derivatives, ch. 3.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import StaleValueError, TapeError
+from ..ops.table import OPS, SAVED_OUT
+from .node import VARIABLE, Ghost, Node
+
+if TYPE_CHECKING:
+    from .numpy_engine import NumpyEngine
+
+
+class Thread(threading.local):
+    """Per thread: the open tapes, innermost last, and whether recording is on."""
+
+    def __init__(self) -> None:
+        self.open: list[NumpyTape] = []
+        self.recording = True
+
+
+this_thread = Thread()
+
+
+class Entry:
+    """One recorded op. Inputs are Nodes where a rule reads them, else Ghosts."""
+
+    __slots__ = ("op", "inputs", "routes", "out", "params", "line", "saved", "versions", "y")
+
+    def __init__(self, op: Any, inputs: list, out: Node, params: tuple, saved: int, line: int):
+        self.op = op
+        self.inputs = [x if saved >> i & 1 else Ghost(x) for i, x in enumerate(inputs)]
+        self.out = out if saved & SAVED_OUT else Ghost(out)
+        self.params = params
+        self.line = line
+        self.saved = saved
+        self.versions = self.count_versions()
+        self.routes: list[Any] = []  # per input: the slot that made it, or a leaf's Node
+
+    def count_versions(self) -> int:
+        return sum(x.version for x in self.inputs if type(x) is Node)
+
+
+class NumpyTape:
+    """See interface.EngineTape."""
+
+    def __init__(self, engine: NumpyEngine, persistent: bool, automatic: bool, lines: bool):
+        self._engine = engine
+        self.persistent = persistent
+        self._automatic = automatic
+        self._lines = lines
+        self.is_open = self.is_paused = self.is_consumed = self.has_recorded = False
+        self._is_swept = False
+        self._watched: dict[Node, None] = {}
+        self._clear()
+
+    def _clear(self) -> None:
+        self._entries: list[Entry | None] = []
+        self._slots: dict[Node, int] = {}  # of each output, while somebody holds it
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def open(self) -> None:
+        if self.is_open:
+            raise TapeError("this tape is already recording; nest a new tape() instead")
+        if self.has_recorded:
+            raise TapeError(
+                "this tape has been closed and cannot record again; call reset() first, "
+                "or make a new tape()"
+            )
+        self.is_open = self.has_recorded = True
+        this_thread.open.append(self)
+        self._home = this_thread.open
+
+    def close(self) -> None:
+        if self.is_open:
+            self._home.remove(self)
+            self.is_open = self.is_paused = False
+
+    def pause(self) -> None:
+        if not self.is_open or self.is_paused:
+            raise TapeError(
+                "this tape is paused already" if self.is_open else "this tape is not recording"
+            )
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
+
+    def reset(self) -> None:
+        if self._is_swept:
+            raise TapeError("this tape is being swept")
+        self._clear()
+        self._watched = {}
+        self.is_consumed = False
+        self.has_recorded = self.is_open
+
+    def watch(self, tensor: Any) -> None:
+        self._watched[self._engine.node_of(tensor)] = None
+
+    def watched(self) -> list:
+        return [self._engine.wrap(node) for node in self._watched]
+
+    def _is_leaf(self, node: Node) -> bool:
+        return (self._automatic and bool(node.flags & VARIABLE)) or node in self._watched
+
+    def tracks(self, node: Node) -> bool:
+        return node in self._slots or self._is_leaf(node)
+
+    def append(self, entry: Entry, inputs: list[Node], out: Node) -> None:
+        entry.routes = [self._slots.get(x, x) for x in inputs]
+        self._slots[out] = len(self._entries)
+        self._entries.append(entry)
+
+    def entries(self) -> list[tuple]:
+        wrap = self._engine.wrap
+        return [
+            (e.op.id, tuple(map(wrap, e.inputs)), wrap(e.out), e.params, e.line, e.saved)
+            for e in self._entries
+            if e is not None
+        ]
+
+    # --- sweeps
+
+    def _begin(self) -> bool:
+        """Check that a sweep may start; returns whether recording must be resumed after it."""
+        if self.is_consumed:
+            raise TapeError(
+                "this tape has been swept already: one gradient or backward per tape, "
+                "unless it is made with tape(persistent=True)"
+            )
+        if not self.has_recorded:
+            raise TapeError(
+                "this tape has recorded nothing: run the function inside 'with tape() as t:' first"
+            )
+        if self._is_swept:
+            raise TapeError("this tape is being swept already")
+        self._is_swept = True
+        resume = self.is_open and not self.is_paused
+        self.is_paused = True
+        return resume
+
+    def _end(self, resume: bool) -> None:
+        self._is_swept = False
+        if not self.persistent:
+            self.close()
+            self._clear()
+            self.is_consumed = True
+        self.is_paused = self.is_open and not resume
+
+    def _key(self, node: Node) -> Any:
+        """Where a cotangent for this node goes: its slot, or the node itself for a leaf."""
+        return self._slots.get(node, node)
+
+    def _needed(self, sources: set | None) -> list[bool]:
+        """Which entries lie on a way from the sources (None: from any leaf)."""
+        needed: list[bool] = []
+        for entry in self._entries:
+            needed.append(any(self._is_needed(r, needed, sources) for r in entry.routes))
+        return needed
+
+    def _is_needed(self, route: Any, needed: list[bool], sources: set | None) -> bool:
+        if sources is not None and route in sources:
+            return True
+        if isinstance(route, int):
+            return needed[route]
+        return sources is None and self._is_leaf(route)
+
+    def _reverse(self, cotangents: dict, sources: set | None) -> dict:
+        """Sweep; cotangents maps slots and leaves to Tensors, and is added to in place."""
+        needed = self._needed(sources)
+        for slot in range(len(self._entries) - 1, -1, -1):
+            entry = self._entries[slot]
+            kept = sources is not None and slot in sources
+            ct = cotangents.get(slot) if kept else cotangents.pop(slot, None)
+            if ct is not None and needed[slot]:
+                self._sweep_entry(slot, entry, ct, needed, sources, cotangents)
+            if not self.persistent:
+                self._entries[slot] = None
+        return cotangents
+
+    def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents) -> None:
+        wrap = self._engine.wrap
+        if entry.versions != entry.count_versions():
+            raise StaleValueError(
+                f"entry {slot}, {entry.op.name}: a parameter it read has been written since: "
+                "sweep before the update, or record again"
+            )
+        for i, route in enumerate(entry.routes):
+            rule = entry.op.vjp(i)
+            if rule is None or not self._is_needed(route, needed, sources):
+                continue
+            inputs = tuple(map(wrap, entry.inputs))
+            term = rule(entry.op, i, ct, wrap(entry.out), inputs, entry.params)
+            if term is None:
+                continue
+            if term.shape != inputs[i].shape:
+                term = self._engine.apply(OPS["sum_to"], (term,), inputs[i].shape)
+            before = cotangents.get(route)
+            cotangents[route] = term if before is None else before + term
+
+    def sweep(self, targets: list, cotangents: list, sources: list) -> list:
+        node_of = self._engine.node_of
+        resume = self._begin()
+        try:
+            keys = [self._key(node_of(x)) for x in sources]
+            known = {k for k in keys if isinstance(k, int) or self._is_leaf(k)}
+            cts = self._seeds(targets, cotangents)
+            found = self._reverse(cts, known)
+            return [found.get(k) if k in known else None for k in keys]
+        finally:
+            self._end(resume)
+
+    def _seeds(self, targets: list, cotangents: list) -> dict:
+        cts: dict[Any, Any] = {}
+        for y, ct in zip(targets, cotangents):
+            key = self._key(self._engine.node_of(y))
+            if ct is None:
+                ct = self._engine.from_numpy(np.ones(y.shape, y.dtype))
+            cts[key] = ct if key not in cts else cts[key] + ct
+        return cts
+
+    def backward(self, target: Any, cotangent: Any) -> None:
+        resume = self._begin()
+        try:
+            found = self._reverse(self._seeds([target], [cotangent]), None)
+            for node, ct in found.items():
+                if isinstance(node, Node) and self._is_leaf(node):
+                    node.grad = ct if node.grad is None else node.grad + ct
+            self._engine.has_swept = True
+        finally:
+            self._end(resume)
+
+    def push(self, sources: list, tangents: list, targets: list) -> list:
+        node_of, wrap = self._engine.node_of, self._engine.wrap
+        resume = self._begin()
+        try:
+            values: dict[Any, Any] = {}
+            for x, t in zip(sources, tangents):
+                key = self._key(node_of(x))
+                values[key] = t if key not in values else values[key] + t
+            given = set(values)
+            for slot, e in enumerate(self._entries):
+                if slot in given:
+                    continue
+                total = None
+                for i, route in enumerate(e.routes):
+                    rule, tangent = e.op.jvp(i), values.get(route)
+                    if rule is None or tangent is None:
+                        continue
+                    inputs = tuple(map(wrap, e.inputs))
+                    term = rule(e.op, i, tangent, wrap(e.out), inputs, e.params)
+                    if term is None:
+                        continue
+                    if term.shape != e.out.shape:
+                        term = self._engine.apply(OPS["broadcast_to"], (term,), e.out.shape)
+                    total = term if total is None else total + term
+                if total is not None:
+                    values[slot] = total
+            return [values.get(self._key(node_of(y))) for y in targets]
+        finally:
+            self._end(resume)
