@@ -134,6 +134,15 @@ int op_broadcast_to(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int 
     return *out ? TG_OK : failed();
 }
 
+/* The same values, whose derivative nobody follows. */
+int op_stop_gradient(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                     const int64_t *p, int n_p)
+{
+    (void)op, (void)n_in, (void)p, (void)n_p;
+    *out = tg_view(in[0], in[0]->ndim, tg_shape(in[0]), tg_strides(in[0]), 0);
+    return *out ? TG_OK : failed();
+}
+
 /* --- slices ------------------------------------------------------------------------------ */
 
 /* Check (start, length, step) * ndim against shape and give the slice of an array with those
