@@ -67,6 +67,7 @@ class Op:
     ulp: float = 1.0  # native against NumPy, for elementwise rows
     params: tuple = ()  # params tests use
     examples: Callable | None = None  # examples(rng) -> [(inputs, params), ...] for other rows
+    large: Callable | None = None  # the same, of sizes that threads share
     doc: str = ""
     id: int = field(default=-1)
 
