@@ -8,28 +8,8 @@
  * order. These constants, and only they, decide the bits of a long product: the same everywhere. */
 enum { TG_KC_F32 = 512, TG_KC_F64 = 256 };
 
-/* C = act(alpha * (A @ B) + beta * C + bias). A is m x k, B is k x n, C is m x n.
- * Strides are in elements, any sign; A, B and bias may have 0 strides. C must not overlap the
- * others. What C held is not read when beta is 0. Operations after the product round one by one:
- * alpha * sum, beta * C, their sum, + bias. */
-typedef struct tg_gemm_args {
-    size_t m, n, k;
-    const void *a;
-    ptrdiff_t a_row, a_col;
-    const void *b;
-    ptrdiff_t b_row, b_col;
-    void *c;
-    ptrdiff_t c_row, c_col;
-    double alpha, beta;
-    const void *bias; /* element (i, j) is bias[i * bias_row + j * bias_col]; NULL: none */
-    ptrdiff_t bias_row, bias_col;
-    tg_map_fn *act; /* elementwise, one operand, in place; NULL: none */
-    const double *act_params;
-} tg_gemm_args;
-
-/* Returns TG_OK or TG_EMEMORY. Same bits for any strides, ISA and number of threads; min(m, n) = 1
- * has an order of its own (gemv.inc.c). May use the thread pool; does not touch the lock. */
-int tg_gemm(int dtype, const tg_gemm_args *g);
+/* tg_gemm (tapegrad.h) may use the thread pool and does not touch the lock. min(m, n) = 1 has an
+ * order of arithmetic of its own: gemv.inc.c. */
 double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many ns it takes */
 
 /* --- per ISA and dtype (gemm_kernel.inc.c) ------------------------------------------------ */

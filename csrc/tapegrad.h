@@ -67,3 +67,28 @@ int tg_random_permutation(int64_t *out, int64_t n, uint64_t seed, uint64_t count
 int tg_get_num_threads(void);                  /* the number itself */
 int tg_set_num_threads(int n);
 void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));
+
+/* --- matrix products on plain memory (gemm.c) ------------------------------------------------
+ * C = act(alpha * (A @ B) + beta * C + bias). A is m x k, B is k x n, C is m x n. Strides are in
+ * elements, any sign; A, B and bias may have 0 strides. C must not overlap the others; what it
+ * held is not read when beta is 0. Operations after the product round one by one: alpha * sum,
+ * beta * C, their sum, + bias. Element (i, j) of bias is bias[i * bias_row + j * bias_col]; NULL:
+ * none. act works in place on one operand, as a map kernel does; NULL: none. TG_F32 or TG_F64.
+ * The bits do not depend on strides, instruction set or number of threads; gemm_ref, the plain
+ * loops that define them, does not do act. */
+typedef struct tg_gemm_args {
+    size_t m, n, k;
+    const void *a;
+    ptrdiff_t a_row, a_col;
+    const void *b;
+    ptrdiff_t b_row, b_col;
+    void *c;
+    ptrdiff_t c_row, c_col;
+    double alpha, beta;
+    const void *bias;
+    ptrdiff_t bias_row, bias_col;
+    void (*act)(void *out, const void *const *in, const size_t *step, const double *p, size_t n);
+    const double *act_params;
+} tg_gemm_args;
+int tg_gemm(int dtype, const tg_gemm_args *g);
+void tg_gemm_ref(int dtype, const tg_gemm_args *g);

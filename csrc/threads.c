@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { MAX_THREADS = 64, SPINS = 2000 };    /* some 20 us of pauses */
-static const double WAKE_NS = 40000;  /* work that pays for waking sleeping workers ... */
+static const double WAKE_NS = 80000;  /* work that pays for waking sleeping workers ... */
 static const double AWAKE_NS = 10000; /* ... and for handing it to spinning ones */
 static const double UNLOCK_NS = 20000;
 
