@@ -34,6 +34,7 @@ SECTIONS = {
         False,
     ),
     "tape": ("A long tape, import, size", "bench_tape", "report", {}, True),
+    "subnormal": ("Gradual underflow", "bench_subnormal", "report", {}, True),
     "ops": ("Every op with a C row", "bench_ops", "report", {}, True),
 }
 
