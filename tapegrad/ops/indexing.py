@@ -77,6 +77,7 @@ take_row = linear(  # params: (axis,)
         ((5, 3), (0,), 5, (0,)),
         ((2, 3, 4), (9,), 3, (1,)),
     ),
+    large=_indexed(((9000, 70), (9001,), 9000, (0,)), ((70, 9000), (9001,), 9000, (1,))),
     doc="Elements at integer positions along an axis.",
 )
 take_transpose = linear(  # params: (axis, length of the axis)
@@ -91,6 +92,8 @@ take_transpose = linear(  # params: (axis, length of the axis)
         ((4,), (), 3, (0, 3)),
         ((0, 3), (0,), 5, (0, 5)),
     ),
+    large=_indexed(((9001, 70), (9001,), 900, (0, 900))),
+    ulp=16,
     doc="Zeros with elements added at integer positions along an axis, repeated ones summing.",
 )
 take_along_axis_row = linear(  # params: (axis,)
@@ -120,6 +123,7 @@ take_along_axis_transpose = linear(  # params: (axis, length of the axis)
     examples=_indexed(
         ((5,), (5,), 7, (0, 7)), ((3, 2), (3, 2), 4, (1, 4)), ((3, 2), (1, 2), 4, (1, 4))
     ),
+    ulp=16,
     doc="Zeros with elements added at each line's positions.",
 )
 

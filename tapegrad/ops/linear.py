@@ -78,6 +78,8 @@ sum_to = linear(  # params: the shape to sum down to
     _sum_to,
     lambda ct, x_like: broadcast_to(ct, x_like.shape),
     examples=_cases(([(3, 4)], (4,)), ([(2, 3, 4)], (3, 1)), ([(3,)], ()), ([(0, 3)], (3,))),
+    large=_cases(([(1000, 500)], (500,)), ([(700, 900)], (700, 1)), ([(600_007,)], ())),
+    ulp=16,
     doc="The transpose of broadcast_to: elements that came from one are added.",
 )
 slice_ = linear(  # params: (start, length, step) per axis
@@ -103,6 +105,7 @@ slice_transpose = linear(  # params: (start, length, step) per axis, then the fu
         ([(2, 3)], (2, 2, -2, 1, 3, 1, 3, 5)),
         ([(0,)], (0, 0, 1, 4)),
     ),
+    large=_cases(([(700, 800)], (1, 700, 1, 799, 800, -1, 702, 800))),
     doc="Zeros with the array written at a slice of them.",
 )
 
@@ -129,6 +132,7 @@ pad = custom(  # params: (before, after) per axis, then the value as a float
     examples=_cases(
         ([(3,)], (1, 2, 0.5)), ([(2, 3)], (0, 1, 2, 0, 0.0)), ([(0,)], (2, 0, 1.0)), ([()], (0.0,))
     ),
+    large=_cases(([(1000, 700)], (1, 2, 3, 4, 0.5))),
     doc="The array with a constant around it.",
 )
 
@@ -161,6 +165,7 @@ concatenate = custom(  # params: (axis,)
     examples=_cases(
         ([(2, 3), (4, 3)], (0,)), ([(2, 3), (2, 1), (2, 0)], (1,)), ([(3,)], (0,))
     ),
+    large=_cases(([(1000, 300), (1000, 400)], (1,))),
     doc="Arrays joined along an axis.",
 )
 copy = linear(
@@ -168,6 +173,7 @@ copy = linear(
     lambda x: x.copy(),
     lambda ct: ct,
     examples=_cases(([(3, 4)], ()), ([()], ()), ([(0,)], ())),
+    large=_cases(([(900, 700)], ())),
     doc="The same values in memory of their own.",
 )
 
@@ -198,6 +204,7 @@ astype = custom(  # params: (dtype code,)
     vjps=[_cast_back],
     jvps=[_cast_on],
     examples=_cases(*[([(3, 4)], (CODES[np.dtype(d)],)) for d in ("f4", "f8")]),
+    large=_cases(([(900, 700)], (CODES[np.dtype("f8")],))),
     doc="The values as another dtype; the cotangent comes back in the input's.",
 )
 stop_gradient = nondifferentiable(

@@ -67,6 +67,13 @@ _FOLDS = (
     ((2, 3, 5), (1, 1)),
     ((2, 3), (0,)),
 )
+_LARGE = (
+    ((700_001,), (0, 0)),
+    ((700, 1003), (0, 0)),
+    ((1003, 700), (0, 1)),
+    ((90, 80, 101), (0, 1)),
+    ((90, 80, 101), (1, 0, 2)),
+)
 _EMPTY = (((0,), (0, 0)), ((3, 0), (0, 0, 1)), ((3, 0), (0, 0)))
 
 # --- sums -------------------------------------------------------------------------------------
@@ -89,6 +96,8 @@ SUM = linear(
     _sum_numpy,
     lambda ct, x_like, params: _spread(ct, x_like, params),
     examples=_cases(*_FOLDS, *_EMPTY),
+    large=_cases(*_LARGE),
+    ulp=16,
     doc="Sum over axes.",
 ).op
 MEAN = linear(
@@ -96,6 +105,8 @@ MEAN = linear(
     _mean_numpy,
     lambda ct, x_like, params: _spread(ct / _count(x_like, params), x_like, params),
     examples=_cases(*_FOLDS, *_EMPTY[:2]),
+    large=_cases(*_LARGE),
+    ulp=16,
     doc="Mean over axes.",
 ).op
 
@@ -109,6 +120,8 @@ cumsum_row = linear(  # params: (axis,)
     lambda x, axis: np.cumsum(x, axis=axis),
     _cumsum_vjp,
     examples=_cases(((7,), (0,)), ((3, 4), (1,)), ((2, 3, 4), (1,)), ((0,), (0,)), ((2, 0), (0,))),
+    large=_cases(((700, 900), (1,)), ((700, 900), (0,))),
+    ulp=16,
     doc="Running sum along an axis.",
 )
 
@@ -160,6 +173,8 @@ PROD = custom(
     examples=lambda rng: (
         _cases(*_FOLDS, *_EMPTY)(rng) + [([np.array([[0.0, 2, 3], [0, 0, 3]])], (0, 1))]
     ),
+    large=_cases(*_LARGE),
+    ulp=64,
     doc="Product over axes; the derivative is right where elements are zero.",
 ).op
 
@@ -191,6 +206,7 @@ def _extreme(name, fold, doc):
         vjps=[_extreme_vjp],
         jvps=[_extreme_jvp],
         examples=_cases(*_FOLDS),
+        large=_cases(*_LARGE),
         doc=doc,
     ).op
 
@@ -204,6 +220,7 @@ def _position(name, find, doc):  # params: (keepdims, axis); int64 result
         name,
         lambda x, keepdims, axis: find(x, axis=axis, keepdims=bool(keepdims)),
         examples=_cases(((7,), (0, 0)), ((3, 4), (1, 1)), ((2, 3, 4), (0, 1)), same=True),
+        large=_cases(((700_001,), (0, 0)), ((900, 800), (0, 1)), ((900, 800), (0, 0)), same=True),
         doc=doc,
     ).op
 
@@ -234,6 +251,8 @@ LOGSUMEXP = custom(
     vjps=[lambda ct, x, y, params: zmul(_spread(ct, x, params), _weights(x, y, params))],
     jvps=[lambda t, x, y, params: apply(SUM.id, (zmul(t, _weights(x, y, params)),), params)],
     examples=_cases(*_FOLDS, ((3, 0), (0, 0))),
+    large=_cases(*_LARGE),
+    ulp=16,
     doc="log(sum(exp(x))) over axes, without overflow.",
 ).op
 

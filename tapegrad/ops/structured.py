@@ -65,6 +65,14 @@ def _matmul_vjp_b(ct, a, b_like):
     return matmul(_turned(a), ct)
 
 
+def _large_products(rng):
+    shapes = (
+        ((600, 500), (500, 400)), ((4000,), (4000, 300)), ((3000, 300), (300,)),
+        ((60, 50, 40), (60, 40, 70)), ((513, 129), (129, 257)),
+    )  # fmt: skip
+    return [([rng.uniform(-2, 2, s) for s in pair], ()) for pair in shapes]
+
+
 def _products(rng):
     shapes = (
         ((3,), (3,)), ((3,), (3, 4)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)),
@@ -81,6 +89,8 @@ matmul = custom(
     vjps=[_matmul_vjp_a, _matmul_vjp_b],
     jvps=[lambda t, b: matmul(t, b), lambda t, a: matmul(a, t)],
     examples=_products,
+    large=_large_products,
+    ulp=64,
     doc="Matrix product with np.matmul's rules for 1-D, 2-D and stacked operands.",
 )
 
@@ -115,6 +125,10 @@ LINEAR = custom(
         lambda t: t,
     ],
     examples=_layers,
+    large=lambda rng: [
+        ([rng.uniform(-2, 2, shape) for shape in ((700, 500), (300, 500), (300,))], ())
+    ],
+    ulp=64,
     doc="x @ w.T + b, a layer: w is (out, in), b is (out,) or absent.",
 ).op
 
@@ -201,6 +215,8 @@ SOFTMAX = custom(  # params: (axis,)
     vjps=[lambda ct, y, params: softmax_vjp(ct, y, params)],
     jvps=[lambda t, y, params: softmax_vjp(t, y, params)],  # its Jacobian is symmetric
     examples=_lines,
+    large=_along((3000, 200), (50, 40, 201)),
+    ulp=16,
     doc="exp(x) / sum(exp(x)) along an axis.",
 ).op
 softmax_vjp = custom(  # y * (c - sum(c * y)); params: (axis,)
@@ -218,6 +234,8 @@ softmax_vjp = custom(  # y * (c - sum(c * y)); params: (axis,)
         ),
     ],
     examples=_pairs_of_lines,
+    large=lambda rng: _along((3000, 200))(rng, 2),
+    ulp=64,
     doc="The vjp of softmax, from its output.",
 )
 
@@ -233,6 +251,8 @@ LOG_SOFTMAX = custom(  # params: (axis,)
     vjps=[lambda ct, y, params: log_softmax_vjp(ct, y, params)],
     jvps=[lambda t, y, params: t - _sum(zmul(t, exp(y)), *params)],
     examples=_lines,
+    large=_along((3000, 200), (50, 40, 201)),
+    ulp=16,
     doc="x - logsumexp(x) along an axis.",
 ).op
 log_softmax_vjp = custom(  # c - sum(c) * exp(y); params: (axis,)
@@ -248,6 +268,8 @@ log_softmax_vjp = custom(  # c - sum(c) * exp(y); params: (axis,)
         lambda t, c, y_, params: -zmul(t * _sum(c, *params), exp(y_)),
     ],
     examples=_pairs_of_lines,
+    large=lambda rng: _along((3000, 200))(rng, 2),
+    ulp=64,
     doc="The vjp of log_softmax, from its output.",
 )
 
@@ -308,9 +330,9 @@ def _cross_entropy_vjp_logits(ct, c, logits):
     return softmax_vjp(ct * _as_column(c), p, (1,))
 
 
-def _rows_with_labels(rng, n_before=0):
+def _rows_with_labels(rng, n_before=0, sizes=((5, 3), (1, 1), (17, 10), (0, 3))):
     found = []
-    for n, classes in ((5, 3), (1, 1), (17, 10), (0, 3)):
+    for n, classes in sizes:
         labels = rng.integers(0, classes, n)
         weights = [rng.uniform(-2, 2, n) for _ in range(n_before)]
         found.append(([*weights, rng.uniform(-2, 2, (n, classes)), labels], ()))
@@ -325,6 +347,8 @@ CROSS_ENTROPY = custom(
     jvps=[_cross_entropy_jvp, None],
     promotes=(0,),
     examples=_rows_with_labels,
+    large=lambda rng: _rows_with_labels(rng, 0, ((40_000, 10),)),
+    ulp=16,
     doc="Per row, logsumexp(logits) less the logit at the label: -log of its probability.",
 ).op
 cross_entropy_vjp = custom(
@@ -343,5 +367,7 @@ cross_entropy_vjp = custom(
     ],
     promotes=(0, 1),
     examples=lambda rng: _rows_with_labels(rng, 1),
+    large=lambda rng: _rows_with_labels(rng, 1, ((40_000, 10),)),
+    ulp=16,
     doc="The vjp of cross_entropy: c * (softmax(logits) - onehot(labels)), row by row.",
 )

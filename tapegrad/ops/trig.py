@@ -8,13 +8,14 @@ from .elementwise import rsqrt
 from .rows import elementwise
 
 tan = elementwise(
-    "tan", np.tan, (lambda y: 1 + y * y,), domain=(-1.2, 1.2), doc="Tangent of x in radians."
+    "tan", np.tan, (lambda y: 1 + y * y,), domain=(-1.2, 1.2), ulp=4, doc="Tangent of x in radians."
 )
 arcsin = elementwise(
     "arcsin",
     np.arcsin,
     (lambda x: rsqrt((1 - x) * (1 + x)),),
     domain=(-0.9, 0.9),
+    ulp=4,
     doc="Inverse sine, in -pi/2..pi/2.",
 )
 arccos = elementwise(
@@ -22,18 +23,21 @@ arccos = elementwise(
     np.arccos,
     (lambda x: -rsqrt((1 - x) * (1 + x)),),
     domain=(-0.9, 0.9),
+    ulp=4,
     doc="Inverse cosine, in 0..pi.",
 )
 arctan = elementwise(
     "arctan",
     np.arctan,
     (lambda x: 1 / (1 + x * x),),
+    ulp=4,
     doc="Inverse tangent, in -pi/2..pi/2.",
 )
 arcsinh = elementwise(
     "arcsinh",
     np.arcsinh,
     (lambda x: rsqrt(1 + x * x),),
+    ulp=4,
     doc="Inverse hyperbolic sine.",
 )
 arccosh = elementwise(
@@ -41,6 +45,7 @@ arccosh = elementwise(
     np.arccosh,
     (lambda x: rsqrt((x - 1) * (x + 1)),),
     domain=(1.2, 4.0),
+    ulp=4,
     doc="Inverse hyperbolic cosine.",
 )
 arctanh = elementwise(
@@ -48,6 +53,7 @@ arctanh = elementwise(
     np.arctanh,
     (lambda x: 1 / ((1 - x) * (1 + x)),),
     domain=(-0.9, 0.9),
+    ulp=4,
     doc="Inverse hyperbolic tangent.",
 )
 arctan2 = elementwise(
@@ -55,5 +61,6 @@ arctan2 = elementwise(
     np.arctan2,
     (lambda a, b: b / (a * a + b * b), lambda a, b: -(a / (a * a + b * b))),
     domain=((0.2, 2.0), (-2.0, 2.0)),
+    ulp=4,
     doc="Angle of the point (b, a), in -pi..pi.",
 )
