@@ -1,5 +1,6 @@
 /* isa_avx2.c: the kernels for x86-64 with AVX2 and FMA (x86-64-v3). */
 #include "kernels.h"
+#include "vtrig.h"
 
 #ifdef __x86_64__
   #include <immintrin.h>

@@ -1,5 +1,6 @@
 /* isa_avx512.c: the kernels for x86-64 with AVX-512 F, BW, DQ, VL and CD (x86-64-v4). */
 #include "kernels.h"
+#include "vtrig.h"
 
 #ifdef __x86_64__
   #include <immintrin.h>

@@ -7,9 +7,16 @@
 #define vcosh FN(vcosh)
 #define vtanh FN(vtanh)
 #define vsigmoid FN(vsigmoid)
+#define vsilu FN(vsilu)
+#define vsigmoid_sum FN(vsigmoid_sum)
+#define vsigmoid_rare FN(vsigmoid_rare)
+#define vgated FN(vgated)
 #define vreduce_ln2 FN(vreduce_ln2)
 #define vpow2 FN(vpow2)
 #define vclamp FN(vclamp)
+#define vquarters FN(vquarters)
+
+#include "vtables.inc.h"
 
 #undef MAGIC
 #undef LOG2E
@@ -18,12 +25,16 @@
 #undef EXP_LO
 #undef EXP_HI
 #undef EXPM1_LO
+#undef SIGMOID_END
+#undef SIGMOID_USUAL
 #undef TANH_HI
 #if TG_REAL == 32
   #define LN2_HI 0x1.62e430p-1f
   #define LN2_LO -0x1.05c610p-29f
   #define EXP_LO -104.0f /* exp(x) rounds to 0 below, to inf above EXP_HI */
   #define EXP_HI 89.0f
+  #define SIGMOID_USUAL 16.0f
+  #define SIGMOID_END 120.0f /* x sigmoid(x) rounds to 0 below -SIGMOID_END */
   #define EXPM1_LO -20.0f /* expm1(x) rounds to -1 below */
 static const float exp_c_f32[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558b8p-5f,
                                   0x1.1239a4p-7f, 0x1.6a4458p-10f};
@@ -31,239 +42,13 @@ static const float expm1_c_f32[] = {0x1.000000p-1f, 0x1.555554p-3f,  0x1.5554f8p
                                     0x1.1112d6p-7f, 0x1.6d3a62p-10f, 0x1.9e7782p-13f};
 static const float sinh_c_f32[] = {0x1.5554b0p-3f, 0x1.1227a6p-7f};
 static const float cosh_c_f32[] = {0x1.000000p-1f, 0x1.5554e6p-5f, 0x1.6d4f14p-10f};
-/* tanh by quarters of binades: row 0 a base near each interval's middle, then the coefficients of a
- * polynomial in the distance from it. Entry 0 is [0, 1/8), the last in use [8, 9.02]. */
-static const float tanh_table_f32[7][32] = {
-    {0x0.0p+0f,
-     0x1.200278p-3f,
-     0x1.5ffecep-3f,
-     0x1.9fff9ap-3f,
-     0x1.dfff30p-3f,
-     0x1.1ffe3ap-2f,
-     0x1.600068p-2f,
-     0x1.9ffd82p-2f,
-     0x1.e000eap-2f,
-     0x1.1ffcecp-1f,
-     0x1.5ffe5ap-1f,
-     0x1.9ffd40p-1f,
-     0x1.e0029ap-1f,
-     0x1.1ffeb6p+0f,
-     0x1.6002b0p+0f,
-     0x1.9fff10p+0f,
-     0x1.e00076p+0f,
-     0x1.1ffe24p+1f,
-     0x1.600230p+1f,
-     0x1.9ffd2cp+1f,
-     0x1.e002cep+1f,
-     0x1.1ffee2p+2f,
-     0x1.60031ep+2f,
-     0x1.9ffce0p+2f,
-     0x1.e0031ep+2f,
-     0x1.10550ap+3f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {0x0.0p+0f,
-     0x1.1e203cp-3f,
-     0x1.5c91dep-3f,
-     0x1.9a5ebap-3f,
-     0x1.d76598p-3f,
-     0x1.18a1f6p-2f,
-     0x1.52c322p-2f,
-     0x1.8a85c2p-2f,
-     0x1.bfaf28p-2f,
-     0x1.050628p-1f,
-     0x1.3156d0p-1f,
-     0x1.57877cp-1f,
-     0x1.77d96cp-1f,
-     0x1.9e5bd2p-1f,
-     0x1.c279dcp-1f,
-     0x1.d9c6b6p-1f,
-     0x1.e878b4p-1f,
-     0x1.f4bf84p-1f,
-     0x1.fbd52ep-1f,
-     0x1.fe7668p-1f,
-     0x1.ff6f1ep-1f,
-     0x1.ffdfa6p-1f,
-     0x1.fffba0p-1f,
-     0x1.ffff68p-1f,
-     0x1.ffffecp-1f,
-     0x1.fffffep-1f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {0x1.000000p+0f,
-     0x1.f601a0p-1f,
-     0x1.f12b18p-1f,
-     0x1.eb7164p-1f,
-     0x1.e4dfc8p-1f,
-     0x1.d98baap-1f,
-     0x1.c7f704p-1f,
-     0x1.b40000p-1f,
-     0x1.9e235cp-1f,
-     0x1.7aed3ap-1f,
-     0x1.49e804p-1f,
-     0x1.1981d6p-1f,
-     0x1.d8314cp-2f,
-     0x1.6152e4p-2f,
-     0x1.ce9eb8p-3f,
-     0x1.266032p-3f,
-     0x1.6fce64p-4f,
-     0x1.641aa8p-5f,
-     0x1.099ea8p-6f,
-     0x1.8900c0p-8f,
-     0x1.219b08p-9f,
-     0x1.02c9bap-11f,
-     0x1.181792p-14f,
-     0x1.2f7d9cp-17f,
-     0x1.4855c0p-20f,
-     0x1.5c4f96p-23f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {0x1.4ee488p-22f,
-     -0x1.188a8ep-3f,
-     -0x1.52792ap-3f,
-     -0x1.89e4d4p-3f,
-     -0x1.be6ca8p-3f,
-     -0x1.038e2ap-2f,
-     -0x1.2dafdap-2f,
-     -0x1.4ff5f2p-2f,
-     -0x1.6a1d98p-2f,
-     -0x1.825cf0p-2f,
-     -0x1.897d44p-2f,
-     -0x1.79c1f6p-2f,
-     -0x1.5aa09ap-2f,
-     -0x1.1df1e0p-2f,
-     -0x1.970834p-3f,
-     -0x1.106656p-3f,
-     -0x1.5ee77ap-4f,
-     -0x1.5c44b2p-5f,
-     -0x1.07715ap-6f,
-     -0x1.87cbc6p-8f,
-     -0x1.2143acp-9f,
-     -0x1.0266a0p-11f,
-     -0x1.19311cp-14f,
-     -0x1.26fd70p-17f,
-     -0x1.cc21aap-20f,
-     -0x1.b6efc8p-21f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {-0x1.555b2ep-2f,
-     -0x1.3b3b24p-2f,
-     -0x1.2e4652p-2f,
-     -0x1.20649ep-2f,
-     -0x1.0fd8cep-2f,
-     -0x1.e925d8p-3f,
-     -0x1.982df8p-3f,
-     -0x1.426f82p-3f,
-     -0x1.d771dep-4f,
-     -0x1.bd5986p-5f,
-     0x1.d6b0f0p-7f,
-     0x1.0706a0p-4f,
-     0x1.844426p-4f,
-     0x1.c68d60p-4f,
-     0x1.97d5d2p-4f,
-     0x1.33e114p-4f,
-     0x1.a859f6p-5f,
-     0x1.bbd9eap-6f,
-     0x1.598866p-7f,
-     0x1.03a0f2p-8f,
-     0x1.80d514p-10f,
-     0x1.58579ap-12f,
-     0x1.75278ep-15f,
-     0x1.9461d0p-18f,
-     0x1.b517eep-21f,
-     0x1.c7bbd2p-24f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {0x1.efc41ap-12f,
-     0x1.6c6b12p-4f,
-     0x1.b9c1d8p-4f,
-     0x1.f121e8p-4f,
-     0x1.1b41aap-3f,
-     0x1.32ddb2p-3f,
-     0x1.5035cap-3f,
-     0x1.5c7294p-3f,
-     0x1.58c384p-3f,
-     0x1.39ff5cp-3f,
-     0x1.e938f2p-4f,
-     0x1.474c4cp-4f,
-     0x1.62a1e6p-5f,
-     0x1.e09952p-9f,
-     -0x1.59fbecp-6f,
-     -0x1.9bb8dep-6f,
-     -0x1.55a000p-6f,
-     -0x1.95e1d6p-7f,
-     -0x1.514c8ap-8f,
-     -0x1.034826p-9f,
-     -0x1.838088p-11f,
-     -0x1.68a7bcp-13f,
-     -0x1.706628p-16f,
-     -0x1.14cc8ep-18f,
-     0x1.9a049cp-20f,
-     0x1.481aaep-19f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-    {0x1.0a361ep-3f,
-     0x1.3a6cf6p-1f,
-     -0x1.fca236p-1f,
-     0x1.9f511ap-1f,
-     0x1.22271ap-6f,
-     0x1.10d4fep-4f,
-     -0x1.fc7f34p-6f,
-     -0x1.ae1940p-10f,
-     0x1.7ed922p-5f,
-     -0x1.41a4fcp-5f,
-     -0x1.dd4852p-5f,
-     -0x1.d05460p-5f,
-     -0x1.c3200cp-5f,
-     -0x1.06b306p-5f,
-     -0x1.39d34ep-7f,
-     0x1.6860a4p-10f,
-     0x1.2e916ep-8f,
-     0x1.04a9b6p-8f,
-     0x1.f63924p-10f,
-     0x1.944fe2p-11f,
-     0x1.331f5cp-12f,
-     0x1.1fb164p-14f,
-     0x1.35fd4ap-17f,
-     0x1.4ffb86p-20f,
-     0x1.77f254p-23f,
-     0x1.3ec968p-25f,
-     0,
-     0,
-     0,
-     0,
-     0,
-     0},
-};
 #else
   #define LN2_HI 0x1.62e42fefa39efp-1
   #define LN2_LO 0x1.abc9e3b39803fp-56
   #define EXP_LO -746.0
   #define EXP_HI 710.0
+  #define SIGMOID_USUAL 36.0
+  #define SIGMOID_END 760.0
   #define EXPM1_LO -40.0
   #define TANH_HI 20.0 /* tanh(x) rounds to 1 above */
 static const double exp_c_f64[] = {
@@ -359,20 +144,26 @@ VFN V vcosh(V x)
     return y + y;
 }
 
+/* A function of a >= 0 from a table: by the quarter of a's binade (entry 0: all below the first
+ * binade of the table) a base, and the coefficients of a polynomial in a - base, row by row. */
+VFN V vquarters(V a, const T *table, int rows, T first_binade)
+{
+    VI quarter = vbits(vmax(vset(first_binade * K(0.9)), a)) >> (MANTISSA_BITS - 2);
+    VI i = quarter - (vbits(vset(first_binade)) >> (MANTISSA_BITS - 2)) + 1;
+    V d = a - vlookup(table, i);
+    V y = vlookup(table + (rows - 1) * 32, i);
+#pragma GCC unroll 16
+    for (int c = rows - 2; c >= 1; --c)
+        y = vfma(y, d, vlookup(table + c * 32, i));
+    return y;
+}
+
 /* tanh(x). Max error 1.5 ULP. */
 #if TG_REAL == 32
 /* From the table: exp and a division would take twice as long. */
 VFN V vtanh(V x)
 {
-    V a = vmin(vset(9.02f), vabs(x));
-    VI quarter = vbits(vmax(vset(0.12f), a)) >> (MANTISSA_BITS - 2);
-    VI i = quarter - (vbits(vset(0.125f)) >> (MANTISSA_BITS - 2)) + 1;
-    V d = a - vlookup(tanh_table_f32[0], i);
-    V y = vlookup(tanh_table_f32[6], i);
-  #pragma GCC unroll 8
-    for (int c = 5; c >= 1; --c)
-        y = vfma(y, d, vlookup(tanh_table_f32[c], i));
-    return vcopysign(y, x);
+    return vcopysign(vquarters(vmin(vset(9.02f), vabs(x)), tanh_table_f32[0], 7, K(0.125)), x);
 }
 #else
 /* Near 0 a polynomial, else 1 - 2 / (exp(2 |x|) + 1). */
@@ -389,11 +180,24 @@ VFN V vtanh(V x)
 }
 #endif
 
-/* 1 / (1 + exp(-x)). Max error 1.5 ULP. exp(-x) = 2^k (1 + p); for k > 0 both sides of the
- * division are scaled by 2^-k, and d + d_lo is the denominator almost exactly. */
-VFN V vsigmoid(V x)
+/* d + d_lo = 1 + exp(-x - x_lo), almost exactly, for |x| < SIGMOID_USUAL, where 1 + 2^k is exact. */
+VFN V vsigmoid_sum(V x, V x_lo, V *d_lo)
 {
-    V t, r = vreduce_ln2(vclamp(-x, -EXP_HI, -EXP_LO), &t);
+    V t = vfma(x, vset(-LOG2E), vset(MAGIC)), k = t - MAGIC;
+    V r = vfma(k, vset(-LN2_LO), vfma(k, vset(-LN2_HI), -x)) - x_lo;
+    V p = vfma(r * r, POLY(r, exp_c), r);
+    V power = vpow2(t, 1), one = power + K(1);
+    V d = vfma(power, p, one);
+    *d_lo = vfma(power, p, one - d);
+    return d;
+}
+
+/* factor / (1 + exp(-x - x_lo)) for any x. exp(-x) = 2^k (1 + p); for k > 0 both sides of the
+ * division are scaled by 2^-k, and d + d_lo is the denominator almost exactly. factor beyond
+ * -SIGMOID_END makes no difference. */
+static __attribute__((noinline)) V vsigmoid_rare(V x, V x_lo, V factor)
+{
+    V t, r = vreduce_ln2(vclamp(-x, -EXP_HI, SIGMOID_END), &t) - x_lo;
     V p = vfma(r * r, POLY(r, exp_c), r);
     V k = t - MAGIC;
     M grows = vlt(vset(0), k);
@@ -402,7 +206,31 @@ VFN V vsigmoid(V x)
     V one = small + K(1);
     V d = vfma(weight, p, one);
     V d_lo = vfma(weight, p, one - d) + (small - (one - K(1)));
-    V q = K(1) / d;
-    q = vfma(-(q * q), d_lo, q);
+    V q = vmax(vset(-SIGMOID_END), factor) / d;
+    q = vfma(-(q / d), d_lo, q);
     return vscale(q, vselect(grows, MAGIC - k, vset(MAGIC)));
 }
+
+/* 1 / (1 + exp(-x)). Max error 1.5 ULP. */
+VFN V vsigmoid(V x)
+{
+    V d_lo, d = vsigmoid_sum(x, vset(0), &d_lo), q = K(1) / d;
+    q = vfma(-(q * q), d_lo, q);
+    M is_usual = vlt(vabs(x), vset(SIGMOID_USUAL));
+    if (__builtin_expect(vany(vnot(is_usual)), 0))
+        q = vselect(is_usual, q, vsigmoid_rare(x, vset(0), vset(1)));
+    return q;
+}
+
+/* x / (1 + exp(-u - u_lo)). */
+VFN V vgated(V x, V u, V u_lo)
+{
+    V d_lo, q = x / vsigmoid_sum(u, u_lo, &d_lo);
+    M is_usual = vlt(vabs(u), vset(SIGMOID_USUAL));
+    if (__builtin_expect(vany(vnot(is_usual)), 0))
+        q = vselect(is_usual, q, vsigmoid_rare(u, u_lo, x));
+    return q;
+}
+
+/* x sigmoid(x). Max error 2 ULP. */
+VFN V vsilu(V x) { return vgated(x, x, vset(0)); }

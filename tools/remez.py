@@ -12,6 +12,7 @@ where it weighs least.
 
 import struct
 import sys
+import textwrap
 from dataclasses import dataclass
 from typing import Callable
 
@@ -26,6 +27,12 @@ def as_float(x, dtype):
     if dtype == "f32":
         return mpf(struct.unpack("f", struct.pack("f", float(x)))[0])
     return mpf(float(x))
+
+
+def print_row(values, dtype):
+    """One row of a table, in braces, wrapped."""
+    text = "{" + ", ".join(literal(c, dtype) for c in values) + "},"
+    print(textwrap.fill(text, 95, initial_indent="    ", subsequent_indent="     "))
 
 
 def literal(c, dtype):
@@ -128,6 +135,11 @@ def odd(f, bound, n, dtype, slope=1):
                weight=lambda z: z * mp.sqrt(z) / f(mp.sqrt(z)))
 
 
+def tail(u):
+    """u exp(u^2 / 2) Phi(-u)"""
+    return u * mp.exp(u * u / 2) * mp.erfc(u / mp.sqrt(2)) / 2
+
+
 HALF_LN2 = mp.log(2) / 2
 FITS = {}
 for dtype, small in (("f32", True), ("f64", False)):
@@ -150,34 +162,57 @@ for dtype, small in (("f32", True), ("f64", False)):
                        -0.5 / mp.log(base)), powers=range(4 if small else 8),
             weight=safe(lambda f, b=base: f**2 * mp.log(b) / mp.log1p(f), 0),
             lo=mpf(-3) / 127, hi=mpf(3) / 63)
-    # sin(r) = r + r^3 P(r^2)
-    FITS[f"sin_{dtype}"] = odd(mp.sin, mp.pi / 2, 4 if small else 9, dtype)
-    # tanh(x) = x + x^3 P(x^2) for small x
-    FITS[f"tanh_{dtype}"] = odd(mp.tanh, mpf("0.625"), 5 if small else 11, dtype)
+    # sin(r) = r + r^3 P(r^2); cos(r) = 1 - r^2 / 2 + r^4 P(r^2)
+    FITS[f"sin_{dtype}"] = odd(mp.sin, mp.pi / 4, 3 if small else 6, dtype)
+    fit("cos", lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mpf("1e-6"),
+        (mp.pi / 4) ** 2 * mpf("1.001"), range(3 if small else 6),
+        weight=lambda z: z**2 / mp.cos(mp.sqrt(z)))
+    # pow: log(1 + f) = f - f^2 / 2 + f^3 P(f); 2^r = 1 + r P(r)
+    fit("pow_log", safe(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, mpf(1) / 3),
+        powers=range(4 if small else 10), weight=safe(lambda f: f**3 / mp.log1p(f), 0),
+        lo=mpf(-3) / 127, hi=mpf(3) / 63)
+    fit("exp2", safe(lambda r: (mpf(2) ** r - 1) / r, mp.log(2)),
+        powers=range(6 if small else 11), weight=lambda r: abs(r) / mpf(2) ** r, **around(0.5))
+FITS["erf_f32"] = Fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mpf("1e-6"), mpf("0.016"),
+                      range(3), "f32", weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)))
+FITS["tanh_f64"] = odd(mp.tanh, mpf("0.625"), 11, "f64")
+# erf(x) = x + x P(x^2) for |x| <= 1
+FITS["erf_f64"] = Fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mpf("1e-6"), mpf("1.002"),
+                      range(13), "f64", weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)))
 
-# tanh in float32 from a table: quarters of the binades from 1/8 to 16, the last cut at 9.02; below
-# 1/8 (entry 0) around 0. Each entry's base is a float near its middle where tanh is very nearly a
-# float, so that the constant term costs no half ULP.
-def tanh_table(degree=5):
-    edges = [mpf(0)] + [mpf(2) ** e * (4 + q) / 4 for e in range(-3, 3) for q in range(4)]
-    edges += [mpf(8), mpf("9.02")]
+# A function from a table: quarters of binades up to where it rounds to a constant; below them (entry
+# 0) around 0. Each entry's base is a float near its middle where
+# the function is very nearly a float, so that the constant term costs no half ULP.
+def quarters(f, binades, end, degree, dtype):
+    edges = [mpf(0)] + [mpf(2) ** e * (4 + q) / 4 for e in binades for q in range(4)]
+    edges = [e for e in edges if e < mpf(end)] + [mpf(end)]
     columns = []
     for lo, hi in zip(edges, edges[1:]):
         base = mpf(0)
         if lo:
-            middle, step = as_float((lo + hi) / 2, "f32"), mpf(2) ** (mp.floor(mp.log(lo, 2)) - 23)
+            middle = as_float((lo + hi) / 2, dtype)
+            step = mpf(2) ** (mp.floor(mp.log(lo, 2)) - (23 if dtype == "f32" else 52))
             near = [middle + step * i for i in range(-400, 400)]
-            base = min(near, key=lambda b: abs(as_float(mp.tanh(b), "f32") - mp.tanh(b)))
-        c0 = as_float(mp.tanh(base), "f32")
-        fit = Fit(safe(lambda d: (mp.tanh(base + d) - c0) / d, 1), lo - base, hi - base,
-                  range(degree), "f32", weight=lambda d: abs(d) / mp.tanh(base + d))
+            base = min(near, key=lambda b: abs(as_float(f(b), dtype) - f(b)))
+        c0 = as_float(f(base), dtype)
+        fit = Fit(safe(lambda d: (f(base + d) - c0) / d, mp.diff(f, 0)), lo - base, hi - base,
+                  range(degree), dtype, weight=lambda d: abs(d) / f(base + d))
         if not lo:
-            fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / mp.tanh(d)
+            fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / f(d)
         coefficients, _, worst = run(fit)
         columns.append([base, c0, *coefficients])
         print(f"/* [{float(lo):g}, {float(hi):g}): 2^{float(mp.log(worst, 2)):.1f} */")
+    columns += [[mpf(0)] * len(columns[0])] * (32 - len(columns))
     for row in zip(*columns):
-        print("    {" + ", ".join(literal(c, "f32") for c in row) + "},")
+        print_row(row, dtype)
+
+
+TABLES = {
+    "tanh_table_f32": lambda: quarters(mp.tanh, range(-3, 4), "9.02", 5, "f32"),
+    "erf_table_f32": lambda: quarters(mp.erf, range(-3, 2), "3.95", 5, "f32"),
+    "tail_table_f32": lambda: quarters(tail, range(-3, 4), "15", 6, "f32"),
+    "tail_table_f64": lambda: quarters(tail, range(-1, 6), "40", 13, "f64"),
+}
 
 
 # log_b(m) = log_b(m c) - log_b(c), c near 1 / m, for m in [0x1.6cp-1, 0x1.6cp+0) cut by the first
@@ -192,7 +227,9 @@ def log_table(name, dtype):
     for lo, hi in zip(floats[0::4], floats[4::4]):
         c = as_float(2 / (lo + hi), dtype)
         step = mpf(2) ** (mp.floor(mp.log(c, 2)) - bits)
-        near = [c + step * i for i in range(-300, 300)]
+        # Strides without pattern: 1 / m is a simple fraction, and so neighbours' logarithms repeat.
+        spread = 2**11 if dtype == "f32" else 2**40
+        near = [c + step * (i * 2654435761 % spread) for i in range(4000)]
         if lo < mpf("1.04") and hi > mpf("0.98"):
             near = [mpf(1)]
         def rest(c):
@@ -202,13 +239,13 @@ def log_table(name, dtype):
         rows[0].append(c)
         rows[1].append(as_float(-mp.log(c) / mp.log(base), dtype))
     for row in rows:
-        print("    {" + ", ".join(literal(c, dtype) for c in row) + "},")
+        print_row(row, dtype)
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or FITS:
-        if name == "tanh_table":
-            tanh_table()
+        if name in TABLES:
+            TABLES[name]()
             continue
         if name.startswith("log_table"):
             log_table(*name.split("_")[2:])
