@@ -340,4 +340,4 @@ CONTENDERS: dict[str, Callable[[Case, float], Step]] = {
 def losses(build: Callable[[Case, float], Step], case: Case, n: int, lr: float) -> list[float]:
     """The first n losses of a contender."""
     step = build(case, lr)
-    return [float(step.run()) for _ in range(n)]
+    return [step.run().item() for _ in range(n)]
