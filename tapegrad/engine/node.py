@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,20 @@ from ..ops.table import OPS
 VARIABLE = 1  # in flags: watched by itself
 
 
+class Memory:
+    """An array's memory under an identity of its own: views of it keep this object alive."""
+
+    __slots__ = ("__array_interface__", "_array", "__weakref__")
+
+    def __init__(self, array: np.ndarray):
+        self._array = array
+        self.__array_interface__ = array.__array_interface__
+
+
 class Node:
     """A value of the NumPy engine."""
 
-    __slots__ = ("array", "flags", "grad", "version", "tape", "__weakref__")
+    __slots__ = ("array", "flags", "grad", "version", "tape", "writers", "__weakref__")
 
     def __init__(self, array: np.ndarray, flags: int = 0):
         self.array = array
@@ -23,6 +34,18 @@ class Node:
         self.grad = None
         self.version = 0
         self.tape = None  # the innermost tape that recorded it
+        self.writers: list[weakref.ref[Memory]] = []  # of the writable views handed out
+
+    def has_writers(self) -> bool:
+        """Whether a writable view of the array is alive."""
+        self.writers = [w for w in self.writers if w() is not None]
+        return bool(self.writers)
+
+    def writable_view(self) -> np.ndarray:
+        """A view to write through; has_writers() knows of it while it lives."""
+        memory = Memory(self.array)
+        self.writers.append(weakref.ref(memory))
+        return np.asarray(memory)
 
     @property
     def shape(self) -> tuple[int, ...]:

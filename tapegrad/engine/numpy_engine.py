@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import ShapeError, TapeError
 from ..ops.table import OPS
 from . import numpy_optim
-from .node import Node
+from .node import VARIABLE, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
 
 
@@ -46,9 +46,20 @@ class NumpyEngine:
         from .native_engine import run_numpy
 
         nodes = self._operands(op, inputs)
-        out = Node(run_numpy(op, [n.array for n in nodes], params))
+        if op.name != "copy":
+            nodes = [self._settled(n) if n.writers else n for n in nodes]
+        array = run_numpy(op, [n.array for n in nodes], params)
+        if any(n.flags & VARIABLE and np.may_share_memory(array, n.array) for n in nodes):
+            array = array.copy()  # a Tensor is a value: writing the variable must not change it
+        out = Node(array)
         self._record(op, nodes, out, params)
         return self.wrap(out)
+
+    def _settled(self, node: Node) -> Node:
+        """The node, or a copy of it while somebody holds a view to write through."""
+        if not node.has_writers():
+            return node
+        return self.apply(OPS["copy"], (self.wrap(node),), ())._node
 
     def _operands(self, op: Any, inputs: tuple) -> list[Node]:
         from .native_engine import as_array
@@ -105,8 +116,11 @@ class NumpyEngine:
         )
 
     def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
-        view = self.node_of(tensor).array.view()
-        view.flags.writeable = writable
+        node = self.node_of(tensor)
+        if writable:
+            return node.writable_view()
+        view = node.array.view()
+        view.flags.writeable = False
         return view
 
     def adopt(self, tensor: Any) -> Any:

@@ -1,0 +1,611 @@
+"""What a tape records, how tapes nest, and when they refuse."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import GradientTape, StaleValueError, TapeError, no_grad, tape
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def w():
+    return tg.parameter(np.array([[1.0, -2.0], [0.5, 3.0]]))
+
+
+def close(got, want):
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+
+
+# --- what is recorded ------------------------------------------------------------------------
+
+
+def test_nothing_is_recorded_outside_a_tape(w):
+    y = (w * w).sum()
+    with tape() as t:
+        pass
+    assert len(t) == 0
+    with pytest.raises(TapeError, match="no tape recorded this Tensor"):
+        y.backward()
+
+
+def test_ops_on_constants_are_not_recorded(w):
+    with tape() as t:
+        a = tg.tensor([1.0, 2.0])
+        b = a * 2 + 1
+        _ = w + b
+    assert [e.op for e in t] == ["add"]
+
+
+def test_length_counts_ops_not_leaves():
+    a, b, c, f = (tg.parameter(float(v)) for v in (2, -3, 10, -2))
+    with tape() as t:
+        loss = (a * b + c) * f
+    assert len(t) == 3
+    assert [g.item() for g in t.gradient(loss, [a, b, c, f])] == [6.0, -4.0, -2.0, 4.0]
+
+
+def test_parameters_are_watched_by_themselves_unless_told_otherwise(w):
+    with tape(watch_accessed_variables=False) as t:
+        w * 2
+    assert len(t) == 0
+    with tape(watch_accessed_variables=False) as t:
+        t.watch(w)
+        y = w * 2
+    close(t.gradient(y, w), np.full((2, 2), 2.0))
+
+
+def test_requires_grad_is_watched_by_itself():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    with tape() as t:
+        y = (x * x).sum()
+    close(t.gradient(y, x), [2.0, 4.0])
+    x.requires_grad_(False)
+    with tape() as t:
+        x * x
+    assert len(t) == 0
+
+
+def test_watch_takes_nestings_and_arrays():
+    with tape() as t:
+        a, d = t.watch((np.array([1.0, 2.0]), {"k": tg.tensor(3.0)}))
+        y = (a * d["k"]).sum()
+    ga, gd = t.gradient(y, (a, d))
+    close(ga, [3.0, 3.0])
+    close(gd["k"], 3.0)
+
+
+def test_an_intermediate_can_be_watched_and_differentiated_by(w):
+    with tape() as t:
+        h = w * 3
+        t.watch(h)
+        y = (h * h).sum()
+    gh, gw = t.gradient(y, [h, w])
+    close(gh, 2 * h.numpy())
+    close(gw, 6 * h.numpy())
+
+
+def test_watching_late_does_not_see_what_came_before():
+    x = tg.tensor(2.0)
+    with tape() as t:
+        before = x * x
+        t.watch(x)
+        after = x * 3
+    assert t.gradient([before, after], x).item() == 3.0
+
+
+def test_stop_recording_pauses_for_a_block(w):
+    with tape() as t:
+        a = w * 2
+        with t.stop_recording():
+            b = a * a
+        y = (a + b).sum()
+    assert [e.op for e in t] == ["multiply", "add", "sum"]
+    close(t.gradient(y, w), np.full((2, 2), 2.0))
+
+
+def test_no_grad_as_a_block_and_as_a_decorator(w):
+    @no_grad()
+    def square(x):
+        return x * x
+
+    with tape() as t:
+        with no_grad():
+            a = w * 2
+            with tg.enable_grad():
+                b = w * 3
+        c = square(w)
+    assert len(t) == 1
+    y = (a + b + c).sum()
+    assert isinstance(y, tg.Tensor)
+
+
+def test_no_grad_is_undone_after_an_error(w):
+    with pytest.raises(ZeroDivisionError), no_grad():
+        1 / 0  # noqa: B018
+    with tape() as t:
+        w * 2
+    assert len(t) == 1
+
+
+def test_reset_forgets_everything(w):
+    with tape() as t:
+        w * 2
+        t.reset()
+        y = (w * w).sum()
+    assert len(t) == 2
+    close(t.gradient(y, w), 2 * w.numpy())
+    with pytest.raises(TapeError):
+        t.gradient(y, w)
+    t.reset()
+    with t:
+        y = (w * 5).sum()
+    close(t.gradient(y, w), np.full((2, 2), 5.0))
+
+
+def test_watched_variables(w):
+    b = tg.parameter([1.0, 1.0])
+    x = tg.tensor([3.0, 4.0])
+    with tape() as t:
+        t.watch(x)
+        x @ w + b
+    found = t.watched_variables()
+    assert sorted(v.shape for v in found) == [(2,), (2,), (2, 2)]
+
+
+def test_detach_and_stop_gradient_let_nothing_through(w):
+    for cut in (tg.stop_gradient, tg.Tensor.detach):
+        with tape() as t:
+            y = (cut(w) * w).sum()
+        close(t.gradient(y, w), w.numpy())
+        assert cut(w).requires_grad is False
+
+
+# --- gradient --------------------------------------------------------------------------------
+
+
+def test_gradient_returns_the_structure_of_its_sources(w):
+    b = tg.parameter([1.0, 2.0])
+    with tape(persistent=True) as t:
+        y = (w * b).sum()
+    single = t.gradient(y, w)
+    assert isinstance(single, tg.Tensor)
+    assert isinstance(t.gradient(y, [w]), list)
+    found = t.gradient(y, {"w": w, "rest": (b, [w])})
+    assert list(found) == ["w", "rest"]
+    close(found["rest"][0], w.numpy().sum(0))
+    close(found["rest"][1][0], single.numpy())
+
+
+def test_targets_are_summed(w):
+    with tape(persistent=True) as t:
+        a, b = w * 2, w * 3
+    close(t.gradient([a, b], w), np.full((2, 2), 5.0))
+    close(t.gradient({"a": a, "b": b}, w), np.full((2, 2), 5.0))
+    close(t.gradient([a, a], w), np.full((2, 2), 4.0))
+
+
+def test_output_gradients_weigh_the_targets(w):
+    with tape(persistent=True) as t:
+        a, b = w * 2, w.sum()
+    ct = np.array([[1.0, 0.0], [0.0, 10.0]])
+    close(t.gradient(a, w, ct), 2 * ct)
+    close(t.gradient([a, b], w, [ct, 3.0]), 2 * ct + 3)
+    close(t.gradient(a, w, tg.tensor(ct.astype("f4"))), 2 * ct)
+
+
+def test_unconnected_sources_give_none_or_zeros(w):
+    other = tg.parameter([1.0])
+    with tape(persistent=True) as t:
+        y = (w * 2).sum()
+        later = (other * 2).sum()
+    assert t.gradient(y, other) is None
+    assert t.gradient([y, later], [w, other])[1] is not None
+    zero = t.gradient(y, [w, other], unconnected_gradients="zero")[1]
+    close(zero, [0.0])
+    assert t.gradient(y, tg.tensor(1.0)) is None
+    with pytest.raises(ValueError, match="choose 'none' or 'zero'"):
+        t.gradient(y, w, unconnected_gradients="nil")
+
+
+def test_gradient_of_a_leaf_by_itself_is_one(w):
+    with tape() as t:
+        w * 1
+    close(t.gradient(w, w), np.ones((2, 2)))
+
+
+def test_gradients_have_their_sources_dtype_when_dtypes_mix():
+    a = tg.parameter(np.array([1.0, 2.0], "f4"))
+    b = tg.parameter(np.array([3.0, 4.0], "f8"))
+    with tape() as t:
+        y = (a * b).sum()
+    assert y.dtype == np.float64
+    ga, gb = t.gradient(y, [a, b])
+    assert (ga.dtype, gb.dtype) == (np.float32, np.float64)
+    close(ga, [3.0, 4.0])
+    close(gb, [1.0, 2.0])
+
+
+def test_a_value_used_many_times_gathers_all_its_cotangents(w):
+    with tape() as t:
+        y = sum((w * k).sum() for k in range(1, 11))
+    close(t.gradient(y, w), np.full((2, 2), 55.0))
+
+
+def test_gradient_can_be_asked_inside_the_block_which_ends_the_tape(w):
+    with tape() as t:
+        y = (w * w).sum()
+        g = t.gradient(y, w)
+        w * 7
+        assert len(t) == 0
+    close(g, 2 * w.numpy())
+
+
+def test_persistent_gradient_inside_the_block_goes_on_recording(w):
+    with tape(persistent=True) as t:
+        y = (w * w).sum()
+        first = t.gradient(y, w)
+        n = len(t)
+        z = y * 3
+    assert len(t) == n + 1, "the sweep itself must not be recorded by its own tape"
+    close(first, 2 * w.numpy())
+    close(t.gradient(z, w), 6 * w.numpy())
+
+
+# --- refusals --------------------------------------------------------------------------------
+
+
+def test_a_second_gradient_needs_a_persistent_tape(w):
+    with tape() as t:
+        y = (w * w).sum()
+    t.gradient(y, w)
+    for again in (lambda: t.gradient(y, w), lambda: t.backward(y), lambda: t.jvp(y, w, w)):
+        with pytest.raises(TapeError, match="persistent=True"):
+            again()
+
+
+def test_entering_twice_raises(w):
+    with tape() as t:
+        with pytest.raises(TapeError, match="already recording"):
+            t.__enter__()
+        y = (w * 2).sum()
+    with pytest.raises(TapeError, match="reset"), t:
+        pass
+    close(t.gradient(y, w), np.full((2, 2), 2.0))
+
+
+def test_sweeping_a_tape_that_never_recorded_raises(w):
+    with pytest.raises(TapeError, match="recorded nothing"):
+        tape().gradient(w, w)
+
+
+def test_errors_in_the_block_close_the_tape(w):
+    with pytest.raises(ZeroDivisionError), tape() as t:
+        1 / 0  # noqa: B018
+    w * 2
+    assert len(t) == 0
+
+
+# --- nesting ---------------------------------------------------------------------------------
+
+
+def test_second_derivative_by_nesting():
+    x = tg.tensor(2.0)
+    with tape() as outer:
+        outer.watch(x)
+        with tape() as inner:
+            inner.watch(x)
+            y = x**3
+        first = inner.gradient(y, x)
+    assert first.item() == pytest.approx(12.0)
+    assert outer.gradient(first, x).item() == pytest.approx(12.0)
+
+
+def test_fourth_derivative_by_nesting():
+    x = tg.tensor(0.7)
+    tapes = [tape() for _ in range(4)]
+    for t in tapes:
+        t.__enter__()
+        t.watch(x)
+    y = tnp.sin(x)
+    for t in reversed(tapes):
+        t.__exit__(None, None, None)
+        y = t.gradient(y, x)
+    assert y.item() == pytest.approx(np.sin(0.7))
+
+
+def test_both_nested_tapes_see_the_same_ops(w):
+    with tape() as outer, tape() as inner:
+        y = (w * w).sum()
+    close(inner.gradient(y, w), 2 * w.numpy())
+    close(outer.gradient(y, w), 2 * w.numpy())
+
+
+def test_tapes_may_close_in_any_order(w):
+    first, second, third = tape(), tape(), tape()
+    first.__enter__()
+    a = w * 2
+    second.__enter__()
+    b = a * 3
+    first.__exit__(None, None, None)
+    third.__enter__()
+    c = (w * b).sum()
+    second.__exit__(None, None, None)
+    d = (w * 5).sum()
+    third.__exit__(None, None, None)
+    close(first.gradient(b, w), np.full((2, 2), 6.0))
+    assert second.gradient(c, w) is not None
+    close(third.gradient([c, d], w), b.numpy() + 5)
+
+
+def test_second_tape_treats_what_came_before_as_constant(w):
+    with tape() as first:
+        h = w * 2
+        with tape() as second:
+            y = (h * h * w).sum()
+    close(second.gradient(y, w), h.numpy() ** 2)
+    close(first.gradient(y, w), 12 * w.numpy() ** 2)
+
+
+def test_tapes_of_generators_interleave(w):
+    def training(scale):
+        with tape() as t:
+            h = w * scale
+            yield None
+            y = (h * h).sum()
+            yield None
+        yield t.gradient(y, w)
+
+    a, b = training(2.0), training(3.0)
+    for g in (a, b, b, a):
+        next(g)
+    close(next(a), 8 * w.numpy())
+    close(next(b), 18 * w.numpy())
+
+
+def test_an_abandoned_generator_closes_its_tape(w):
+    def abandoned():
+        with tape():
+            yield w * 2
+
+    g = abandoned()
+    next(g)
+    g.close()
+    with tape() as t:
+        y = (w * 4).sum()
+    close(t.gradient(y, w), np.full((2, 2), 4.0))
+
+
+def test_forward_over_reverse_gives_hessian_products(w):
+    v = tg.tensor(np.array([[1.0, 2.0], [-1.0, 0.5]]))
+    with tape() as outer:
+        with tape() as inner:
+            y = (w**3).sum()
+        g = inner.gradient(y, w)
+    close(outer.jvp(g, w, v), 6 * w.numpy() * v.numpy())
+
+
+def test_reverse_over_forward_gives_hessian_products(w):
+    v = tg.tensor(np.array([[1.0, 2.0], [-1.0, 0.5]]))
+    with tape() as outer:
+        with tape() as inner:
+            y = (w**3).sum()
+        slope = inner.jvp(y, w, v)
+    close(outer.gradient(slope, w), 6 * w.numpy() * v.numpy())
+
+
+# --- jvp -------------------------------------------------------------------------------------
+
+
+def test_jvp_pushes_tangents_forward(w):
+    with tape(persistent=True) as t:
+        y = w @ w
+        z = w.sum()
+    v = np.array([[1.0, 0.0], [2.0, -1.0]])
+    close(t.jvp(y, w, v), v @ w.numpy() + w.numpy() @ v)
+    dy, dz = t.jvp((y, z), [w], [v])
+    close(dz, v.sum())
+    assert dy.shape == (2, 2)
+
+
+def test_jvp_of_what_does_not_depend_on_the_sources_is_zero(w):
+    b = tg.parameter([1.0])
+    with tape() as t:
+        y = w * 2
+        b * 2
+    close(t.jvp(y, b, np.array([3.0])), np.zeros((2, 2)))
+
+
+# --- backward and .grad ----------------------------------------------------------------------
+
+
+def test_backward_accumulates_into_grad(w):
+    b = tg.parameter([1.0, 2.0])
+    for k in (1, 2):
+        with tape():
+            loss = (w * b).sum()
+        loss.backward()
+        close(w.grad, k * np.broadcast_to(b.numpy(), (2, 2)))
+    close(b.grad, 2 * w.numpy().sum(0))
+    w.grad = None
+    assert w.grad is None
+    assert b.grad is not None
+
+
+def test_backward_of_a_vector_needs_a_cotangent(w):
+    with tape():
+        y = w * 2
+    with pytest.raises(tg.ShapeError, match="sum, mean"):
+        y.backward()
+    y.backward(np.ones((2, 2)))
+    close(w.grad, np.full((2, 2), 2.0))
+
+
+def test_backward_through_the_tape_object(w):
+    with tape() as t:
+        loss = (w * w).sum()
+        t.backward(loss)
+    close(w.grad, 2 * w.numpy())
+    with pytest.raises(TapeError):
+        loss.backward()
+
+
+def test_grad_must_look_like_its_variable(w):
+    with pytest.raises(tg.ShapeError, match="need shape"):
+        w.grad = np.ones(3)
+    w.grad = np.ones((2, 2))
+    close(w.grad, np.ones((2, 2)))
+
+
+def test_backward_uses_the_innermost_tape_that_recorded_the_loss(w):
+    with tape() as outer, tape():
+        loss = (w * w).sum()
+    loss.backward()
+    close(w.grad, 2 * w.numpy())
+    close(outer.gradient(loss, w), 2 * w.numpy())
+
+
+# --- versions --------------------------------------------------------------------------------
+
+
+def test_writing_a_residual_before_the_sweep_raises(w):
+    for write in (
+        lambda: w.assign(np.zeros((2, 2))),
+        lambda: w.__setitem__((0, 0), 1.0),
+        lambda: setattr(w, "data", np.ones((2, 2))),
+    ):
+        with tape(lines=True) as t:
+            y = (w * w).sum()
+        write()
+        with pytest.raises(StaleValueError, match="written since"):
+            t.gradient(y, w)
+
+
+def test_writing_what_no_rule_reads_is_fine(w):
+    with tape() as t:
+        y = (w * 3).sum() + w.sum()
+    w.assign(np.zeros((2, 2)))
+    close(t.gradient(y, w), np.full((2, 2), 4.0))
+
+
+def test_a_view_of_a_parameter_keeps_its_values_when_the_parameter_is_written(w):
+    before = w.numpy().copy()
+    with tape(persistent=True) as t:
+        view = w.T
+        part = w[0]
+        flat = w.reshape(4)
+        y = (view * view).sum() + (part * part).sum() + (flat * flat).sum()
+    w.assign(np.zeros((2, 2)))
+    try:
+        g = t.gradient(y, w).numpy()
+    except StaleValueError:
+        return  # refusing is right too; a silently wrong gradient is not
+    close(g, 4 * before + 2 * before * [[1], [0]])
+
+
+def test_a_live_view_of_the_data_cannot_change_a_gradient(w):
+    before = w.numpy().copy()
+    data = w.data
+    with tape() as t:
+        y = (w * w).sum()
+    data[...] = 100.0
+    try:
+        g = t.gradient(y, w).numpy()
+    except StaleValueError:
+        return
+    close(g, 2 * before)
+
+
+def test_an_ndarray_operand_can_change_after_it_was_used(w):
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    with tape() as t:
+        y = (w * x).sum()
+    want = x.copy()
+    x[...] = 0
+    close(t.gradient(y, w), want)
+
+
+def test_assigning_inside_a_tape_is_not_differentiated(w):
+    with tape() as t:
+        y = (w * 2).sum()
+        w.assign(w * 0 + 1)
+        z = (w * 3).sum()
+    close(t.gradient([y, z], w), np.full((2, 2), 5.0))
+
+
+# --- looking at a tape -----------------------------------------------------------------------
+
+
+def test_entries_tell_op_inputs_output_and_line(w):
+    with tape(lines=True) as t:
+        h = tnp.tanh(w)
+        h.sum(axis=1)
+    first, second = t
+    assert (first.op, second.op) == ("tanh", "sum")
+    assert first.output.shape == (2, 2)
+    assert first.saved == ("y",)
+    assert second.params == (0, 1)
+    assert "test_tape.py:" in first.line
+
+
+def test_a_tape_prints_as_a_table(w):
+    with tape() as t:
+        (tnp.tanh(w) * w).sum()
+    lines = str(t).splitlines()
+    assert len(lines) == 4
+    assert "tanh" in lines[1]
+    assert "v0" in lines[2]
+    assert "3 entries" in repr(t)
+
+
+def test_gradient_tape_is_an_alias():
+    assert GradientTape is tape
+
+
+# --- memory ----------------------------------------------------------------------------------
+
+
+def test_a_view_outlives_its_tensor():
+    view = tnp.arange(1000).numpy()
+    part = tg.tensor(np.arange(500.0))[100:200].numpy()
+    gc.collect()
+    for k in range(50):
+        tg.tensor(np.full(1000, float(k)))
+    np.testing.assert_array_equal(view, np.arange(1000))
+    np.testing.assert_array_equal(part, np.arange(100.0, 200.0))
+
+
+def test_tensors_outlive_their_tape(w):
+    with tape() as t:
+        y = w * 2
+    del t
+    gc.collect()
+    close(y, 2 * w.numpy())
+    z = y + 1
+    close(z, 2 * w.numpy() + 1)
+
+
+def test_a_tape_and_its_tensors_are_freed_without_the_garbage_collector(w):
+    gc.disable()
+    try:
+        with tape(persistent=True) as t:
+            y = (w * w).sum()
+        t.gradient(y, w)
+        ref = weakref.ref(y)
+        del y, t
+        assert ref() is None
+    finally:
+        gc.enable()
+
+
+def test_gradients_do_not_leak_between_tapes(w):
+    with tape():
+        old = w * 2
+    with tape() as t:
+        y = (old * w).sum()
+    close(t.gradient(y, w), old.numpy())
