@@ -93,7 +93,7 @@ int tg_op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_i
     *out = tg_view(to, to->ndim, tg_shape(to), tg_strides(to), 0);
     if (*out) {
         tg_copy(to, apart ? apart : from);
-        ++to->version;
+        ++to->buffer->version;
     }
     tg_drop(apart);
     return *out ? TG_OK : TG_EMEMORY;

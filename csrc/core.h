@@ -25,6 +25,7 @@ typedef struct tg_buffer {
     uint32_t refs;          /* tensors that use it, plus NumPy views */
     uint32_t writers;       /* writable NumPy views alive */
     uint32_t size_class;
+    uint32_t version;       /* bumped by every write to a parameter: views of it know */
 } tg_buffer;
 
 enum {
@@ -48,13 +49,13 @@ typedef struct tg_tensor {
     uint64_t node;          /* list id << 40 | position of the entry that made it; 0: a leaf */
     struct tg_tape *tape;   /* innermost tape that recorded it, held while Python holds the Tensor */
     struct tg_tensor *grad; /* .grad of a variable */
-    uint32_t version;       /* bumped by every write to a parameter */
     uint32_t handles;       /* Python Tensors that hold this record */
     uint32_t index;         /* position in the record table: low half of the handle */
 } tg_tensor;
 
 static inline const int64_t *tg_shape(const tg_tensor *t) { return t->dims; }
 static inline const int64_t *tg_strides(const tg_tensor *t) { return t->dims + t->ndim; }
+static inline uint32_t tg_version(const tg_tensor *t) { return t->data ? t->buffer->version : 0; }
 
 /* --- dtypes ----------------------------------------------------------------------------- */
 extern const uint8_t tg_itemsizes[TG_N_DTYPES];

@@ -73,7 +73,7 @@ int tg_entry_fill(tg_entry *e, const tg_call *call, tg_tensor *out, uint16_t sav
         ++in[i]->refs;
         if (i < TG_MAX_SAVED_IN && saved >> i & 1) {
             ++in[i]->uses;
-            versions += in[i]->version;
+            versions += tg_version(in[i]);
         }
     }
     if (call->n_p) {

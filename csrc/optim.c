@@ -111,7 +111,7 @@ static int take_step(step *s, int64_t n, const uint64_t *params, const uint64_t 
     if (!error && s->tasks) {
         const double cost = (double)elements;
         for (int64_t i = 0; i < s->n; ++i)
-            ++s->updates[i].p->version;
+            ++s->updates[i].p->buffer->version;
         void *lock = tg_unlock(cost);
         tg_parallel((size_t)s->tasks, cost, run_task, s);
         tg_relock(lock);

@@ -140,7 +140,7 @@ static PyObject *get_version(PyObject *o, void *unused)
 {
     (void)unused;
     const tg_tensor *t = ((tensor_object *)o)->t;
-    return t ? PyLong_FromUnsignedLong(t->version) : node_attribute(o, "version");
+    return t ? PyLong_FromUnsignedLong(tg_version(t)) : node_attribute(o, "version");
 }
 
 static PyObject *get_flags(PyObject *o, void *unused)

@@ -138,7 +138,6 @@ static tg_tensor *record_new(int dtype, int ndim)
     t->node = 0;
     t->tape = NULL;
     t->grad = NULL;
-    t->version = 0;
     t->handles = 0;
     return t;
 }
@@ -310,8 +309,8 @@ void tg_release(tg_tensor *t)
 int tg_touch(uint64_t handle)
 {
     tg_tensor *t = tg_from_handle(handle);
-    if (!t)
+    if (!t || !t->data)
         return tg_fail(TG_ESTALE, "this Tensor is gone");
-    ++t->version;
+    ++t->buffer->version;
     return TG_OK;
 }

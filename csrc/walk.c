@@ -179,7 +179,7 @@ int tg_walk_check_versions(const tg_entry *e)
     uint32_t versions = 0;
     for (int i = 0; i < e->n_in && i < TG_MAX_SAVED_IN; ++i)
         if (e->saved >> i & 1)
-            versions += tg_entry_in(e)[i]->version;
+            versions += tg_version(tg_entry_in(e)[i]);
     if (versions == e->versions)
         return TG_OK;
     return tg_fail(TG_EVERSION,
