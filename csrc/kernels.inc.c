@@ -26,6 +26,7 @@
 #include "gemm_kernel.inc.c"
 #undef TG_REAL
 
+#undef L /* some <stdint.h> pastes an L into INT64_MIN */
 #include "cast.inc.c"
 
 const tg_kernels TG_TABLE(TG_ISA_NAME) = {

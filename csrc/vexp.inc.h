@@ -207,7 +207,7 @@ static __attribute__((noinline)) V vsigmoid_rare(V x, V x_lo, V factor)
     V d = vfma(weight, p, one);
     V d_lo = vfma(weight, p, one - d) + (small - (one - K(1)));
     V q = vmax(vset(-SIGMOID_END), factor) / d;
-    q = vfma(-(q / d), d_lo, q);
+    q = vselect(vlt(factor, vset(K(__builtin_inf()))), vfma(-(q / d), d_lo, q), factor);
     return vscale(q, vselect(grows, MAGIC - k, vset(MAGIC)));
 }
 

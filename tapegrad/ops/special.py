@@ -22,8 +22,30 @@ _MIDDLE_Q = (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009
              3.43936767414372164e3, 1.23033935480374942e3)  # fmt: skip
 
 
+_LARGE_P = (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
+            1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4)  # fmt: skip
+_LARGE_Q = (1.0, 2.56852019228982242, 1.87295284992346047, 5.27905102951428412e-1,
+            6.05183413124413191e-2, 2.33520497626869185e-3)  # fmt: skip
+
+
 def _floating(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
+def _erf_near(x: np.ndarray) -> np.ndarray:
+    """erf(x) for |x| <= 0.46875, anything beyond."""
+    square = np.minimum(np.abs(x), 0.5) ** 2
+    return x * np.polyval(_SMALL_P, square) / np.polyval(_SMALL_Q, square)
+
+
+def _erfc_far(x: np.ndarray) -> np.ndarray:
+    """1 - erf(x) for x >= 0.46875, with small relative error in its tail too."""
+    middle = np.clip(x, 0.46875, 4.0)
+    at_middle = np.polyval(_MIDDLE_P, middle) / np.polyval(_MIDDLE_Q, middle)
+    z = 1 / np.clip(x, 4.0, 1e10) ** 2
+    at_large = 0.5641895835477563 - z * np.polyval(_LARGE_P, z) / np.polyval(_LARGE_Q, z)
+    with np.errstate(under="ignore", over="ignore"):
+        return np.exp(-x * x) * np.where(x <= 4.0, at_middle, at_large * np.sqrt(z))
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -31,11 +53,8 @@ def erf(x: np.ndarray) -> np.ndarray:
     x = _floating(x)
     wide = np.asarray(x, np.result_type(x.dtype, np.float64))
     size = np.abs(wide)
-    square = np.minimum(size, 0.5) ** 2
-    small = wide * np.polyval(_SMALL_P, square) / np.polyval(_SMALL_Q, square)
-    middle = np.clip(size, 0.46875, 6.0)  # beyond 6, erf is 1 to float64
-    tail = np.exp(-middle * middle) * np.polyval(_MIDDLE_P, middle) / np.polyval(_MIDDLE_Q, middle)
-    return np.where(size <= 0.46875, small, np.copysign(1.0 - tail, wide)).astype(x.dtype)
+    far = np.copysign(1.0 - _erfc_far(size), wide)
+    return np.where(size <= 0.46875, _erf_near(wide), far).astype(x.dtype)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -61,17 +80,23 @@ def silu(x: np.ndarray) -> np.ndarray:
 def gelu(x: np.ndarray) -> np.ndarray:
     """x times the normal distribution function of x."""
     x = _floating(x)
-    with np.errstate(invalid="ignore"):
-        y = 0.5 * x * (1 + erf(x * x.dtype.type(0.7071067811865476)))
-    return np.where(x == -np.inf, x.dtype.type(0), y)
+    wide = np.asarray(x, np.result_type(x.dtype, np.float64))
+    size = np.minimum(np.abs(wide), 60.0)  # beyond, the tail is 0
+    root = size * 0.7071067811865476
+    tail = size * 0.5 * np.where(root <= 0.46875, 1.0 - _erf_near(root), _erfc_far(root))
+    return (np.maximum(wide, 0.0) - tail).astype(x.dtype)
 
 
 def gelu_tanh(x: np.ndarray) -> np.ndarray:
-    """The tanh form of gelu: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
+    """The tanh form of gelu: x (1 + tanh(u)) / 2, u = sqrt(2 / pi) (x + 0.044715 x^3).
+
+    As x sigmoid(2 u), which does not cancel for negative x.
+    """
     x = _floating(x)
-    with np.errstate(invalid="ignore", over="ignore"):
-        y = 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * (x * x * x))))
-    return np.where(x == -np.inf, x.dtype.type(0), y)
+    wide = np.asarray(x, np.result_type(x.dtype, np.float64))
+    with np.errstate(over="ignore", invalid="ignore"):
+        gate = sigmoid(1.5957691216057308 * wide + 0.07135481627260025 * (wide * wide * wide))
+        return np.where(gate == 0, 0.0, wide * gate).astype(x.dtype)
 
 
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
