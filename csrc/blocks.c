@@ -295,7 +295,7 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
             return TG_OK;
         }
     }
-    if (plain && n <= lanes) {           /* scalars above all: one vector, by way of copies */
+    if (plain && n <= lanes) { /* scalars above all: one vector, by way of copies */
         _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
         for (int k = 0; k < n_in; ++k) {
             step[k] = in[k] != NULL;

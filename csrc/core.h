@@ -14,48 +14,52 @@
 
 #include "tapegrad.h"
 
-enum { TG_PAD = 64 };       /* every buffer is 64-byte aligned and ends on a 64-byte boundary */
-enum { TG_BLOCK = 1024 };   /* elements an elementwise loop gathers at a time */
+enum { TG_PAD = 64 }; /* every buffer is 64-byte aligned and ends on a 64-byte boundary */
+enum { TG_BLOCK = 1024 }; /* elements an elementwise loop gathers at a time */
 
 /* Memory of one or more tensors. Freed when refs drops to 0. */
 typedef struct tg_buffer {
     char *data;
-    size_t capacity;        /* bytes from data to the end of the block, a multiple of TG_PAD
+    size_t capacity; /* bytes from data to the end of the block, a multiple of TG_PAD
                                (or 16 for the smallest class, whose kernels go through a stack copy) */
-    uint32_t refs;          /* tensors that use it, plus NumPy views */
-    uint32_t writers;       /* writable NumPy views alive */
+    uint32_t refs; /* tensors that use it, plus NumPy views */
+    uint32_t writers; /* writable NumPy views alive */
     uint32_t size_class;
-    uint32_t version;       /* bumped by every write to a parameter: views of it know */
+    uint32_t version; /* bumped by every write to a parameter: views of it know */
 } tg_buffer;
 
 enum {
-    TG_VARIABLE = 1,        /* watched by itself: a parameter or requires_grad=True */
-    TG_WATCHED = 2,         /* in the watched set of some tape */
+    TG_VARIABLE = 1, /* watched by itself: a parameter or requires_grad=True */
+    TG_WATCHED = 2, /* in the watched set of some tape */
 };
 
 /* An n-dimensional strided array. Records outlive their data: an entry needs the shape of an
  * input whose values no derivative reads. */
 typedef struct tg_tensor {
-    uint32_t gen;           /* part of the handle: a stale handle does not match */
-    uint32_t refs;          /* holders of this record */
-    uint32_t uses;          /* holders of its data; at 0 the buffer is let go, data == NULL */
-    uint8_t dtype, ndim;    /* TG_F32 ...; 0..64 */
+    uint32_t gen; /* part of the handle: a stale handle does not match */
+    uint32_t refs; /* holders of this record */
+    uint32_t uses; /* holders of its data; at 0 the buffer is let go, data == NULL */
+    uint8_t dtype, ndim; /* TG_F32 ...; 0..64 */
     uint16_t flags;
     tg_buffer *buffer;
-    char *data;             /* first element */
-    int64_t size;           /* elements */
-    int64_t *dims;          /* shape[ndim] then strides[ndim], in elements */
+    char *data; /* first element */
+    int64_t size; /* elements */
+    int64_t *dims; /* shape[ndim] then strides[ndim], in elements */
     int64_t inline_dims[4];
-    uint64_t node;          /* list id << 40 | position of the entry that made it; 0: a leaf */
-    struct tg_tape *tape;   /* innermost tape that recorded it, held while Python holds the Tensor */
+    uint64_t node; /* list id << 40 | position of the entry that made it; 0: a leaf */
+    struct tg_tape
+        *tape; /* innermost tape that recorded it, held while Python holds the Tensor */
     struct tg_tensor *grad; /* .grad of a variable */
-    uint32_t handles;       /* Python Tensors that hold this record */
-    uint32_t index;         /* position in the record table: low half of the handle */
+    uint32_t handles; /* Python Tensors that hold this record */
+    uint32_t index; /* position in the record table: low half of the handle */
 } tg_tensor;
 
 static inline const int64_t *tg_shape(const tg_tensor *t) { return t->dims; }
 static inline const int64_t *tg_strides(const tg_tensor *t) { return t->dims + t->ndim; }
-static inline uint32_t tg_version(const tg_tensor *t) { return t->data ? t->buffer->version : 0; }
+static inline uint32_t tg_version(const tg_tensor *t)
+{
+    return t->data ? t->buffer->version : 0;
+}
 
 /* --- dtypes ----------------------------------------------------------------------------- */
 extern const uint8_t tg_itemsizes[TG_N_DTYPES];
@@ -65,14 +69,14 @@ static inline bool tg_is_compute(int dtype) { return dtype == TG_F32 || dtype ==
 /* --- tensors (tensor.c) ----------------------------------------------------------------- */
 /* Constructors return a tensor with refs = uses = 1, or NULL: out of memory or sizes overflow
  * (tg_error_code tells). tg_drop gives up one ref and one use; tg_hold takes them. */
-tg_tensor *tg_new(int dtype, int ndim, const int64_t *shape);              /* C order, unset */
-tg_tensor *tg_view(tg_tensor *base, int ndim, const int64_t *shape,
-                   const int64_t *strides, int64_t offset);                /* elements */
-tg_tensor *tg_scalar(int dtype, double value);                             /* 0-d */
-tg_tensor *tg_contiguous(tg_tensor *t);     /* t itself, held, or a C-order copy */
+tg_tensor *tg_new(int dtype, int ndim, const int64_t *shape); /* C order, unset */
+tg_tensor *tg_view(tg_tensor *base, int ndim, const int64_t *shape, const int64_t *strides,
+                   int64_t offset); /* elements */
+tg_tensor *tg_scalar(int dtype, double value); /* 0-d */
+tg_tensor *tg_contiguous(tg_tensor *t); /* t itself, held, or a C-order copy */
 tg_tensor *tg_hold(tg_tensor *t);
-void tg_drop(tg_tensor *t);                 /* NULL is fine */
-bool tg_is_contiguous(const tg_tensor *t);  /* C order, no gaps */
+void tg_drop(tg_tensor *t); /* NULL is fine */
+bool tg_is_contiguous(const tg_tensor *t); /* C order, no gaps */
 /* Copy src's values into dst, same shape (src may have 0 strides), any strides, same dtype.
  * The one strided copy of the library (move.c). */
 void tg_copy(tg_tensor *dst, const tg_tensor *src);
@@ -94,7 +98,8 @@ typedef struct tg_op {
     uint16_t min_in, max_in;
 } tg_op;
 
-static inline double tg_param_double(int64_t bits) {   /* float params travel as their bits */
+static inline double tg_param_double(int64_t bits)
+{ /* float params travel as their bits */
     double d;
     memcpy(&d, &bits, sizeof d);
     return d;

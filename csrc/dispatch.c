@@ -120,7 +120,7 @@ enum {
 #define STRUCT(name, min_in, max_in, run)                        \
     [TG_OP_##name] = {#name, run, TG_OP_##name, min_in, max_in},
 const tg_op tg_ops[TG_N_OPS] = {
-    /* an elementwise row after a STRUCT row fails to compile here */
+/* an elementwise row after a STRUCT row fails to compile here */
 #include "ops.def"
 };
 #undef ROW

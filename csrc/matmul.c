@@ -7,10 +7,10 @@
 
 enum { MAX_DIMS = 64 };
 
-int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
-              int n_p);
-int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
-              int n_p);
+int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p);
+int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p);
 
 static int fail_shapes(const char *what, const tg_tensor *a, const tg_tensor *b)
 {
@@ -146,7 +146,8 @@ static int run_stack(stack *s)
     return atomic_load(&s->no_memory) ? tg_fail_memory() : TG_OK;
 }
 
-static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *b, tg_gemm_args *g)
+static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *b,
+                          tg_gemm_args *g)
 {
     int64_t shape[MAX_DIMS];
     stack s;
@@ -180,8 +181,8 @@ static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *
 
 /* --- ops -------------------------------------------------------------------------------------- */
 
-int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
-              int n_p)
+int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p)
 {
     (void)op, (void)n_in, (void)p, (void)n_p;
     const tg_tensor *a = in[0], *b = in[1];
@@ -214,8 +215,8 @@ int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, 
 }
 
 /* y (..., out) = x (..., in) @ w.T + b: w (out, in), b (out,) or missing. */
-int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
-              int n_p)
+int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p)
 {
     (void)op, (void)p, (void)n_p;
     const tg_tensor *x = in[0], *w = in[1], *bias = n_in > 2 ? in[2] : NULL;

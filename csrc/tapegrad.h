@@ -1,12 +1,40 @@
 /* tapegrad.h: the whole C API, read by the compiler and by cffi's cdef.
  * Every function returns TG_OK or a negative TG_E... code unless it says otherwise. */
 
-enum { TG_F32, TG_F64, TG_BOOL, TG_I8, TG_I16, TG_I32, TG_I64, TG_U8, TG_U16, TG_U32, TG_U64,
-       TG_F16, TG_C64, TG_C128, TG_LONGDOUBLE, TG_CLONGDOUBLE, TG_N_DTYPES };
+enum {
+    TG_F32,
+    TG_F64,
+    TG_BOOL,
+    TG_I8,
+    TG_I16,
+    TG_I32,
+    TG_I64,
+    TG_U8,
+    TG_U16,
+    TG_U32,
+    TG_U64,
+    TG_F16,
+    TG_C64,
+    TG_C128,
+    TG_LONGDOUBLE,
+    TG_CLONGDOUBLE,
+    TG_N_DTYPES
+};
 
-enum { TG_OK = 0, TG_EMEMORY = -1, TG_ESHAPE = -2, TG_EDTYPE = -3, TG_EVALUE = -4,
-       TG_ENOKERNEL = -5, TG_ERELEASED = -6, TG_EVERSION = -7, TG_ESTALE = -8, TG_ETAPE = -9,
-       TG_EINDEX = -10, TG_EPYTHON = -11 };
+enum {
+    TG_OK = 0,
+    TG_EMEMORY = -1,
+    TG_ESHAPE = -2,
+    TG_EDTYPE = -3,
+    TG_EVALUE = -4,
+    TG_ENOKERNEL = -5,
+    TG_ERELEASED = -6,
+    TG_EVERSION = -7,
+    TG_ESTALE = -8,
+    TG_ETAPE = -9,
+    TG_EINDEX = -10,
+    TG_EPYTHON = -11
+};
 
 /* --- instruction sets and ops (dispatch.c) ---------------------------------------------------
  * isa_count, isa_available: what this CPU can run, best first; the best is chosen at load.
@@ -21,16 +49,16 @@ const char *tg_op_name(int op);
 
 /* Tensors and the pool */
 const char *tg_error_text(void);               /* of this thread's last failure */
-int tg_assign(uint64_t parameter, uint64_t value);     /* writes in place, bumps the version */
-int tg_touch(uint64_t parameter);                      /* bumps the version */
+int tg_assign(uint64_t parameter, uint64_t value); /* writes in place, bumps the version */
+int tg_touch(uint64_t parameter); /* bumps the version */
 uint64_t tg_pool_live_bytes(void);
-uint64_t tg_pool_system_calls(void);           /* requests that reached the system's allocator */
+uint64_t tg_pool_system_calls(void); /* requests that reached the system's allocator */
 
 /* What Python's op table tells: its own ops' names, and what each rule reads. */
-int tg_op_register(const char *name);          /* the new op's id, or negative */
+int tg_op_register(const char *name); /* the new op's id, or negative */
 int tg_op_residuals(int op, int input, int mask);
 void tg_templates_clear(void);
-int tg_python_init(void);                      /* puts the Python types into tapegrad._core */
+int tg_python_init(void); /* puts the Python types into tapegrad._core */
 
 /* --- optimizers (optim.c) --------------------------------------------------------------------
  * One update of each of n parameters (handles) that has a .grad; the others are left alone.
@@ -64,7 +92,7 @@ int tg_random_permutation(int64_t *out, int64_t n, uint64_t seed, uint64_t count
 /* --- threads (threads.c) ---------------------------------------------------------------------
  * Unless set: TAPEGRAD_NUM_THREADS, else the CPUs that affinity and control group allow. The hooks
  * let go of the interpreter lock around long kernels; release's result goes to acquire. */
-int tg_get_num_threads(void);                  /* the number itself */
+int tg_get_num_threads(void); /* the number itself */
 int tg_set_num_threads(int n);
 void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));
 
@@ -87,7 +115,8 @@ typedef struct tg_gemm_args {
     double alpha, beta;
     const void *bias;
     ptrdiff_t bias_row, bias_col;
-    void (*act)(void *out, const void *const *in, const size_t *step, const double *p, size_t n);
+    void (*act)(void *out, const void *const *in, const size_t *step, const double *p,
+                size_t n);
     const double *act_params;
 } tg_gemm_args;
 int tg_gemm(int dtype, const tg_gemm_args *g);

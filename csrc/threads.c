@@ -66,7 +66,8 @@ static void take_indices(void (*fn)(void *ctx, size_t i), void *ctx, size_t n)
 static void await_job(unsigned seen)
 {
     atomic_fetch_add(&pool.n_spinning, 1);
-    for (int i = 0; i < SPINS && atomic_load_explicit(&pool.n_jobs, memory_order_relaxed) == seen; ++i)
+    for (int i = 0;
+         i < SPINS && atomic_load_explicit(&pool.n_jobs, memory_order_relaxed) == seen; ++i)
         relax();
     atomic_fetch_sub(&pool.n_spinning, 1);
     pthread_mutex_lock(&pool.lock);
@@ -170,7 +171,8 @@ static void close_job(void)
 {
     pthread_mutex_lock(&pool.lock);
     pool.is_open = false;
-    if (atomic_load(&pool.n_inside)) { /* each is in its last piece: sleep only if that is long */
+    if (atomic_load(
+            &pool.n_inside)) { /* each is in its last piece: sleep only if that is long */
         pthread_mutex_unlock(&pool.lock);
         for (int i = 0; i < SPINS && atomic_load(&pool.n_inside); ++i)
             relax();

@@ -94,7 +94,7 @@ def engines() -> list[str]:
 
 def split(seed: int) -> Digits:
     x, y = load_digits()
-    x = x / 8 - 1
+    x = x / np.float32(8) - np.float32(1)
     order = np.random.default_rng(seed).permutation(len(x))
     test, train = np.split(order, [len(x) // 5])
     return Digits(x[train], y[train], x[test], y[test])
