@@ -1,0 +1,231 @@
+"""NumPy's own functions and operators on Tensors: recorded, or refused by name."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import tape
+from tapegrad.errors import UnsupportedError
+from tapegrad.numpy.protocols import supported
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+A = np.random.default_rng(0).normal(size=(3, 4))
+
+RECORDED = [
+    np.tanh,
+    np.sum,
+    np.transpose,
+    np.ravel,
+    abs,
+    lambda x: np.sum(x, axis=0, keepdims=True),
+    lambda x: np.max(x, axis=1),
+    lambda x: np.mean(x, -1),
+    lambda x: np.var(x, axis=0, ddof=1),
+    lambda x: np.std(x),
+    lambda x: np.concatenate([x, A]),
+    lambda x: np.stack([A, x], axis=1),
+    lambda x: np.vstack([x, A[0]]),
+    lambda x: np.hstack([x, A]),
+    lambda x: np.where(x > 0, x, 0.0),
+    lambda x: np.einsum("ij,kj->ik", x, A),
+    lambda x: np.clip(x, -0.5, 0.5),
+    lambda x: np.clip(x, None, np.abs(A)),
+    lambda x: np.matmul(A.T, x),
+    lambda x: np.dot(x, A.T),
+    lambda x: np.outer(x, A),
+    lambda x: np.inner(x, A),
+    lambda x: np.vdot(x, A),
+    lambda x: np.tensordot(x, A, ((0,), (0,))),
+    lambda x: np.tensordot(x, A.T, 1),
+    lambda x: np.trace(x),
+    lambda x: np.diagonal(x),
+    lambda x: np.diagonal(x.T, axis1=1, axis2=0),
+    lambda x: np.add.reduce(x),
+    lambda x: np.multiply.reduce(x, axis=None),
+    lambda x: np.maximum.reduce(x, axis=1),
+    lambda x: np.add.accumulate(x, axis=1),
+    lambda x: np.multiply.outer(x[0], A),
+    lambda x: np.cumsum(x),
+    lambda x: np.take(x, [0, -1], axis=1),
+    lambda x: np.take_along_axis(x, np.array([[0], [1], [-1]]), axis=1),
+    lambda x: np.arctan2(x, A),
+    lambda x: np.power(np.abs(x), A),
+    lambda x: np.tril(x) + np.triu(x, 1),
+    lambda x: np.broadcast_to(x, (2, 3, 4)),
+    lambda x: np.round(x, 1) + x,
+    lambda x: A * x,
+    lambda x: A @ x.T,
+    lambda x: x - A,
+    lambda x: 2 / np.abs(x),
+    lambda x: x**2 + x**3 + np.abs(x) ** 0.5 + np.abs(x) ** -1 + x**1,
+    lambda x: 2.0**x,
+    lambda x: np.float64(3) * x,
+    lambda x: x // 0.3 + x,
+    lambda x: x % 0.3,
+    lambda x: +x,
+    lambda x: x.sum(0).reshape(2, 2).T.ravel(),
+    lambda x: x.flatten().squeeze().astype("f4"),
+    lambda x: x.max(axis=(0, 1)),
+    lambda x: x.repeat(2, axis=0).swapaxes(0, 1).copy(),
+    lambda x: x.mT @ x,
+    lambda x: x.dot(A.T).clip(-1, 1).mean(),
+    lambda x: x.take([1, 2]).cumsum().prod(),
+]
+
+
+def slope(f, x, t, h=1e-6):
+    return np.sum(np.float64(f(x + h * t)) - f(x - h * t)) / (2 * h)
+
+
+@pytest.mark.parametrize("f", RECORDED, ids=range(len(RECORDED)))
+def test_numpys_functions_are_recorded(f):
+    x = np.random.default_rng(1).normal(size=(3, 4))
+    want = np.asarray(f(x))
+    with tape() as t:
+        v = t.watch(x)
+        y = f(v)
+    assert isinstance(y, tg.Tensor)
+    assert (y.shape, y.dtype) == (want.shape, want.dtype)
+    np.testing.assert_allclose(y, want, rtol=1e-6 if want.dtype == "f4" else 1e-12)
+    g = t.gradient(y, v)
+    direction = np.random.default_rng(2).normal(size=x.shape)
+    if want.dtype == np.float64:
+        np.testing.assert_allclose(np.sum(g.numpy() * direction), slope(f, x, direction), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.shape, np.ndim, np.size, np.argmax, np.argsort, np.isfinite, np.sign, np.zeros_like,
+        lambda x: np.argmin(x, axis=1, keepdims=True), lambda x: np.allclose(x, x), lambda x: x > 0,
+        lambda x: (x > 0) & (x < 1) | ~(x > -1), lambda x: (x > 0).all(), lambda x: (x == x).any(1),
+        lambda x: np.array_equal(x, x), lambda x: np.nonzero(x > 0)[0], lambda x: np.ceil(x),
+        lambda x: np.result_type(x, 1.0), lambda x: np.full_like(x, 2), lambda x: x.nbytes,
+        lambda x: x.tolist(), lambda x: len(x), lambda x: 1.0 in x, lambda x: x.astype(int) ^ 3,
+        lambda x: np.searchsorted(x[0], 0.1), lambda x: x.itemsize, lambda x: np.all(x, axis=0),
+    ],
+)  # fmt: skip
+def test_functions_without_derivative_give_values(f):
+    x = np.arange(12.0).reshape(3, 4)
+    want = f(x)
+    got = f(tg.tensor(x))
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda x: np.linalg.svd(x), "linalg.svd"),
+        (lambda x: np.fft.fft(x), "fft.fft"),
+        (lambda x: np.median(x), "median"),
+        (lambda x: np.gcd(x, 2), "gcd"),
+        (lambda x: np.add.at(x, 0, 1), "add.at"),
+        (lambda x: np.sum(x, where=x.numpy() > 0), "sum"),
+        (lambda x: np.add(x, 1, where=np.ones((2, 2), bool)), "add"),
+        (lambda x: np.add(x, 1, out=np.zeros((2, 2))), "out="),
+        (lambda x: np.subtract.reduce(x), "subtract.reduce"),
+        (lambda x: np.sum(x, out=np.zeros(())), "out="),
+    ],
+)
+def test_what_has_no_derivative_raises_and_says_its_name(call, name):
+    x = tg.tensor(np.ones((2, 2)))
+    with pytest.raises(TypeError, match=name):
+        call(x)
+
+
+def test_in_place_operators_of_arrays_do_not_drop_the_derivative():
+    a = np.ones(3)
+    with pytest.raises(UnsupportedError, match="y = x op t"):
+        a += tg.tensor(np.ones(3))
+    np.testing.assert_array_equal(a, np.ones(3))
+
+
+def test_other_array_types_may_take_over():
+    class Mine:
+        __array_ufunc__ = None
+
+        def __radd__(self, other):
+            return "mine"
+
+    assert tg.tensor(1.0).__array_ufunc__(np.add, "__call__", tg.tensor(1.0), Mine()) is (
+        NotImplemented
+    )
+
+
+def test_supported_lists_numpys_functions():
+    found = supported()
+    assert found["tanh"]
+    assert found["einsum"]
+    assert not found["median"]
+    assert sum(found.values()) > 150
+
+
+def test_array_conversion_is_a_read_only_view():
+    x = tg.tensor([1.0, 2.0])
+    view = np.asarray(x)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 5
+    assert np.array(x).flags.writeable
+    assert np.asarray(x, "f4").dtype == np.float32
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        assert np.shares_memory(np.asarray(x, copy=False), np.asarray(x, copy=False))
+        with pytest.raises(ValueError, match="without a copy"):
+            np.asarray(x, "f4", copy=False)
+
+
+def test_code_written_for_numpy_runs_with_either_module():
+    def network(np, x):
+        h = np.maximum(np.matmul(x, np.ones((4, 5))) / 4, 0.0)
+        h = np.concatenate([h, np.zeros_like(h[:, :1])], axis=1)
+        return np.log(np.sum(np.exp(h - np.max(h, axis=1, keepdims=True)), axis=1)).mean()
+
+    np.testing.assert_allclose(network(tnp, tg.tensor(A)), network(np, A), rtol=1e-12)
+    assert tg.tensor(1.0).__array_namespace__() is tnp
+
+
+@pytest.mark.parametrize(
+    ("call", "want"),
+    [
+        (lambda xp: xp.zeros((2, 3)), None),
+        (lambda xp: xp.ones(3, dtype="f4"), None),
+        (lambda xp: xp.full((2,), 7.0), None),
+        (lambda xp: xp.arange(5), None),
+        (lambda xp: xp.arange(1, 2, 0.25), None),
+        (lambda xp: xp.linspace(0, 1, 5), None),
+        (lambda xp: xp.eye(3, 4, k=1), None),
+        (lambda xp: xp.identity(2), None),
+        (lambda xp: xp.array([[1, 2], [3, 4]], dtype="f4"), None),
+        (lambda xp: xp.ones_like(xp.zeros((2, 2), "f4")), None),
+        (lambda xp: xp.full_like(xp.zeros(2), 3, dtype="i8"), None),
+        (lambda xp: xp.asarray([True, False]), None),
+    ],
+)
+def test_creation_functions(call, want):
+    want, got = call(np), call(tnp)
+    assert isinstance(got, tg.Tensor)
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
+
+
+def test_array_of_tensors_keeps_their_derivatives():
+    a, b = tg.parameter(2.0), tg.parameter(3.0)
+    with tape() as t:
+        y = tnp.array([[a, b], [b * a, 1.0]])
+        z = (y * y).sum()
+    assert y.shape == (2, 2)
+    ga, gb = t.gradient(z, [a, b])
+    assert (ga.item(), gb.item()) == (4.0 + 36.0, 6.0 + 24.0)
+
+
+def test_scalars_are_weak_and_arrays_are_not():
+    x = tg.tensor(np.ones(2, "f4"))
+    assert (x * 2.0).dtype == np.float32
+    assert (2 - x).dtype == np.float32
+    assert (x * True).dtype == np.float32
+    assert (x * np.float64(2)).dtype == np.float64
+    assert (x + np.ones(2)).dtype == np.float64
+    assert (tg.tensor([1, 2]) * 2.5).dtype == np.float64
+    assert (tg.tensor([1, 2]) / 2).dtype == np.float64
+    assert (x * 2j).dtype == np.complex64
