@@ -85,6 +85,11 @@ class NodeHolder:
     handle = 0
 
     def __new__(cls, other: Any) -> NodeHolder:
+        if not isinstance(other, NodeHolder):
+            raise TypeError(
+                "a Tensor is made by tapegrad.tensor(data) or tapegrad.parameter(data), or from "
+                "another Tensor"
+            )
         self = object.__new__(cls)
         self._node = other._node
         return self

@@ -1,0 +1,77 @@
+"""The public checker: it passes what is right and names what is wrong."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import gradcheck
+from tapegrad.gradcheck import GradcheckError
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def half_wrong(x):
+    """x^2 whose derivative is stopped in one factor, for x[1] only."""
+    stopped = tnp.where(np.array([False, True, False]), tg.stop_gradient(x), x)
+    return (stopped * x).sum()
+
+
+def test_right_derivatives_pass(rng):
+    assert gradcheck(lambda x, y: tnp.sin(x) * y, [rng.normal(size=(2, 3)), rng.normal(size=3)])
+    assert gradcheck(lambda x: x**3, np.array([1.0, 2.0], "f4"))
+    assert gradcheck(tnp.tanh, rng.normal(size=4), order=4, modes=("rev",))
+    assert gradcheck(lambda x: {"a": x * 2, "b": [x.sum()]}, [tg.tensor([1.0, 2.0])])
+    assert gradcheck(lambda x, i: x[i], [rng.normal(size=4), np.array([1, 1, 3])])
+
+
+def test_a_wrong_derivative_is_named_by_argument_and_element():
+    with pytest.raises(GradcheckError, match=r"order 1, reverse.*worst at argument 1\[1\]"):
+        gradcheck(lambda k, x: half_wrong(x), [np.array([1]), np.array([1.0, 2.0, 3.0])])
+
+
+def test_forward_mode_is_checked_by_itself():
+    x = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(GradcheckError, match="order 1, forward"):
+        gradcheck(half_wrong, x, modes=("fwd",))
+
+
+def test_second_order_mistakes_show_at_order_two():
+    def f(x):  # right slope 2x, but with its own derivative stopped
+        frozen = tg.stop_gradient(x)
+        return (2 * frozen * x - frozen * frozen).sum() + tg.stop_gradient((x - frozen) ** 2).sum()
+
+    x = np.array([0.5, 1.0])
+    values = [f(tg.tensor(v)).item() for v in (x, x + 1)]
+    assert values[0] == pytest.approx(np.sum(x * x))
+    assert gradcheck(f, x, order=1)
+    with pytest.raises(GradcheckError, match="order 2"):
+        gradcheck(f, x, order=2)
+
+
+def test_it_can_answer_instead_of_raising():
+    assert gradcheck(half_wrong, np.array([1.0, 2.0, 3.0]), raise_exception=False) is False
+    assert gradcheck(tnp.exp, np.array([1.0]), raise_exception=False) is True
+
+
+def test_it_is_an_assertion():
+    with pytest.raises(AssertionError):
+        gradcheck(half_wrong, np.array([1.0, 2.0, 3.0]))
+
+
+def test_bad_arguments_raise():
+    with pytest.raises(tg.DTypeError, match="nothing to differentiate"):
+        gradcheck(lambda x: x, np.array([1, 2]))
+    with pytest.raises(ValueError, match="'sideways'"):
+        gradcheck(tnp.exp, np.array([1.0]), modes=("sideways",))
+
+
+def test_tolerances_can_be_given():
+    def slightly_wrong(x):
+        return (x * 1.0 + tg.stop_gradient(x) * 1e-4).sum()
+
+    x = np.array([1.0, 2.0])
+    assert not gradcheck(slightly_wrong, x, order=1, raise_exception=False)
+    assert gradcheck(slightly_wrong, x, order=1, rtol=1e-2)
+    assert gradcheck(slightly_wrong, x, order=1, atol=1e-2)
+    assert gradcheck(tnp.sin, x, eps=1e-4)
