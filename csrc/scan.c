@@ -12,7 +12,7 @@ typedef struct arg_run {
     int64_t *out;
 } arg_run;
 
-enum { PANEL = 512 };           /* columns in a task */
+enum { PANEL = 1024 };           /* columns in a task */
 
 static void run_arg_rows(void *ctx, size_t i)
 {

@@ -3,7 +3,10 @@
 #define first_lane FN(first_lane)
 #define first_equal FN(first_equal)
 #define arg_row FN(arg_row)
-#define arg_column_group FN(arg_column_group)
+#define arg_narrow FN(arg_narrow)
+#define arg_panel FN(arg_panel)
+#undef ARG_PANEL
+#define ARG_PANEL ((size_t)4096 / sizeof(T)) /* columns */
 #define arg_columns_of FN(arg_columns_of)
 
 /* --- positions ------------------------------------------------------------------------------- */
@@ -31,7 +34,13 @@ VFN size_t first_equal(const T *x, size_t n, T best)
 {
     const V b = vset(best);
     const bool is_nan = best != best;
-    for (size_t i = 0;; i += (size_t)L) {
+    size_t i = 0;
+    for (; !is_nan && i + 4 * (size_t)L <= n; i += 4 * (size_t)L) {
+        const M low = veq(vload(x + i), b) | veq(vload(x + i + L), b);
+        if (vany(low | veq(vload(x + i + 2 * L), b) | veq(vload(x + i + 3 * L), b)))
+            break;
+    }
+    for (;; i += (size_t)L) {
         const V v = n - i >= (size_t)L ? vload(x + i) : vloadpart(x + i, n - i, vset(0));
         const M m = is_nan ? vne(v, v) : veq(v, b);
         if (vany(m))
@@ -65,15 +74,14 @@ VFN int64_t arg_row(int what, const T *x, size_t n)
     return (int64_t)(winner + first_equal(x + winner, n - winner, best));
 }
 
-/* One vector of columns (part: its first columns). */
-VFN void arg_column_group(int what, int64_t *out, const T *x, int64_t stride, size_t rows,
-                          size_t part)
+/* At most a vector of columns: the best so far and its row stay in registers. */
+VFN void arg_narrow(int what, int64_t *out, const T *x, int64_t stride, size_t rows,
+                    size_t cols)
 {
-    V best = part ? vloadpart(x, part, vset(0)) : vload(x);
-    V where = vfrombits(viset(0));
+    V best = vloadpart(x, cols, vset(0)), where = vfrombits(viset(0));
     for (size_t r = 1; r < rows; ++r) {
         x += stride;
-        const V v = part ? vloadpart(x, part, vset(0)) : vload(x);
+        const V v = vloadpart(x, cols, best);
         const M beats = what == TG_FOLD_MAX ? vlt(best, v) : vlt(v, best);
         const M wins = beats | (vne(v, v) & veq(best, best));
         best = vselect(wins, v, best);
@@ -81,18 +89,47 @@ VFN void arg_column_group(int what, int64_t *out, const T *x, int64_t stride, si
     }
     IT index[TG_VBYTES / sizeof(T)];
     memcpy(index, &where, sizeof index);
-    for (size_t c = 0; c < (part ? part : (size_t)L); ++c)
+    for (size_t c = 0; c < cols; ++c)
         out[c] = index[c];
+}
+
+/* A panel of columns, row after row: the best so far and its row wait in L1. */
+VFN void arg_panel(int what, int64_t *out, const T *x, int64_t stride, size_t rows, size_t cols)
+{
+    T best[ARG_PANEL];
+    IT where[ARG_PANEL];
+    for (size_t c = 0; c < cols; c += (size_t)L) {
+        vstore(best + c,
+               cols - c >= (size_t)L ? vload(x + c) : vloadpart(x + c, cols - c, vset(0)));
+        vstore((T *)(where + c), vfrombits(viset(0)));
+    }
+    for (size_t r = 1; r < rows; ++r) {
+        x += stride;
+        const V row = vfrombits(viset((IT)r));
+        for (size_t c = 0; c < cols; c += (size_t)L) {
+            const V old = vload(best + c);
+            const V v = cols - c >= (size_t)L ? vload(x + c) : vloadpart(x + c, cols - c, old);
+            const M beats = what == TG_FOLD_MAX ? vlt(old, v) : vlt(v, old);
+            const M wins = beats | (vne(v, v) & veq(old, old));
+            vstore(best + c, vselect(wins, v, old));
+            vstore((T *)(where + c), vselect(wins, row, vload((const T *)(where + c))));
+        }
+    }
+    for (size_t c = 0; c < cols; ++c)
+        out[c] = where[c];
 }
 
 VFN void arg_columns_of(int what, int64_t *out, const T *x, int64_t stride, size_t rows,
                         size_t cols)
 {
-    size_t c = 0;
-    for (; c + (size_t)L <= cols; c += (size_t)L)
-        arg_column_group(what, out + c, x + c, stride, rows, 0);
-    if (c < cols)
-        arg_column_group(what, out + c, x + c, stride, rows, cols - c);
+    const size_t narrow = 2 * (size_t)L, step = cols <= narrow ? (size_t)L : ARG_PANEL;
+    for (size_t c = 0; c < cols; c += step) {
+        const size_t n = cols - c < step ? cols - c : step;
+        if (cols <= narrow)
+            arg_narrow(what, out + c, x + c, stride, rows, n);
+        else
+            arg_panel(what, out + c, x + c, stride, rows, n);
+    }
 }
 
 static void FN(reduce_arg_rows)(int what, int64_t *out, const void *x, int64_t stride,
