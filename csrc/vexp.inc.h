@@ -107,7 +107,7 @@ VFN V vexp(V x)
     return vscale(y, t);
 }
 
-/* exp(x) - 1. Max error 1.5 ULP. Halves keep 2^k finite up to overflow. */
+/* exp(x) - 1. Max error 2 ULP. Halves keep 2^k finite up to overflow. */
 VFN V vexpm1(V x)
 {
     V t, r = vreduce_ln2(vclamp(x, EXPM1_LO, EXP_HI), &t);

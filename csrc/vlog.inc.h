@@ -102,7 +102,7 @@ VFN V vlog_of(V x, log_base base)
     return vlog_special(x, vlog_core(m, (V){0}, e, i, base));
 }
 
-/* Natural logarithm; log(+-0) = -inf, nan below. Max error 1 ULP. */
+/* Natural logarithm; log(+-0) = -inf, nan below. Max error 1.5 ULP. */
 VFN V vlog(V x) { return vlog_of(x, BASE_E); }
 
 /* Max error 1.5 ULP. */
