@@ -6,7 +6,8 @@ the arguments are; only when it disagrees is every element looked at, to name th
 
 from __future__ import annotations
 
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,9 @@ class _Check:
                 self.compare(_inner(grads, ts), want, f"{where}, reverse", f, xs, cts, names, grads)
             if "fwd" in modes:
                 pushed = _push(f, xs, ts)
-                self.compare(_inner(cts, pushed), want, f"{where}, forward", f, xs, cts, names, None)
+                self.compare(
+                    _inner(cts, pushed), want, f"{where}, forward", f, xs, cts, names, None
+                )
             f = _gradient_function(f, [tensor(ct) for ct in cts])
 
     def values(self, f: Callable, xs: Sequence) -> list[np.ndarray]:
@@ -146,7 +149,9 @@ class _Check:
         size = sum(x.size for x in xs) + 1
         if abs(got - want) <= self.atol * size**0.5 + self.rtol * max(abs(got), abs(want)):
             return
-        text = f"gradcheck, {where}: the derivative is {got:.6g}, finite differences give {want:.6g}"
+        text = (
+            f"gradcheck, {where}: the derivative is {got:.6g}, finite differences give {want:.6g}"
+        )
         if grads is not None:
             text += self.worst(f, xs, cts, names, grads)
         raise GradcheckError(text)

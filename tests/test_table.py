@@ -47,7 +47,9 @@ def test_rule_of_an_unknown_name_raises():
 
 
 def test_c_rows_are_rows_of_the_python_table(native):
-    assert {name for name in tg.info()["c_ops"]} == set(select._engines["native"].c_rows)
+    inner = {"assign"}  # what writing a parameter records; no op of users
+    assert set(select._engines["native"].c_rows) - set(OPS) <= inner
+    assert set(tg.info()["c_ops"]) <= set(OPS)
 
 
 def test_a_second_row_of_one_name_raises():

@@ -116,4 +116,3 @@ def triu(m: Any, k: int = 0) -> Tensor:
 
 def _zero(like: Tensor) -> Tensor:
     return tensor(np.zeros((), like.dtype))
-

@@ -35,68 +35,69 @@ _REDUCE = {
     np.logical_or: namespace.any,
 }
 
+# NumPy's functions and ufuncs, each with tapegrad.numpy's of the same name.
+_SERVED = {
+    getattr(np, name): function
+    for name, function in vars(namespace).items()
+    if name[0] != "_" and callable(getattr(np, name, None)) and not isinstance(function, type)
+}
+
 
 def supported() -> dict[str, bool]:
     """Whether each public function and ufunc of NumPy's takes Tensors, by name."""
-    names = (n for n in dir(np) if not n.startswith("_") and callable(getattr(np, n)))
-    functions = ((n, getattr(np, n)) for n in names if not isinstance(getattr(np, n), type))
-    return {n: _function_for(f) is not None or f in _INSPECTS for n, f in functions}
+    functions = {n: f for n, f in vars(np).items() if n[0] != "_" and callable(f)}
+    return {
+        n: f in _SERVED or f in _INSPECTS for n, f in functions.items() if not isinstance(f, type)
+    }
 
 
-def _function_for(function: Any) -> Any:
-    """tapegrad.numpy's function for one of NumPy's, or None."""
-    name = getattr(function, "__name__", "")
-    if getattr(np, name, None) is not function and getattr(np, name, None) != function:
-        return None
-    return getattr(namespace, name, None)
-
-
-def call_ufunc(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
-    """Serve Tensor.__array_ufunc__."""
+def call_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """Tensor.__array_ufunc__: record the op, or raise."""
     if not all(isinstance(x, _PLAIN) for x in inputs):
         return NotImplemented
+    if method == "__call__" and not kwargs and ufunc in _SERVED:
+        return _SERVED[ufunc](*inputs)
     out = kwargs.pop("out", None)
     if out is not None and any(o is not None for o in out):
         raise UnsupportedError(
             f"numpy.{ufunc.__name__}: cannot write into out= (or by an in-place operator on an "
             "ndarray): the result is a Tensor; write y = x op t instead"
         )
-    if kwargs.get("where", None) is True:
+    if kwargs.get("where") is True:
         del kwargs["where"]
     if method == "__call__":
-        function = _function_for(ufunc)
         dtype = kwargs.pop("dtype", None)
-        if function is not None and not kwargs:
+        if ufunc in _SERVED and not kwargs:
             if dtype is not None:
                 inputs = tuple(namespace.asarray(x, dtype) for x in inputs)
-            return function(*inputs)
+            return _SERVED[ufunc](*inputs)
     elif method == "reduce" and ufunc in _REDUCE:
         kwargs.setdefault("axis", 0)
         return _REDUCE[ufunc](*inputs, **kwargs)
     elif method == "accumulate" and ufunc is np.add:
         kwargs.setdefault("axis", 0)
         return namespace.cumsum(*inputs, **kwargs)
-    elif method == "outer" and _function_for(ufunc) is not None and not kwargs:
+    elif method == "outer" and ufunc in _SERVED and not kwargs:
         a, b = map(namespace.asarray, inputs)
-        return _function_for(ufunc)(a.reshape(a.shape + (1,) * b.ndim), b)
+        return _SERVED[ufunc](a.reshape(a.shape + (1,) * b.ndim), b)
     what = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise _unsupported(what, kwargs)
 
 
-def call_function(function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
-    """Serve Tensor.__array_function__."""
+def call_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+    """Tensor.__array_function__: record the op, or raise."""
     if not all(issubclass(t, (Tensor, np.ndarray)) for t in types):
         return NotImplemented
-    kwargs = {k: v for k, v in kwargs.items() if not (k == "out" and v is None)}
+    if "out" in kwargs and kwargs["out"] is None:
+        kwargs = {k: v for k, v in kwargs.items() if k != "out"}
     if function in _INSPECTS:
         return function(*_values(args), **_values(kwargs))
-    ours = _function_for(function)
     name = getattr(function, "__name__", repr(function))
-    module = getattr(function, "__module__", "numpy")
-    if ours is None:
+    if function not in _SERVED:
+        module = getattr(function, "__module__", "numpy")
         raise _unsupported(name if module == "numpy" else f"{module[6:]}.{name}", {})
     try:
-        return ours(*args, **kwargs)
+        return _SERVED[function](*args, **kwargs)
     except TypeError as error:
         if "unexpected keyword argument" in str(error) or "positional argument" in str(error):
             raise UnsupportedError(f"numpy.{name} of a Tensor: {error}") from None
@@ -120,3 +121,7 @@ def _unsupported(name: str, kwargs: dict) -> UnsupportedError:
         f"numpy.{name}{extra} does not take Tensors: it has no derivative here. Write it with "
         "functions of tapegrad.numpy, or call it on x.numpy() to leave the tape"
     )
+
+
+Tensor.__array_ufunc__ = call_ufunc  # in place of the lazy ones of ops/methods.py
+Tensor.__array_function__ = call_function

@@ -4,7 +4,8 @@ Array functions with NumPy's names are in tapegrad.numpy. Importing this module 
 table and gives Tensor its methods.
 """
 
-from . import methods as _methods, trig as _trig  # noqa: F401
+from . import methods as _methods  # noqa: F401
+from . import trig as _trig  # noqa: F401
 from .activations import elu, gelu, leaky_relu
 from .elementwise import erf, relu, rsqrt, sigmoid, silu, softplus
 from .linear import stop_gradient

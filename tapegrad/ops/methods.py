@@ -49,7 +49,9 @@ def _bits(on_bools: Any, on_integers: Any) -> tuple[Any, Any]:
     """&, | or ^ and its reflection: the logical row for bools, else the bitwise one."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        is_bool = self.dtype == np.bool_ and getattr(other, "dtype", np.dtype(type(other))) == bool
+        is_bool = (
+            self.dtype == np.bool_ and getattr(other, "dtype", np.dtype(type(other))) == np.bool_
+        )
         return (on_bools if is_bool else on_integers)(self, other)
 
     def reflected(self: Tensor, other: Any) -> Tensor:
@@ -79,16 +81,16 @@ def _array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
     return namespace
 
 
-def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-    from ..numpy.protocols import call_ufunc
+def _array_ufunc(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+    from ..numpy import protocols  # puts its own methods on Tensor in place of these
 
-    return call_ufunc(ufunc, method, inputs, kwargs)
+    return protocols.call_ufunc(self, *args, **kwargs)
 
 
-def _array_function(self: Tensor, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-    from ..numpy.protocols import call_function
+def _array_function(self: Tensor, *args: Any) -> Any:
+    from ..numpy import protocols
 
-    return call_function(function, types, args, kwargs)
+    return protocols.call_function(self, *args)
 
 
 METHODS = {
