@@ -49,9 +49,7 @@ def examples(op, dtype, rng, shapes=None):
         every = [(s,) * n for s in shapes or SHAPES]
         if n > 1 and shapes is None:
             every += [(*pair, *pair)[:n] for pair in BROADCAST]
-        found = [
-            ([draw(op, i, s, rng) for i, s in enumerate(group)], op.params) for group in every
-        ]
+        found = [([draw(op, i, s, rng) for i, s in enumerate(group)], op.params) for group in every]
     return [([cast(x, dtype) for x in inputs], params) for inputs, params in found]
 
 
@@ -142,6 +140,4 @@ def assert_close(op, got, want, inputs, where):
         ok = same | (np.abs(got - want) <= op.ulp * unit)
     if not ok.all():
         i = np.unravel_index(np.argmin(ok), ok.shape)
-        raise AssertionError(
-            f"{where}: {got[i]!r} at {i}, not {want[i]!r} (allowed: {op.ulp} ulp)"
-        )
+        raise AssertionError(f"{where}: {got[i]!r} at {i}, not {want[i]!r} (allowed: {op.ulp} ulp)")

@@ -191,9 +191,7 @@ def test_masked_poles_have_zero_gradients_to_second_order(op, backend, rng):
     """where(m, f(x), 0) with m false everywhere: no nan leaks out of f's derivatives."""
     if op.examples is None:
         grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [
-            g.ravel().astype("f8" if is_shared(op, i) else bool) for i, g in enumerate(grid)
-        ]
+        inputs = [g.ravel().astype("f8" if is_shared(op, i) else bool) for i, g in enumerate(grid)]
         found = [(inputs, op.params)]
     else:  # structured rows: the values of their examples, and zeros
         found = list(usable(op, "f8", rng))
@@ -252,9 +250,7 @@ def test_fused_kernels_give_the_bits_of_templates_at_special_values(op, native):
         pytest.skip("not elementwise")
     for dtype in ("f4", "f8"):
         grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [
-            g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)
-        ]
+        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
         t, y, xs = record(op, inputs, op.params)
         ct = tg.tensor(np.full(y.shape, 1.25, dtype))
         fused = t.gradient(y, xs, ct)

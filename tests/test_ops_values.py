@@ -81,9 +81,7 @@ def test_repeated_elements_count_as_copies(op, backend, rng):
 def test_special_values_are_numpys(op, backend):
     for dtype in ("f4", "f8"):
         grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [
-            g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)
-        ]
+        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
         got = run(op, *map(tg.tensor, inputs), params=op.params).numpy()
         want = by_numpy(op, inputs, op.params)
         assert_close(op, got, want, inputs, describe(op, inputs, op.params))
@@ -144,9 +142,7 @@ def test_special_values_have_the_same_bits_on_every_instruction_set(op, each_isa
         pytest.skip("no C row")
     for dtype in ("f4", "f8"):
         grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [
-            g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)
-        ]
+        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
         tensors = [tg.tensor(x) for x in inputs]
         found = {isa: bits(run(op, *tensors, params=op.params)) for isa in each_isa()}
         assert len(set(found.values())) == 1, (op.name, dtype, list(found))

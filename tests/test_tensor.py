@@ -12,7 +12,7 @@ from tapegrad import tape
 
 pytestmark = pytest.mark.usefixtures("backend")
 
-DTYPES = "f4 f8 f2 ? i1 i2 i4 i8 u1 u2 u4 u8 c8 c16 g".split()
+DTYPES = ["f4", "f8", "f2", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "c8", "c16", "g"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -96,7 +96,9 @@ def test_tensors_hash_by_identity():
     assert (a == b).tolist() == [True]
 
 
-@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+@pytest.mark.parametrize(
+    "make", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))]
+)
 def test_copies_keep_kind_values_and_requires_grad(make):
     for t in (tg.tensor([1.0, 2.0]), tg.tensor([1.0], requires_grad=True), tg.parameter([3.0])):
         c = make(t)
@@ -173,7 +175,7 @@ def test_comparisons_give_bools():
     x = tg.tensor([1.0, 2.0, 3.0])
     assert (x > 2).dtype == bool
     assert (x >= 2).tolist() == [False, True, True]
-    assert (2 < x).tolist() == [False, False, True]
+    assert (x > 2).tolist() == [False, False, True]
     assert (x != x).tolist() == [False] * 3
     assert ((x > 1) & (x < 3) | (x == 1)).tolist() == [True, True, False]
     assert (~(x > 1)).tolist() == [True, False, False]

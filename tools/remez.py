@@ -10,11 +10,12 @@ power first and the others fitted again after each: what is left of the rounding
 where it weighs least.
 """
 
+import itertools
 import struct
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 from mpmath import mp, mpf
@@ -68,14 +69,18 @@ class Grid:
         self.weight = [fit.weight(t) for t in self.points]
         scale = max(abs(self.points[0]), abs(self.points[-1]))
         self.scales = [scale**p for p in fit.powers]
-        self.basis = np.array([[float(w * (t / scale) ** p) for p in fit.powers]
-                               for t, w in zip(self.points, self.weight)])
+        self.basis = np.array(
+            [
+                [float(w * (t / scale) ** p) for p in fit.powers]
+                for t, w in zip(self.points, self.weight)
+            ]
+        )
 
     def errors(self, coefficients):
         step = self.fit.powers.step
         errors = []
         for t, f, w in zip(self.points, self.f, self.weight):
-            value = mp.polyval(coefficients[::-1], t**step) * t**self.fit.powers[0]
+            value = mp.polyval(coefficients[::-1], t**step) * t ** self.fit.powers[0]
             errors.append(w * (value - f))
         return errors
 
@@ -92,8 +97,9 @@ class Grid:
             if best is None or size < best[1]:
                 best = list(current), size
             root = np.sqrt(weights)
-            delta = np.linalg.lstsq(self.basis[:, n:] * root[:, None], -errors * root,
-                                    rcond=1e-15)[0]
+            delta = np.linalg.lstsq(self.basis[:, n:] * root[:, None], -errors * root, rcond=1e-15)[
+                0
+            ]
             for i, d in enumerate(delta):
                 current[n + i] += mpf(float(d)) * size / self.scales[n + i]
             weights *= np.abs(errors + self.basis[:, n:] @ delta)
@@ -131,8 +137,14 @@ def odd_tail(f, slope):
 
 def odd(f, bound, n, dtype, slope=1):
     """f(x) = x (slope + z P(z)), z = x^2, relative error."""
-    return Fit(odd_tail(f, slope), mpf("1e-6"), mpf(bound) ** 2 * mpf("1.001"), range(n), dtype,
-               weight=lambda z: z * mp.sqrt(z) / f(mp.sqrt(z)))
+    return Fit(
+        odd_tail(f, slope),
+        mpf("1e-6"),
+        mpf(bound) ** 2 * mpf("1.001"),
+        range(n),
+        dtype,
+        weight=lambda z: z * mp.sqrt(z) / f(mp.sqrt(z)),
+    )
 
 
 def tail(u):
@@ -143,51 +155,100 @@ def tail(u):
 HALF_LN2 = mp.log(2) / 2
 FITS = {}
 for dtype, small in (("f32", True), ("f64", False)):
+
     def fit(name, *args, **kwargs):
         FITS[f"{name}_{dtype}"] = Fit(*args, dtype=dtype, **kwargs)
 
     # exp(r) = 1 + r + r^2 P(r), error relative to exp
-    fit("exp", safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5), powers=range(5 if small else 10),
-        weight=lambda r: r**2 / mp.exp(r), **around(HALF_LN2))
+    fit(
+        "exp",
+        safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5),
+        powers=range(5 if small else 10),
+        weight=lambda r: r**2 / mp.exp(r),
+        **around(HALF_LN2),
+    )
     # the same, error relative to expm1
-    fit("expm1", safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5), powers=range(6 if small else 11),
-        weight=safe(lambda r: r**2 / mp.expm1(r), 0), **around(HALF_LN2))
+    fit(
+        "expm1",
+        safe(lambda r: (mp.expm1(r) - r) / r**2, 0.5),
+        powers=range(6 if small else 11),
+        weight=safe(lambda r: r**2 / mp.expm1(r), 0),
+        **around(HALF_LN2),
+    )
     # sinh(r) = r + r^3 P(r^2); cosh(r) = 1 + r^2 P(r^2)
     FITS[f"sinh_{dtype}"] = odd(mp.sinh, HALF_LN2, 2 if small else 5, dtype)
-    fit("cosh", lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mpf("1e-6"), HALF_LN2**2 * mpf("1.001"),
-        range(3 if small else 6), weight=lambda z: z)
+    fit(
+        "cosh",
+        lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z,
+        mpf("1e-6"),
+        HALF_LN2**2 * mpf("1.001"),
+        range(3 if small else 6),
+        weight=lambda z: z,
+    )
     # log_b(1 + f) = f / ln b + f^2 P(f) after the table's reduction
     for name, base in (("log", mp.e), ("log2", 2), ("log10", 10)):
-        fit(name, safe(lambda f, b=base: (mp.log1p(f) - f) / f**2 / mp.log(b),
-                       -0.5 / mp.log(base)), powers=range(4 if small else 8),
+        fit(
+            name,
+            safe(lambda f, b=base: (mp.log1p(f) - f) / f**2 / mp.log(b), -0.5 / mp.log(base)),
+            powers=range(4 if small else 8),
             weight=safe(lambda f, b=base: f**2 * mp.log(b) / mp.log1p(f), 0),
-            lo=mpf(-3) / 127, hi=mpf(3) / 63)
+            lo=mpf(-3) / 127,
+            hi=mpf(3) / 63,
+        )
     # sin(r) = r + r^3 P(r^2); cos(r) = 1 - r^2 / 2 + r^4 P(r^2)
     FITS[f"sin_{dtype}"] = odd(mp.sin, mp.pi / 4, 3 if small else 6, dtype)
-    fit("cos", lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mpf("1e-6"),
-        (mp.pi / 4) ** 2 * mpf("1.001"), range(3 if small else 6),
-        weight=lambda z: z**2 / mp.cos(mp.sqrt(z)))
+    fit(
+        "cos",
+        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+        mpf("1e-6"),
+        (mp.pi / 4) ** 2 * mpf("1.001"),
+        range(3 if small else 6),
+        weight=lambda z: z**2 / mp.cos(mp.sqrt(z)),
+    )
     # pow: log(1 + f) = f - f^2 / 2 + f^3 P(f); 2^r = 1 + r P(r)
-    fit("pow_log", safe(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, mpf(1) / 3),
-        powers=range(4 if small else 10), weight=safe(lambda f: f**3 / mp.log1p(f), 0),
-        lo=mpf(-3) / 127, hi=mpf(3) / 63)
-    fit("exp2", safe(lambda r: (mpf(2) ** r - 1) / r, mp.log(2)),
-        powers=range(6 if small else 11), weight=lambda r: abs(r) / mpf(2) ** r, **around(0.5))
-FITS["erf_f32"] = Fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mpf("1e-6"), mpf("0.016"),
-                      range(3), "f32", weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)))
+    fit(
+        "pow_log",
+        safe(lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, mpf(1) / 3),
+        powers=range(4 if small else 10),
+        weight=safe(lambda f: f**3 / mp.log1p(f), 0),
+        lo=mpf(-3) / 127,
+        hi=mpf(3) / 63,
+    )
+    fit(
+        "exp2",
+        safe(lambda r: (mpf(2) ** r - 1) / r, mp.log(2)),
+        powers=range(6 if small else 11),
+        weight=lambda r: abs(r) / mpf(2) ** r,
+        **around(0.5),
+    )
+FITS["erf_f32"] = Fit(
+    lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+    mpf("1e-6"),
+    mpf("0.016"),
+    range(3),
+    "f32",
+    weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)),
+)
 FITS["tanh_f64"] = odd(mp.tanh, mpf("0.625"), 11, "f64")
 # erf(x) = x + x P(x^2) for |x| <= 1
-FITS["erf_f64"] = Fit(lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1, mpf("1e-6"), mpf("1.002"),
-                      range(13), "f64", weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)))
+FITS["erf_f64"] = Fit(
+    lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
+    mpf("1e-6"),
+    mpf("1.002"),
+    range(13),
+    "f64",
+    weight=lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)),
+)
 
-# A function from a table: quarters of binades up to where it rounds to a constant; below them (entry
+
+# A function from a table: quarters of binades up to where it rounds to a constant; below (entry
 # 0) around 0. Each entry's base is a float near its middle where
 # the function is very nearly a float, so that the constant term costs no half ULP.
 def quarters(f, binades, end, degree, dtype):
     edges = [mpf(0)] + [mpf(2) ** e * (4 + q) / 4 for e in binades for q in range(4)]
     edges = [e for e in edges if e < mpf(end)] + [mpf(end)]
     columns = []
-    for lo, hi in zip(edges, edges[1:]):
+    for lo, hi in itertools.pairwise(edges):
         base = mpf(0)
         if lo:
             middle = as_float((lo + hi) / 2, dtype)
@@ -195,8 +256,14 @@ def quarters(f, binades, end, degree, dtype):
             near = [middle + step * i for i in range(-400, 400)]
             base = min(near, key=lambda b: abs(as_float(f(b), dtype) - f(b)))
         c0 = as_float(f(base), dtype)
-        fit = Fit(safe(lambda d: (f(base + d) - c0) / d, mp.diff(f, 0)), lo - base, hi - base,
-                  range(degree), dtype, weight=lambda d: abs(d) / f(base + d))
+        fit = Fit(
+            safe(lambda d: (f(base + d) - c0) / d, mp.diff(f, 0)),
+            lo - base,
+            hi - base,
+            range(degree),
+            dtype,
+            weight=lambda d: abs(d) / f(base + d),
+        )
         if not lo:
             fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / f(d)
         coefficients, _, worst = run(fit)
@@ -222,7 +289,7 @@ TABLES = {
 def log_table(name, dtype):
     base = {"log": mp.e, "log2": mpf(2), "log10": mpf(10)}[name]
     bits = 23 if dtype == "f32" else 52
-    floats = [mpf(182 + i) / 256 if i <= 74 else 1 + mpf(i - 74) / 128 for i in range(0, 129)]
+    floats = [mpf(182 + i) / 256 if i <= 74 else 1 + mpf(i - 74) / 128 for i in range(129)]
     rows = [], []
     for lo, hi in zip(floats[0::4], floats[4::4]):
         c = as_float(2 / (lo + hi), dtype)
@@ -232,9 +299,11 @@ def log_table(name, dtype):
         near = [c + step * (i * 2654435761 % spread) for i in range(4000)]
         if lo < mpf("1.04") and hi > mpf("0.98"):
             near = [mpf(1)]
+
         def rest(c):
             y = mp.log(c) / mp.log(base)
             return abs(as_float(y, dtype) - y) / abs(y) if y else 0
+
         c = min(near, key=rest)
         rows[0].append(c)
         rows[1].append(as_float(-mp.log(c) / mp.log(base), dtype))
@@ -251,7 +320,9 @@ if __name__ == "__main__":
             log_table(*name.split("_")[2:])
             continue
         coefficients, ideal, worst = run(FITS[name])
-        print(f"/* {name}: error {float(worst):.3g} = 2^{float(mp.log(worst, 2)):.1f}"
-              f" (unrounded 2^{float(mp.log(ideal, 2)):.1f}) */")
+        print(
+            f"/* {name}: error {float(worst):.3g} = 2^{float(mp.log(worst, 2)):.1f}"
+            f" (unrounded 2^{float(mp.log(ideal, 2)):.1f}) */"
+        )
         for c in coefficients:
             print(f"    {literal(c, FITS[name].dtype)},")

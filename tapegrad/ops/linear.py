@@ -162,9 +162,7 @@ concatenate = custom(  # params: (axis,)
     vjps=[_concatenate_vjp],
     jvps=[_concatenate_jvp],
     variadic=True,
-    examples=_cases(
-        ([(2, 3), (4, 3)], (0,)), ([(2, 3), (2, 1), (2, 0)], (1,)), ([(3,)], (0,))
-    ),
+    examples=_cases(([(2, 3), (4, 3)], (0,)), ([(2, 3), (2, 1), (2, 0)], (1,)), ([(3,)], (0,))),
     large=_cases(([(1000, 300), (1000, 400)], (1,))),
     doc="Arrays joined along an axis.",
 )

@@ -4,14 +4,16 @@ signatures. None has a derivative rule of its own.
 
 from __future__ import annotations
 
+import itertools
 import operator
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..engine.dtypes import CODES, dtype_code
 from ..errors import ShapeError
-from ..tensor import Tensor, Parameter
+from ..tensor import Parameter, Tensor
 from . import linear
 from .axes import as_tensor, axes, one_axis, shape_of
 
@@ -187,9 +189,7 @@ def concatenate(arrays: Sequence, axis: int | None = 0) -> Tensor:
         tensors, axis = [ravel(t) for t in tensors], 0
     if not tensors[0].ndim:
         raise ShapeError("concatenate: arrays of dimension 0 have no axis; use stack")
-    return linear.concatenate(
-        *tensors, params=(one_axis(axis, tensors[0].ndim, "concatenate"),)
-    )
+    return linear.concatenate(*tensors, params=(one_axis(axis, tensors[0].ndim, "concatenate"),))
 
 
 def stack(arrays: Sequence, axis: int = 0) -> Tensor:
@@ -201,9 +201,7 @@ def stack(arrays: Sequence, axis: int = 0) -> Tensor:
     tensors = _some(arrays, "stack")
     for t in tensors:
         if t.shape != tensors[0].shape:
-            raise ShapeError(
-                f"stack: the arrays differ in shape: {tensors[0].shape} and {t.shape}"
-            )
+            raise ShapeError(f"stack: the arrays differ in shape: {tensors[0].shape} and {t.shape}")
     axis = one_axis(axis, tensors[0].ndim + 1, "stack")
     return linear.concatenate(*[expand_dims(t, axis) for t in tensors], params=(axis,))
 
@@ -259,7 +257,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
                 f"split: an axis of length {n} does not divide into {sections} equal sections"
             )
         cuts = list(range(0, n + 1, n // sections)) if n else [0] * (sections + 1)
-    return [_part(x, axis, first, last) for first, last in zip(cuts, cuts[1:])]
+    return [_part(x, axis, first, last) for first, last in itertools.pairwise(cuts)]
 
 
 def _part(x: Tensor, axis: int, first: int, last: int) -> Tensor:
@@ -270,9 +268,7 @@ def _part(x: Tensor, axis: int, first: int, last: int) -> Tensor:
     return linear.slice_(x, tuple(box))
 
 
-def pad(
-    x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0
-) -> Tensor:
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Tensor:
     """x with a constant around it; pad_width as np.pad's: n, (before, after), or one per axis.
 
     Raises:

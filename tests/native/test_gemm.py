@@ -102,7 +102,8 @@ def multiply(a, b, c=None, *, by_column=False, **options):
     out = inside.reshape(n, m).T if by_column else inside.reshape(m, n)
     out[...] = np.nan if c is None else c
     assert lib.tg_gemm(DTYPES[a.dtype.str[1:]], arguments(a, b, out, **options)) == 0
-    assert (memory[:GUARD] == 7).all() and (memory[GUARD + m * n :] == 7).all()
+    assert (memory[:GUARD] == 7).all()
+    assert (memory[GUARD + m * n :] == 7).all()
     return out
 
 
@@ -160,7 +161,7 @@ class TestBits:
         for result in results[1:]:
             assert_same_bits(result, results[0])
 
-    @pytest.mark.parametrize("alpha, beta", [(1, 1), (0.5, 0), (-1.5, 0.25), (1, 0)])
+    @pytest.mark.parametrize(("alpha", "beta"), [(1, 1), (0.5, 0), (-1.5, 0.25), (1, 0)])
     @pytest.mark.parametrize("bias_shape", [None, (1, -1), (-1, 1), (1, 1)])
     def test_scaling_and_bias(self, isa, dtype, alpha, beta, bias_shape):
         for m, n, k in [(7, 9, 5), (40, 4, 20), (6, 1, 33), (1, 6, 33), (14, 21, 600)]:
@@ -217,7 +218,8 @@ class TestBits:
 
 
 def assert_close(result, expected):
-    assert result.shape == expected.shape and result.dtype == expected.dtype
+    assert result.shape == expected.shape
+    assert result.dtype == expected.dtype
     scale = np.abs(expected).max(initial=1)
     tolerance = 1e-4 if expected.dtype == np.float32 else 1e-12
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=tolerance * scale)
@@ -226,14 +228,15 @@ def assert_close(result, expected):
 MATMUL_SHAPES = [
     ((5,), (5,)), ((0,), (0,)), ((3, 5), (5,)), ((5,), (5, 4)), ((3, 0), (0, 4)), ((0, 5), (5, 4)),
     ((2, 3, 5), (5, 4)), ((2, 3, 5), (5,)), ((5,), (2, 5, 4)), ((3, 5), (2, 5, 4)),
-    ((2, 3, 5), (2, 5, 4)), ((2, 1, 3, 5), (7, 5, 4)), ((2, 7, 1, 5), (1, 5, 4)), ((4, 3, 5), (5, 1)),
+    ((2, 3, 5), (2, 5, 4)), ((2, 1, 3, 5), (7, 5, 4)), ((2, 7, 1, 5), (1, 5, 4)),
+    ((4, 3, 5), (5, 1)),
     ((4, 1, 5), (5, 6)), ((0, 3, 5), (5, 4)), ((1, 3, 5), (0, 5, 4)), ((300, 8, 8), (300, 8, 8)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 class TestOps:
-    @pytest.mark.parametrize("a_shape, b_shape", MATMUL_SHAPES)
+    @pytest.mark.parametrize(("a_shape", "b_shape"), MATMUL_SHAPES)
     def test_matmul_is_numpys(self, dtype, a_shape, b_shape):
         rng = np.random.default_rng(3)
         a = rng.standard_normal(a_shape).astype(dtype)
