@@ -143,17 +143,23 @@ static tg_gemm_args transposed(const tg_gemm_args *g)
 }
 
 /* Vectors run along the rows of C. A narrow C, or one whose columns are contiguous, is better computed
- * as its transpose: fewer lanes idle, at the price of turning A instead of B. In vector
- * instructions, of which copying takes about one for three elements. */
+ * as its transpose: fewer lanes idle, at the price of turning A instead of B. In lanes; copying
+ * an element takes about as long as three vectors of products have per lane. */
 static bool pays_transposed(int dtype, const tg_gemm_args *g)
 {
-    const size_t lanes = tg_isa->gemm[dtype]->lanes;
-    if (g->c_col == 1 && (g->n % lanes == 0 || g->m < lanes || g->n >= 8 * lanes))
+    const tg_gemm_kernels *kernels = tg_isa->gemm[dtype];
+    const size_t lanes = kernels->lanes, portion = kernels->portion; /* powers of two */
+    size_t n_lanes = (g->n + portion - 1) & ~(portion - 1);
+    if (n_lanes < 2 * lanes && n_lanes & (lanes - 1)) /* a portion is not cheap on its own */
+        n_lanes = n_lanes < lanes ? lanes : n_lanes + lanes / 4;
+    const size_t m_lanes = (g->m + portion - 1) & ~(portion - 1);
+    if (g->c_col == 1 && (n_lanes == g->n || g->m < lanes || g->n >= 8 * lanes))
         return false;
-    const size_t straight = g->m * divide_up(g->n, lanes) * g->k +
-                            (g->b_col == 1 ? 0 : g->k * g->n / 3) + (g->c_col == 1 ? 0 : g->m * g->n);
-    const size_t turned = g->n * divide_up(g->m, lanes) * g->k +
-                          (g->a_row == 1 ? 0 : g->k * g->m / 3) + (g->c_row == 1 ? 0 : g->m * g->n);
+    const size_t copy = lanes * 3 / 8, store = lanes;
+    const size_t straight = g->m * n_lanes * g->k + (g->b_col == 1 ? 0 : g->k * g->n * copy) +
+                            (g->c_col == 1 ? 0 : g->m * g->n * store);
+    const size_t turned = g->n * m_lanes * g->k + (g->a_row == 1 ? 0 : g->k * g->m * copy) +
+                          (g->c_row == 1 ? 0 : g->m * g->n * store);
     return turned < straight;
 }
 

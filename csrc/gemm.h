@@ -29,7 +29,8 @@ typedef struct tg_gemm_kernels {
     tg_gemm_block *block;
     tg_gemv_block *vector;
     tg_gemm_finish *finish;
-    size_t lanes; /* elements in a vector */
+    size_t lanes;   /* elements in a vector */
+    size_t portion; /* columns that a tile does no less than */
 } tg_gemm_kernels;
 
 #endif

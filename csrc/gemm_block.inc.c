@@ -86,18 +86,22 @@ static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
 }
 
 /* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
-static void FN(special_tile)(const tg_gemm_args *g, const FN(tile_job) *job, FN(tile_fn) *tile,
-                             const T *a, const T *b, size_t i, size_t rows, size_t j,
-                             size_t wide, bool at_end)
+static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) *job, FN(tile_fn) *tile,
+                             size_t i, size_t rows, size_t j, size_t wide, bool at_end)
 {
     T s[2 * TG_TILE_ROWS * L] __attribute__((aligned(64)));
     FN(tile_job) plain = *job;
     plain.c_row = (ptrdiff_t)(wide * L);
+    plain.count = 1;
+    plain.c = s;
+    plain.c_ahead = s;
     plain.add = false;
     plain.bias = NULL;
     if (job->last < L) /* lanes that the tile leaves out and act will see */
         memset(s, 0, rows * wide * L * sizeof(T));
-    tile(&plain, a, b, s, 1);
+    tile(&plain);
+    job->a = plain.a;
+    job->run = job->ahead = plain.run;
     FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add, at_end);
 }
 
@@ -117,7 +121,7 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
         next.along = 64;
         next.left = rows;
     } else { /* rows fill a line, of which each column of A has one */
-        const size_t lines = (k + FETCH_EVERY - 1) / FETCH_EVERY * 4;
+        const size_t lines = (k + FETCH_EVERY - 1) / FETCH_EVERY * FETCH_LINES;
         next.along = col * (ptrdiff_t)sizeof(T);
         next.across = (ptrdiff_t)lines * next.along;
         next.left = (k + lines - 1) / lines;
@@ -126,18 +130,22 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
     return next;
 }
 
-/* Rows [i, i + m) of one panel of columns. */
-static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, const T *a, const T *b, size_t i,
-                      size_t m, size_t j, size_t wide, bool special, bool at_end,
-                          FN(next_slice) *next)
+/* Rows [i, i + m) of one panel of columns, from job->a and job->b. */
+static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, size_t i, size_t m, size_t j,
+                          size_t wide, bool special, bool at_end, FN(next_slice) *next)
 {
     const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
     const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
-    FN(tile_fn) *const *tiles = FN(tiles)[job->last < L][wide];
-    job->ahead = (const char *)a;
+#ifdef TG_ISA_AVX512
+    const int partial = job->last == L ? FULL : job->last > L / 2 ? PARTIAL : HALF;
+#else
+    const int partial = job->last == L ? FULL : PARTIAL;
+#endif
+    FN(tile_fn) *const *tiles = FN(tiles)[partial][wide];
+    job->run = job->ahead = job->a;
     job->ahead_line = job->ahead_tile = 0;
     if (next->left) {
-        job->ahead = next->at;
+        job->run = job->ahead = next->at;
         job->ahead_line = next->along;
         job->ahead_tile = next->a_panel > 1 ? next->across : 0;
         const size_t runs = next->left < next->a_panel ? next->left : next->a_panel;
@@ -147,21 +155,21 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, const T *a, 
     if (special) {
         for (uint32_t t = 0; t < n_tiles; ++t) {
             const size_t rows = even + (t < longer);
-            FN(special_tile)(g, job, tiles[rows], a, b, i, rows, j, wide, at_end);
-            a = (const T *)(const void *)((const char *)a + (ptrdiff_t)rows * job->a_row);
+            FN(special_tile)(g, job, tiles[rows], i, rows, j, wide, at_end);
             i += rows;
         }
         return;
     }
-    T *c = (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
+    job->c = (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
+    job->c_ahead = job->c;
     if (longer) {
-        const ptrdiff_t done = (ptrdiff_t)(longer * (even + 1));
-        tiles[even + 1](job, a, b, c, longer);
-        a = (const T *)(const void *)((const char *)a + done * job->a_row);
-        c += done * g->c_row;
+        job->count = longer;
+        tiles[even + 1](job);
     }
-    if (even)
-        tiles[even](job, a, b, c, n_tiles - longer);
+    if (n_tiles > longer) {
+        job->count = n_tiles - longer;
+        tiles[even](job);
+    }
 }
 
 static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
@@ -175,17 +183,17 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
      * eight rows fit a set of the cache however far apart they are. */
     const size_t wide = n <= L                                                       ? 1
-                        : m <= FN(tile_rows)[4]                                      ? 4
+                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)     ? 4
                         : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
                                                                                      : 2;
-    const bool copy_b = g->b_col != 1 || (!MASKED_LOADS && n % L) ||
-                        (m > 48 && depth * n * sizeof(T) > NEAR_B);
+    const bool copy_b = g->b_col != 1 || (m > 48 && depth * n * sizeof(T) > NEAR_B);
     const bool copy_a = far && g->a_col != 1;
     const size_t nc = copy_b && far ? FN(columns) : n;
     const size_t slice = copy_a ? FN(copied) : far ? FN(slice) : m;
     T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
     FN(tile_job) job;
     job.c_row = g->c_row;
+    job.stretch = far ? FETCH_EVERY : SIZE_MAX;
     for (size_t jc = 0; jc < n; jc += nc) {
         const size_t columns = n - jc < nc ? n - jc : nc;
         size_t pc = 0;
@@ -214,21 +222,25 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                 }
                 job.a_row = a_row * (ptrdiff_t)sizeof(T);
                 job.a_col = a_col * (ptrdiff_t)sizeof(T);
-                const T *b = copy_b ? b_copy : b_block;
                 for (size_t j = 0; j < columns;) {
                     const size_t v = FN(panel_vectors)(columns - j, wide);
                     const size_t left = columns - j - (v - 1) * L;
+                    const bool copied = copy_b || left < L; /* tiles read whole vectors */
+                    const T *b = b_block + (ptrdiff_t)j * g->b_col;
                     job.last = left < L ? left : L;
-                    job.b_row = (copy_b ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
-                    if (copy_b && !far) { /* needed once: one panel's place, which stays in L1 */
-                        FN(pack_b)(b_copy, b_block + (ptrdiff_t)j * g->b_col, g->b_row, g->b_col,
-                                   kc, columns - j < v * L ? columns - j : v * L, wide);
+                    job.b_row = (copied ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
+                    job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
+                    if (copy_b && far) {
+                        b = b_copy + j * kc;
+                    } else if (copied) { /* one panel's place, that stays in L1 */
+                        FN(pack_b)(b_copy, b, g->b_row, g->b_col, kc,
+                                   (v - 1) * L + job.last, wide);
                         b = b_copy;
                     }
-                    job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
-                    FN(run_panel)(g, &job, a, b, i0 + ic, rows, j0 + jc + j, v,
+                    job.a = (const char *)a;
+                    job.b = (const char *)b;
+                    FN(run_panel)(g, &job, i0 + ic, rows, j0 + jc + j, v,
                                   g->c_col != 1 || (special && at_end), at_end, &next);
-                    b += copy_b ? kc * v * L : v * L;
                     j += v * L;
                 }
             }

@@ -33,11 +33,10 @@ static const uint8_t FN(tile_rows)[] = {0, 4, 2, 1, 1};
   #define TILES(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(1, 2) DO(2, 2) DO(1, 3) DO(1, 4)
 #endif
 
-/* The first n of a vector's lanes, 1 <= n <= L. Lanes not loaded are 0. Without masked loads B is
- * copied where its columns are no multiple of L. */
-#undef MASKED_LOADS
+/* The first n of a vector's lanes, 1 <= n <= L. Lanes not loaded are 0. */
+#undef vfma_low
+#define vfma_low FN(vfma_low)
 #ifdef TG_ISA_AVX512
-  #define MASKED_LOADS 1
 VFN V FN(vload_part)(const T *p, size_t n)
 {
     return (V)X(_mm512_maskz_loadu)((M)((1u << n) - 1), p);
@@ -46,10 +45,22 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 {
     X(_mm512_mask_storeu)(p, (M)((1u << n) - 1), v);
 }
+/* a * b + c in the lower half of the lanes, in half the time where the units are that wide. */
+VFN V vfma_low(V a, V b, V c)
+{
+  #if TG_REAL == 32
+    return (V)_mm512_castps256_ps512(_mm256_fmadd_ps(
+        _mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c)));
+  #else
+    return (V)_mm512_castpd256_pd512(_mm256_fmadd_pd(
+        _mm512_castpd512_pd256(a), _mm512_castpd512_pd256(b), _mm512_castpd512_pd256(c)));
+  #endif
+}
 #else
+  #undef vfma_low
+  #define vfma_low vfma
   #ifdef TG_ISA_AVX2
-    #define MASKED_LOADS 1
-static const IT FN(lanes)[2 * L] = {
+  static const IT FN(lanes)[2 * L] = {
     #if TG_REAL == 32
     -1, -1, -1, -1,
     #endif
@@ -61,7 +72,6 @@ VFN V FN(vload_part)(const T *p, size_t n)
     return (V)X(_mm256_maskload)(p, (__m256i)keep);
 }
   #else
-    #define MASKED_LOADS 0
 VFN V FN(vload_part)(const T *p, size_t n)
 {
     V v = {0};
@@ -95,85 +105,113 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 }
 #endif
 
-#undef FETCH_EVERY
-#define FETCH_EVERY (256 / sizeof(T)) /* then a run is a row of A where its columns are contiguous */
+/* How much of a tile's last vector there is; HALF: at most half, worth its own tiles on AVX-512. */
+#undef FULL
+#undef PARTIAL
+#undef HALF
+#define FULL 0
+#define PARTIAL 1
+#define HALF 2
 
-/* What the tiles of a product share. Strides of A and B in bytes. */
+#undef FETCH_EVERY
+#undef FETCH_LINES
+#define FETCH_EVERY (256 / sizeof(T)) /* 4 lines of a row of A go by; one more makes up for the */
+#define FETCH_LINES 5                 /* last time, when the tile ends */
+
+/* Tiles below each other. Strides of A and B in bytes. A is read one element at a time: any strides;
+ * the columns of B and C are contiguous. */
 typedef struct FN(tile_job) {
-    size_t k;
-    ptrdiff_t a_row, a_col; /* A is read one element at a time: any strides */
-    ptrdiff_t b_row, c_row; /* B and C have unit column strides; c_row in elements */
-    size_t last;            /* columns in the last vector, 1..L */
+    size_t k, count;        /* count: tiles, at least one */
+    const char *a, *b;
+    T *c;                   /* a, c and count move on with the tiles */
+    ptrdiff_t a_row, a_col, b_row;
+    ptrdiff_t c_row;        /* in elements */
+    size_t last;            /* columns of C in the last vector, 1..L; B has L to read */
     const T *bias;          /* one per column of the tile, added last; or NULL */
     bool add;               /* C holds the sum of the earlier blocks of k */
-    /* Memory to fetch meanwhile: for each tile a run of lines, four every FETCH_EVERY rows of B. */
-    const char *ahead;
-    ptrdiff_t ahead_line, ahead_tile; /* bytes from line to line, from one tile's run to the next's */
+    /* Memory to fetch meanwhile: after each stretch of k two rows of C and FETCH_LINES of a run of
+     * lines; a run for each tile. */
+    size_t stretch;
+    const char *run, *ahead;
+    const T *c_ahead;
+    ptrdiff_t ahead_line, ahead_tile; /* bytes from line to line, from run to run */
 } FN(tile_job);
 
 /* sum += column of A times row of B. at[] has one pointer for three rows of A: with one for each
  * the integer registers would not do. */
 VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptrdiff_t a_row,
-                   const char *at_b, size_t last, const int rows, const int wide,
-                   const bool partial)
+                   const char *at_b, const int rows, const int wide, const int partial)
 {
     const T *b = (const T *)(const void *)at_b;
     V row[TG_TILE_WIDE];
     UNROLL
     for (int j = 0; j < wide; ++j)
-        row[j] = MASKED_LOADS && partial && j == wide - 1 ? FN(vload_part)(b + j * L, last)
-                                                          : vload(b + j * L);
+        row[j] = vload(b + j * L);
     UNROLL
     for (int i = 0; i < rows; ++i) {
         const V x = vset(*(const T *)(const void *)(at[i / 3] + i % 3 * a_row));
         UNROLL
         for (int j = 0; j < wide; ++j)
-            sum[i][j] = vfma(x, row[j], sum[i][j]);
+            sum[i][j] = partial == HALF && j == wide - 1 ? vfma_low(x, row[j], sum[i][j])
+                                                         : vfma(x, row[j], sum[i][j]);
     }
 }
 
-/* `count` tiles below each other. rows and wide are compile-time constants: every loop over them
+/* What changes little stays in memory: GCC would keep it in vector registers, whose moves queue up
+ * behind the products. */
+#ifndef REREAD
+  #define REREAD __asm__ volatile("" ::: "memory")
+#endif
+
+/* job->count tiles below each other. rows and wide are compile-time constants: every loop over them
  * unrolls, so that sum is registers. */
-VFN void FN(tile)(const FN(tile_job) *job, const T *a, const T *b, T *c, size_t count,
-                  const int rows, const int wide, const bool partial)
+VFN void FN(tile)(FN(tile_job) *job, const int rows, const int wide, const int partial)
 {
-    const ptrdiff_t a_row = job->a_row, a_col = job->a_col, b_row = job->b_row;
-    const ptrdiff_t c_row = job->c_row;
-    const size_t last = job->last;
-    const char *tile_a = (const char *)a, *tile_ahead = job->ahead;
-    for (; count > 0; --count) {
+    do {
+        REREAD;
         V sum[TG_TILE_ROWS][TG_TILE_WIDE];
-        const char *at[4], *at_b = (const char *)b;
-        UNROLL
-        for (int i = 0; i < 4; ++i, tile_a += 3 * a_row)
-            at[i] = tile_a;
-        tile_a += (rows - 12) * a_row;
+        const ptrdiff_t a_row = job->a_row, a_col = job->a_col, b_row = job->b_row;
+        const char *at[4] = {job->a, job->a + 3 * a_row, job->a + 6 * a_row, job->a + 9 * a_row};
+        const char *at_b = job->b;
+        job->a += rows * a_row;
         UNROLL
         for (int i = 0; i < rows; ++i)
             UNROLL
             for (int j = 0; j < wide; ++j)
                 sum[i][j] = (V){0};
-        const char *ahead = tile_ahead;
-        const T *c_ahead = c;
-        for (size_t left = job->k, k; left > 0; left -= k) {
-            k = left < FETCH_EVERY ? left : FETCH_EVERY;
-            UNROLL
-            for (int i = 0; i < 4; ++i, ahead += job->ahead_line)
-                __builtin_prefetch(ahead);
-            UNROLL
-            for (int i = 0; i < 2; ++i, c_ahead += c_row)
-                UNROLL
-                for (int j = 0; j < wide; j += 64 / (int)sizeof(V))
-                    __builtin_prefetch(c_ahead + j * L, 1);
-            for (size_t p = k; p > 0; --p) {
-                FN(outer)(sum, at, a_row, at_b, last, rows, wide, partial);
+        for (size_t left = job->k;;) {
+            size_t p = left < job->stretch ? left : job->stretch;
+            left -= p;
+            for (; p > 0; --p) {
+                FN(outer)(sum, at, a_row, at_b, rows, wide, partial);
                 UNROLL
                 for (int i = 0; i < 4; ++i)
                     at[i] += a_col;
                 at_b += b_row;
             }
+            if (left == 0)
+                break;
+            REREAD;
+            const char *ahead = job->ahead;
+            const T *c_ahead = job->c_ahead;
+            UNROLL
+            for (int i = 0; i < FETCH_LINES; ++i, ahead += job->ahead_line)
+                __builtin_prefetch(ahead);
+            UNROLL
+            for (int i = 0; i < 2; ++i, c_ahead += job->c_row)
+                UNROLL
+                for (int j = 0; j < wide; j += 64 / (int)sizeof(V))
+                    __builtin_prefetch(c_ahead + j * L, 1);
+            job->ahead = ahead;
+            job->c_ahead = c_ahead;
+            REREAD;
         }
-        tile_ahead += job->ahead_tile;
+        REREAD;
+        T *c = job->c;
+        const ptrdiff_t c_row = job->c_row;
+        const size_t last = job->last;
+        job->ahead = job->run += job->ahead_tile;
+        job->c_ahead = job->c = c + rows * c_row;
         if (job->add) {
             const T *from = c;
             UNROLL
@@ -216,30 +254,36 @@ VFN void FN(tile)(const FN(tile_job) *job, const T *a, const T *b, T *c, size_t 
                 else
                     vstore(c + j * L, sum[i][j]);
             }
-    }
+    } while (--job->count > 0);
 }
 
+#define TILE_FN(name, rows, wide, partial)                                                  \
+    static void name(FN(tile_job) *job) { FN(tile)(job, rows, wide, partial); }
 #define TILE(rows, wide)                                                                    \
-    static void FN(tile_##rows##x##wide)(const FN(tile_job) *job, const T *a, const T *b,   \
-                                         T *c, size_t count)                                \
-    {                                                                                       \
-        FN(tile)(job, a, b, c, count, rows, wide, false);                                          \
-    }                                                                                       \
-    static void FN(tile_##rows##x##wide##_partial)(const FN(tile_job) *job, const T *a,     \
-                                                   const T *b, T *c, size_t count)          \
-    {                                                                                       \
-        FN(tile)(job, a, b, c, count, rows, wide, true);                                           \
-    }
+    TILE_FN(FN(tile_##rows##x##wide), rows, wide, FULL)                                     \
+    TILE_FN(FN(tile_##rows##x##wide##_partial), rows, wide, PARTIAL)
 TILES(TILE)
 #undef TILE
-typedef void FN(tile_fn)(const FN(tile_job) *job, const T *a, const T *b, T *c, size_t count);
-/* By whether the last vector is partial, width, rows. */
-static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
-#define TILE(rows, wide) [0][wide][rows] = FN(tile_##rows##x##wide),
+#ifdef TG_ISA_AVX512
+  #define TILE(rows, wide) TILE_FN(FN(tile_##rows##x##wide##_half), rows, wide, HALF)
+TILES(TILE)
+  #undef TILE
+#endif
+#undef TILE_FN
+
+typedef void FN(tile_fn)(FN(tile_job) *job);
+/* By how full the last vector is, width, rows. */
+static FN(tile_fn) *const FN(tiles)[3][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
+#define TILE(rows, wide) [FULL][wide][rows] = FN(tile_##rows##x##wide),
     TILES(TILE)
 #undef TILE
-#define TILE(rows, wide) [1][wide][rows] = FN(tile_##rows##x##wide##_partial),
+#define TILE(rows, wide) [PARTIAL][wide][rows] = FN(tile_##rows##x##wide##_partial),
         TILES(TILE)
+#ifdef TG_ISA_AVX512
+  #undef TILE
+  #define TILE(rows, wide) [HALF][wide][rows] = FN(tile_##rows##x##wide##_half),
+            TILES(TILE)
+#endif
 };
 #undef TILE
 #undef TILES
@@ -256,4 +300,9 @@ static const tg_gemm_kernels FN(gemm_kernels) = {
     .vector = FN(gemv_block),
     .finish = FN(gemm_finish),
     .lanes = L,
+#ifdef TG_ISA_AVX512
+    .portion = L / 2,
+#else
+    .portion = L,
+#endif
 };

@@ -55,8 +55,8 @@ VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
         *(FN(pair) *)(void *)(to + (size_t)p * step) = out[p];
 }
 
-/* A panel of B, k x n, whose columns are strided, as rows of `step` elements. What follows the n-th
- * is read only where there are no masked loads. */
+/* A panel of B, k x n, whose columns are strided, as rows of `step` elements. After the n-th come
+ * numbers of no account, but numbers. */
 static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdiff_t col,
                            size_t k, size_t n)
 {
@@ -73,26 +73,25 @@ static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdif
                 for (int i = 0; i < 2 * SIDE; ++i)
                     to[p * step + j + (size_t)i] = from[i * col + (ptrdiff_t)p];
         }
-    for (; j < n; j += SIDE) {
+    const size_t whole = step / SIDE * SIDE;
+    for (; j < n && j < whole; j += SIDE) {
         const T *from = b + (ptrdiff_t)j * col;
         const int columns = n - j < SIDE ? (int)(n - j) : SIDE;
         size_t p = 0;
-        if (j + SIDE > step)
-            ; /* no room for whole pieces */
-        else if (row == 1 && columns == SIDE)
+        if (row == 1 && columns == SIDE)
             for (; p + DEPTH <= k; p += DEPTH)
                 FN(transpose)(to + p * step + j, step, from + p, col, SIDE);
         else if (row == 1)
             for (; p + DEPTH <= k; p += DEPTH)
                 FN(transpose)(to + p * step + j, step, from + p, col, columns);
         for (; p < k; ++p)
-            for (int i = 0; i < columns; ++i)
-                to[p * step + j + (size_t)i] = from[i * col + (ptrdiff_t)p * row];
+            for (int i = 0; i < SIDE; ++i)
+                to[p * step + j + (size_t)i] =
+                    from[(i < columns ? i : columns - 1) * col + (ptrdiff_t)p * row];
     }
-    if (!MASKED_LOADS)
+    for (; j < step; ++j) /* an empty half of a vector, or vectors shorter than SIDE */
         for (size_t p = 0; p < k; ++p)
-            for (j = n; j < step; ++j)
-                to[p * step + j] = 0;
+            to[p * step + j] = j < n ? b[(ptrdiff_t)j * col + (ptrdiff_t)p * row] : 0;
 }
 
 /* A block of B, k x n: its panels one after the other. */

@@ -161,7 +161,7 @@ static size_t FN(long_dot)(T *total, const T *a, const T *x, size_t k)
 
 static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
 {
-    T sum[OUTPUTS] __attribute__((aligned(64))) = {0}, part[OUTPUTS] __attribute__((aligned(64)));
+    T sum[OUTPUTS] __attribute__((aligned(64))), part[OUTPUTS] __attribute__((aligned(64)));
     T copy[KC] __attribute__((aligned(64)));
     for (size_t i = i0; i < i1; i += OUTPUTS) {
         const size_t n = i1 - i < OUTPUTS ? i1 - i : OUTPUTS;
@@ -184,8 +184,8 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
             if (k == 0)
                 break;
         }
-        for (size_t j = 0; j < OUTPUTS; j += L)
-            vstore(sum + j, vcanon(vload(sum + j)));
+        for (size_t j = 0; j < n; ++j)
+            sum[j] = sum[j] == sum[j] ? sum[j] : K(__builtin_nan(""));
         FN(finish_tile)(g, sum, 1, i, n, 0, 1, false, true);
     }
 }
