@@ -12,9 +12,11 @@
 
 enum { CHUNK = 16 * TG_BLOCK }; /* elements a thread takes at a time; a multiple of 64 */
 
-/* Beyond this many bytes of operands and output the output is written past the caches: nobody
- * would find it there, and it saves reading the lines first. */
-static const double STREAM_BYTES = 24e6;
+/* Beyond this many bytes of operands and output a row that waits for memory anyway writes its output
+ * past the caches: nobody would find it there, and it saves reading the lines first. In small
+ * blocks, and not for rows with more to compute, which such stores hold up. */
+static const double STREAM_BYTES = 24e6, STREAM_NS = 0.2;
+enum { STREAM_BLOCK = 128 };
 
 /* An absent operand: readable, as the contract asks. */
 static const _Alignas(TG_PAD) char nothing[TG_PAD];
@@ -122,11 +124,11 @@ static void run_span(const plan *pl, size_t first, size_t n)
     char *out = pl->out + first * pl->out_item;
     const size_t tail = pl->is_padded ? 0 : n % pl->lanes;
     const size_t whole = n - tail;
-    const size_t block = pl->gathers || pl->streams ? TG_BLOCK : whole;
+    const size_t block = pl->streams ? STREAM_BLOCK : pl->gathers ? TG_BLOCK : whole;
     for (size_t i = 0, m; i < whole; i += m) {
         m = whole - i < block ? whole - i : block;
         if (pl->streams) {
-            _Alignas(TG_PAD) char result[TG_BLOCK * sizeof(double)];
+            _Alignas(TG_PAD) char result[STREAM_BLOCK * sizeof(double)];
             run_block(pl, first + i, m, result, false);
             copy_past_caches(out + i * pl->out_item, result, m * pl->out_item);
         } else
@@ -325,7 +327,7 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
         else if (pl.in[k].mode == GATHERED)
             cost += 0.5;
     }
-    pl.streams = bytes > STREAM_BYTES;
+    pl.streams = !pl.gathers && bytes > STREAM_BYTES && ns <= STREAM_NS;
     cost *= (double)n * (lanes == 8 ? 2 : 1);
     void *lock = tg_unlock(cost);
     tg_parallel((n + CHUNK - 1) / CHUNK, cost, run_chunk, &pl);
