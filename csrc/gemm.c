@@ -149,6 +149,10 @@ static bool pays_transposed(int dtype, const tg_gemm_args *g)
 {
     const tg_gemm_kernels *kernels = tg_isa->gemm[dtype];
     const size_t lanes = kernels->lanes, portion = kernels->portion; /* powers of two */
+    if (g->n <= kernels->narrow && g->a_col == 1 && g->m >= 4)
+        return false;
+    if (g->m <= kernels->narrow && g->b_row == 1 && g->b_col != 1 && g->n >= 4)
+        return true;
     size_t n_lanes = (g->n + portion - 1) & ~(portion - 1);
     if (n_lanes < 2 * lanes && n_lanes & (lanes - 1)) /* a portion is not cheap on its own */
         n_lanes = n_lanes < lanes ? lanes : n_lanes + lanes / 4;

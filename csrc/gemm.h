@@ -31,6 +31,7 @@ typedef struct tg_gemm_kernels {
     tg_gemm_finish *finish;
     size_t lanes;   /* elements in a vector */
     size_t portion; /* columns that a tile does no less than */
+    size_t narrow;  /* columns of the products that want A's rows contiguous; 0: no such kernel */
 } tg_gemm_kernels;
 
 #endif

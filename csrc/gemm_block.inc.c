@@ -27,6 +27,20 @@ static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s
                               size_t rows, size_t columns)
 {
     size_t i = 0;
+    if (columns == 1 && step == 1) { /* a vector: better one row than one column */
+        columns = rows;
+        rows = 1;
+        c_col = c_row;
+    }
+    if (c_col == 1) {
+        for (; i < rows; ++i, c += c_row, s += step) {
+            size_t j = 0;
+            for (; j + L < columns; j += L)
+                vstore(c + j, vload(s + j));
+            FN(vstore_part)(c + j, FN(vload_part)(s + j, columns - j), columns - j);
+        }
+        return;
+    }
     if (c_row == 1)
         for (; i + SIDE <= rows; i += SIDE) {
             const T *from = s + i * step;
@@ -84,6 +98,13 @@ static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
 {
     FN(finish_tile)(g, s, g->n, 0, g->m, 0, g->n, false, true);
 }
+
+#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2
+  #include "gemm_narrow.inc.c"
+  #define NARROW 4
+#else
+  #define NARROW 0
+#endif
 
 /* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
 static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) *job, FN(tile_fn) *tile,
@@ -176,6 +197,12 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                            void *scratch)
 {
     const size_t m = i1 - i0, n = j1 - j0, k = g->k;
+#if NARROW
+    if (g->n <= NARROW && g->a_col == 1 && m >= 4) {
+        FN(narrow_block)(g, i0, i1, scratch);
+        return;
+    }
+#endif
     const bool special = g->alpha != 1 || g->beta != 0 || g->act ||
                          (g->bias && (g->bias_row || g->bias_col != 1));
     const size_t depth = k < KC ? k : KC;

@@ -300,6 +300,7 @@ static const tg_gemm_kernels FN(gemm_kernels) = {
     .vector = FN(gemv_block),
     .finish = FN(gemm_finish),
     .lanes = L,
+    .narrow = NARROW,
 #ifdef TG_ISA_AVX512
     .portion = L / 2,
 #else

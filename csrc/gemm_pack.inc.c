@@ -19,24 +19,9 @@ VFN size_t FN(panel_vectors)(size_t left, size_t wide)
 typedef T FN(piece) __attribute__((vector_size(16), aligned(sizeof(T)), may_alias));
 typedef T FN(pair) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
 
-/* to[p * step + j] = from[j * col + p] for j < SIDE, p < DEPTH: transposes within 16-byte lanes,
- * after loading two columns a vector. There are n <= SIDE columns: the others repeat the last. */
-VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
+/* out[p] has element p of each 16 bytes of in[], those of the lower halves first. */
+VFN void FN(turn)(FN(pair) *out, const FN(pair) *in)
 {
-    const int last = n - 1;
-    FN(pair) in[DEPTH], out[DEPTH];
-    UNROLL
-    for (int j = 0; j < DEPTH; ++j) {
-        const FN(piece) *low = (const void *)(from + (j < last ? j : last) * col);
-        const FN(piece) *high = (const void *)(from + (j + DEPTH < last ? j + DEPTH : last) * col);
-#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2 /* an insertion from memory takes no shuffle */
-        in[j] = (FN(pair))_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)*low), (__m128)*high, 1);
-#elif TG_REAL == 32
-        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3, 4, 5, 6, 7);
-#else
-        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3);
-#endif
-    }
 #if TG_REAL == 32
     const FN(pair) a = __builtin_shufflevector(in[0], in[1], 0, 8, 1, 9, 4, 12, 5, 13);
     const FN(pair) b = __builtin_shufflevector(in[2], in[3], 0, 8, 1, 9, 4, 12, 5, 13);
@@ -50,6 +35,34 @@ VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
     out[0] = __builtin_shufflevector(in[0], in[1], 0, 4, 2, 6);
     out[1] = __builtin_shufflevector(in[0], in[1], 1, 5, 3, 7);
 #endif
+}
+
+/* out[p][j] = from[j * col + p] for j < SIDE, p < DEPTH. There are n <= SIDE columns: the others
+ * repeat the last. */
+VFN void FN(load_turned)(FN(pair) *out, const T *from, ptrdiff_t col, int n)
+{
+    const int last = n - 1;
+    FN(pair) in[DEPTH];
+    UNROLL
+    for (int j = 0; j < DEPTH; ++j) {
+        const FN(piece) *low = (const void *)(from + (j < last ? j : last) * col);
+        const FN(piece) *high = (const void *)(from + (j + DEPTH < last ? j + DEPTH : last) * col);
+#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2 /* an insertion from memory takes no shuffle */
+        in[j] = (FN(pair))_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)*low), (__m128)*high, 1);
+#elif TG_REAL == 32
+        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+        in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3);
+#endif
+    }
+    FN(turn)(out, in);
+}
+
+/* to[p * step + j] = from[j * col + p]: the same, to memory. */
+VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
+{
+    FN(pair) out[DEPTH];
+    FN(load_turned)(out, from, col, n);
     UNROLL
     for (int p = 0; p < DEPTH; ++p)
         *(FN(pair) *)(void *)(to + (size_t)p * step) = out[p];
