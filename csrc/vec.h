@@ -73,6 +73,8 @@ VFN V vfrombits(VI v) { return (V)v; }
  * vlt vle veq vne: false on nan, but vne: true    vselect(m, a, b): m ? a : b, bit for bit
  * vmin(a, b): a < b ? a : b                       vmax(a, b): a > b ? a : b  (b if either is nan)
  * vnot(m), vany(m)                                vround: half to even; vfloor, vceil, vtrunc
+ * vcanon(x): every nan becomes the same quiet positive nan: which operand's payload survives an
+ *   operation differs between ISAs and compilers
  * vscale(y, t): y 2^k rounded once, t = k + 1.5 * 2^mantissa bits (k an integer in its low bits),
  *   y 2^(k/2) not below the normal numbers
  * vlookup(table, i): table[i] of 32 entries; i's higher bits do not count
@@ -116,7 +118,3 @@ VFN V vcopysign(V magnitude, V sign)
     VI s = vbits(vset(K(-0.0)));
     return vfrombits((vbits(magnitude) & ~s) | (vbits(sign) & s));
 }
-
-/* Every nan becomes the same quiet positive nan: which operand's payload survives an operation
- * differs between ISAs and compilers. */
-VFN V vcanon(V x) { return vselect(veq(x, x), x, vset(K(__builtin_nan("")))); }

@@ -33,6 +33,17 @@ VFN V vfloor(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_NEG_INF); }
 VFN V vceil(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_POS_INF); }
 VFN V vtrunc(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_ZERO); }
 
+/* One instruction: the table says which classes of x stay; the first two, the nans, do not. */
+VFN V vcanon(V x)
+{
+#if TG_REAL == 32
+    const __m512i stay = _mm512_set1_epi32(0x11111100);
+#else
+    const __m512i stay = _mm512_set1_epi64(0x11111100);
+#endif
+    return (V)X(_mm512_fixupimm)(vset(K(__builtin_nan(""))), x, stay, 0);
+}
+
 VFN V vscale(V y, V t)
 {
     return (V)X(_mm512_scalef)(y, t - K(1.5) * (T)((IT)1 << MANTISSA_BITS));

@@ -80,6 +80,8 @@ VFN V vtrunc(V x)
 }
 #endif
 
+VFN V vcanon(V x) { return vselect(veq(x, x), x, vset(K(__builtin_nan("")))); }
+
 #if defined TG_ISA_AVX2 && TG_REAL == 32
 /* Four tables of eight; several times faster than a gather. */
 VFN V vlookup(const float *table, VI i)
