@@ -54,6 +54,10 @@ if sanitize:
         "-fno-omit-frame-pointer",
         f"-fsanitize={sanitize}",
         "-fno-sanitize-recover=all",
+        # AddressSanitizer finds what these three would, and the ISA files compile in a tenth of
+        # the time without them and with its checks as calls.
+        "-fno-sanitize=null,object-size,pointer-overflow",
+        "--param=asan-instrumentation-with-call-threshold=0",
     ]
     link_args = ["-pthread", f"-fsanitize={sanitize}"]
 else:
