@@ -6,6 +6,8 @@
 
 #include "move.h"
 
+#include <stdlib.h>
+
 #ifdef __x86_64__
   #include <emmintrin.h>
 #endif
@@ -28,6 +30,7 @@ typedef struct operand {
     int ndim; /* of a gathered one, adjacent axes merged */
     size_t item;
     const char *data;
+    tg_tensor *copy; /* what data is of, when made for the plan */
     int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM];
     _Alignas(TG_PAD) char value[TG_PAD]; /* of a repeated one */
 } operand;
@@ -42,6 +45,32 @@ typedef struct plan {
     bool is_padded, gathers, streams;
     operand in[TG_MAX_OPERANDS];
 } plan;
+
+/* dst[i] = src[i * step], in elements of item bytes; step in bytes. */
+static void copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t item)
+{
+    if (step == (ptrdiff_t)item)
+        memcpy(dst, src, n * item);
+    else if (item == 4 && step == 0) {
+        uint32_t value;
+        memcpy(&value, src, 4);
+        for (size_t i = 0; i < n; ++i)
+            memcpy(dst + 4 * i, &value, 4);
+    } else if (item == 8 && step == 0) {
+        uint64_t value;
+        memcpy(&value, src, 8);
+        for (size_t i = 0; i < n; ++i)
+            memcpy(dst + 8 * i, &value, 8);
+    } else if (item == 4)
+        for (size_t i = 0; i < n; ++i)
+            memcpy(dst + 4 * i, src + (ptrdiff_t)i * step, 4);
+    else if (item == 8)
+        for (size_t i = 0; i < n; ++i)
+            memcpy(dst + 8 * i, src + (ptrdiff_t)i * step, 8);
+    else
+        for (size_t i = 0; i < n; ++i)
+            dst[i] = src[(ptrdiff_t)i * step];
+}
 
 /* Elements [first, first + n), in C order, of a gathered operand, into dst. */
 static void gather(char *dst, const operand *o, size_t first, size_t n)
@@ -58,17 +87,7 @@ static void gather(char *dst, const operand *o, size_t first, size_t n)
     while (n) {
         const size_t rest = (size_t)(o->shape[inner] - index[inner]);
         const size_t run = rest < n ? rest : n;
-        if (step == item)
-            memcpy(dst, src, run * o->item);
-        else if (item == 4)
-            for (size_t i = 0; i < run; ++i)
-                memcpy(dst + 4 * i, src + (ptrdiff_t)i * step, 4);
-        else if (item == 8)
-            for (size_t i = 0; i < run; ++i)
-                memcpy(dst + 8 * i, src + (ptrdiff_t)i * step, 8);
-        else
-            for (size_t i = 0; i < run; ++i)
-                dst[i] = src[(ptrdiff_t)i * step];
+        copy_run(dst, src, step, run, o->item);
         n -= run;
         dst += run * o->item;
         src -= index[inner] * step;
@@ -183,14 +202,33 @@ static void repeat(operand *o)
         memcpy(o->value + i, o->data, o->item);
 }
 
-static void plan_operand(plan *pl, operand *o, const tg_tensor *t, const tg_tensor *out)
+/* Whether some axis steps less than the last: gathering block by block would touch a cache line
+ * per element, where a copy goes by tiles. */
+static bool is_turned(const tg_tensor *t)
 {
+    int64_t last = 0;
+    for (int d = t->ndim - 1; d >= 0; --d) {
+        const int64_t stride = tg_shape(t)[d] == 1 ? 0 : llabs(tg_strides(t)[d]);
+        if (!last)
+            last = stride;
+        else if (stride && stride < last)
+            return true;
+    }
+    return false;
+}
+
+/* TG_EMEMORY if a copy cannot be made. */
+static int plan_operand(plan *pl, operand *o, tg_tensor *t, const tg_tensor *out)
+{
+    o->copy = NULL;
     if (!t) {
         o->mode = ABSENT;
         o->data = nothing;
         o->item = 0;
-        return;
+        return TG_OK;
     }
+    if (is_turned(t) && !(t = o->copy = tg_contiguous(t)))
+        return TG_EMEMORY;
     o->data = t->data;
     o->item = tg_itemsize(t->dtype);
     if (t->size == 1 && pl->n > 1) {
@@ -209,6 +247,7 @@ static void plan_operand(plan *pl, operand *o, const tg_tensor *t, const tg_tens
             pl->gathers = true;
         }
     }
+    return TG_OK;
 }
 
 /* Broadcast shape of the operands that are there. */
@@ -251,14 +290,23 @@ static bool is_plain(tg_tensor *const *in, int n_in)
     return true;
 }
 
-/* memcpy of at most 64 bytes; the sizes of scalars without a call. */
-static void *copy_small(void *to, const void *from, size_t bytes)
+/* n elements, fewer than fill a vector, and the first of them again in the lanes left over: whatever
+ * lay there could be subnormal or special and send the whole vector the slow way. */
+static void *fill_vector(char *to, const char *from, size_t n, size_t item)
 {
-    if (bytes == 4)
-        return memcpy(to, from, 4);
-    if (bytes == 8)
-        return memcpy(to, from, 8);
-    return memcpy(to, from, bytes);
+    size_t at = n * item;
+    memcpy(to, from, item);
+    if (n > 1)
+        memcpy(to, from, at);
+    if (item == 4)
+        for (; at < TG_PAD; at += 4)
+            memcpy(to + at, to, 4);
+    else if (item == 8)
+        for (; at < TG_PAD; at += 8)
+            memcpy(to + at, to, 8);
+    else
+        memset(to + at, *to, TG_PAD - at);
+    return to;
 }
 
 int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtype, size_t lanes,
@@ -285,7 +333,7 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
     const bool is_padded = has_room(out, n, lanes, out_item);
     const void *data[TG_MAX_OPERANDS];
     size_t step[TG_MAX_OPERANDS];
-    if (plain && n <= TG_BLOCK && is_padded) {
+    if (plain && n >= lanes && n <= TG_BLOCK && is_padded) {
         bool all = true;
         for (int k = 0; k < n_in; ++k) {
             data[k] = in[k] ? in[k]->data : nothing;
@@ -301,11 +349,11 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
         _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
         for (int k = 0; k < n_in; ++k) {
             step[k] = in[k] != NULL;
-            data[k] = in[k] ? copy_small(copies[k], in[k]->data, n * tg_itemsize(in[k]->dtype))
+            data[k] = in[k] ? fill_vector(copies[k], in[k]->data, n, tg_itemsize(in[k]->dtype))
                             : nothing;
         }
         kernel(copies[TG_MAX_OPERANDS], data, step, p, n);
-        copy_small(out->data, copies[TG_MAX_OPERANDS], n * out_item);
+        memcpy(out->data, copies[TG_MAX_OPERANDS], n * out_item);
         return TG_OK;
     }
 
@@ -320,8 +368,9 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
     pl.is_padded = is_padded;
     pl.gathers = false;
     double bytes = (double)(n * out_item), cost = ns;
+    int status = TG_OK;
     for (int k = 0; k < n_in; ++k) {
-        plan_operand(&pl, &pl.in[k], in[k], out);
+        status |= plan_operand(&pl, &pl.in[k], in[k], out);
         if (pl.in[k].mode == WHOLE)
             bytes += (double)(n * pl.in[k].item);
         else if (pl.in[k].mode == GATHERED)
@@ -329,8 +378,16 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
     }
     pl.streams = !pl.gathers && bytes > STREAM_BYTES && ns <= STREAM_NS;
     cost *= (double)n * (lanes == 8 ? 2 : 1);
-    void *lock = tg_unlock(cost);
-    tg_parallel((n + CHUNK - 1) / CHUNK, cost, run_chunk, &pl);
-    tg_relock(lock);
-    return TG_OK;
+    if (status == TG_OK) {
+        void *lock = tg_unlock(cost);
+        tg_parallel((n + CHUNK - 1) / CHUNK, cost, run_chunk, &pl);
+        tg_relock(lock);
+    }
+    for (int k = 0; k < n_in; ++k)
+        tg_drop(pl.in[k].copy);
+    if (status != TG_OK) {
+        tg_drop(out);
+        *result = NULL;
+    }
+    return status;
 }

@@ -213,7 +213,7 @@ static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
     }
     if (bytes > TG_PAD)
         return false;
-    _Alignas(TG_PAD) char a[TG_PAD], b[TG_PAD];
+    _Alignas(TG_PAD) char a[TG_PAD] = {0}, b[TG_PAD] = {0};
     memcpy(a, sum->data, bytes);
     memcpy(b, term->data, bytes);
     add(a, (const void *[]){a, b}, steps, NULL, (size_t)sum->size);
