@@ -290,14 +290,23 @@ static bool is_plain(tg_tensor *const *in, int n_in)
     return true;
 }
 
-/* memcpy of at most 64 bytes; the sizes of scalars without a call. */
-static void *copy_small(void *to, const void *from, size_t bytes)
+/* n elements, fewer than fill a vector, and the first of them again in the lanes left over: whatever
+ * lay there could be subnormal or special and send the whole vector the slow way. */
+static void *fill_vector(char *to, const char *from, size_t n, size_t item)
 {
-    if (bytes == 4)
-        return memcpy(to, from, 4);
-    if (bytes == 8)
-        return memcpy(to, from, 8);
-    return memcpy(to, from, bytes);
+    size_t at = n * item;
+    memcpy(to, from, item);
+    if (n > 1)
+        memcpy(to, from, at);
+    if (item == 4)
+        for (; at < TG_PAD; at += 4)
+            memcpy(to + at, to, 4);
+    else if (item == 8)
+        for (; at < TG_PAD; at += 8)
+            memcpy(to + at, to, 8);
+    else
+        memset(to + at, *to, TG_PAD - at);
+    return to;
 }
 
 int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtype, size_t lanes,
@@ -324,7 +333,7 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
     const bool is_padded = has_room(out, n, lanes, out_item);
     const void *data[TG_MAX_OPERANDS];
     size_t step[TG_MAX_OPERANDS];
-    if (plain && n <= TG_BLOCK && is_padded) {
+    if (plain && n >= lanes && n <= TG_BLOCK && is_padded) {
         bool all = true;
         for (int k = 0; k < n_in; ++k) {
             data[k] = in[k] ? in[k]->data : nothing;
@@ -340,11 +349,11 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtyp
         _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
         for (int k = 0; k < n_in; ++k) {
             step[k] = in[k] != NULL;
-            data[k] = in[k] ? copy_small(copies[k], in[k]->data, n * tg_itemsize(in[k]->dtype))
+            data[k] = in[k] ? fill_vector(copies[k], in[k]->data, n, tg_itemsize(in[k]->dtype))
                             : nothing;
         }
         kernel(copies[TG_MAX_OPERANDS], data, step, p, n);
-        copy_small(out->data, copies[TG_MAX_OPERANDS], n * out_item);
+        memcpy(out->data, copies[TG_MAX_OPERANDS], n * out_item);
         return TG_OK;
     }
 
