@@ -29,9 +29,10 @@ typedef struct tg_gemm_kernels {
     tg_gemm_block *block;
     tg_gemv_block *vector;
     tg_gemm_finish *finish;
-    size_t lanes;   /* elements in a vector */
+    size_t lanes; /* elements in a vector */
     size_t portion; /* columns that a tile does no less than */
-    size_t narrow;  /* columns of the products that want A's rows contiguous; 0: no such kernel */
+    size_t
+        narrow; /* columns of the products that want A's rows contiguous; 0: no such kernel */
 } tg_gemm_kernels;
 
 #endif

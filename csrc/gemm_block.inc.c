@@ -8,7 +8,7 @@
 #endif
 enum {
     FN(columns) = 384, /* of B copied at a time: with KC rows half of a 1 MB L2 */
-    FN(slice) = 24,    /* rows of A that go through all of them before the next */
+    FN(slice) = 24, /* rows of A that go through all of them before the next */
     FN(copied) = 64 / sizeof(T), /* the same when A is copied: a line of contiguous columns */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
 };
@@ -107,7 +107,7 @@ static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
 #endif
 
 /* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
-static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) *job, FN(tile_fn) *tile,
+static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) * job, FN(tile_fn) * tile,
                              size_t i, size_t rows, size_t j, size_t wide, bool at_end)
 {
     T s[2 * TG_TILE_ROWS * L] __attribute__((aligned(64)));
@@ -130,7 +130,7 @@ static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) *job, FN(tile_f
 typedef struct FN(next_slice) {
     const char *at;
     ptrdiff_t across, along; /* bytes from run to run, from line to line */
-    size_t left, a_panel;    /* runs */
+    size_t left, a_panel; /* runs */
 } FN(next_slice);
 
 static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, size_t rows,
@@ -152,8 +152,9 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
 }
 
 /* Rows [i, i + m) of one panel of columns, from job->a and job->b. */
-static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) *job, size_t i, size_t m, size_t j,
-                          size_t wide, bool special, bool at_end, FN(next_slice) *next)
+static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, size_t m,
+                          size_t j, size_t wide, bool special, bool at_end,
+                          FN(next_slice) * next)
 {
     const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
     const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
@@ -209,10 +210,10 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const bool far = n >= 128 && depth * m > FN(near);
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
      * eight rows fit a set of the cache however far apart they are. */
-    const size_t wide = n <= L                                                       ? 1
-                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)     ? 4
+    const size_t wide = n <= L                                                    ? 1
+                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)  ? 4
                         : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
-                                                                                     : 2;
+                                                                                  : 2;
     const bool copy_b = g->b_col != 1 || (m > 48 && depth * n * sizeof(T) > NEAR_B);
     const bool copy_a = far && g->a_col != 1;
     const size_t nc = copy_b && far ? FN(columns) : n;
@@ -227,9 +228,10 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
         do {
             const size_t kc = k - pc < KC ? k - pc : KC;
             const bool at_end = pc + kc == k;
-            const T *a_block = (const T *)g->a + (ptrdiff_t)i0 * g->a_row + (ptrdiff_t)pc * g->a_col;
-            const T *b_block = (const T *)g->b + (ptrdiff_t)pc * g->b_row +
-                               (ptrdiff_t)(j0 + jc) * g->b_col;
+            const T *a_block =
+                (const T *)g->a + (ptrdiff_t)i0 * g->a_row + (ptrdiff_t)pc * g->a_col;
+            const T *b_block =
+                (const T *)g->b + (ptrdiff_t)pc * g->b_row + (ptrdiff_t)(j0 + jc) * g->b_col;
             job.k = kc;
             job.add = pc > 0;
             if (copy_b && far)
@@ -260,8 +262,8 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     if (copy_b && far) {
                         b = b_copy + j * kc;
                     } else if (copied) { /* one panel's place, that stays in L1 */
-                        FN(pack_b)(b_copy, b, g->b_row, g->b_col, kc,
-                                   (v - 1) * L + job.last, wide);
+                        FN(pack_b)(b_copy, b, g->b_row, g->b_col, kc, (v - 1) * L + job.last,
+                                   wide);
                         b = b_copy;
                     }
                     job.a = (const char *)a;

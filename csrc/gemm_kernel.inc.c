@@ -16,18 +16,20 @@
 #undef TILES
 #if defined TG_ISA_AVX512 || defined __aarch64__
 static const uint8_t FN(tile_rows)[] = {0, 12, 12, 8, 6};
-  #define TILES(DO)                                                                         \
-    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1)        \
-    DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)     \
-    DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(1, 3) DO(2, 3) DO(3, 3)     \
-    DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4)        \
-    DO(5, 4) DO(6, 4)
+  #define TILES(DO)                                                                          \
+      DO(1, 1)                                                                               \
+      DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1)      \
+          DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2) \
+              DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) DO(1, 3) DO(2, 3) DO(3, 3)     \
+                  DO(4, 3) DO(5, 3) DO(6, 3) DO(7, 3) DO(8, 3) DO(1, 4) DO(2, 4) DO(3, 4)    \
+                      DO(4, 4) DO(5, 4) DO(6, 4)
 #elif defined TG_ISA_AVX2
 static const uint8_t FN(tile_rows)[] = {0, 12, 6, 4, 3};
-  #define TILES(DO)                                                                         \
-    DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1)        \
-    DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)     \
-    DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(1, 4) DO(2, 4) DO(3, 4)
+  #define TILES(DO)                                                                          \
+      DO(1, 1)                                                                               \
+      DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1)      \
+          DO(11, 1) DO(12, 1) DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(1, 3) \
+              DO(2, 3) DO(3, 3) DO(4, 3) DO(1, 4) DO(2, 4) DO(3, 4)
 #else
 static const uint8_t FN(tile_rows)[] = {0, 4, 2, 1, 1};
   #define TILES(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(1, 2) DO(2, 2) DO(1, 3) DO(1, 4)
@@ -60,7 +62,7 @@ VFN V vfma_low(V a, V b, V c)
   #undef vfma_low
   #define vfma_low vfma
   #ifdef TG_ISA_AVX2
-  static const IT FN(lanes)[2 * L] = {
+static const IT FN(lanes)[2 * L] = {
     #if TG_REAL == 32
     -1, -1, -1, -1,
     #endif
@@ -115,20 +117,21 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 
 #undef FETCH_EVERY
 #undef FETCH_LINES
-#define FETCH_EVERY (256 / sizeof(T)) /* 4 lines of a row of A go by; one more makes up for the */
-#define FETCH_LINES 5                 /* last time, when the tile ends */
+#define FETCH_EVERY                                                                \
+    (256 / sizeof(T)) /* 4 lines of a row of A go by; one more makes up for the */
+#define FETCH_LINES 5 /* last time, when the tile ends */
 
 /* Tiles below each other. Strides of A and B in bytes. A is read one element at a time: any strides;
  * the columns of B and C are contiguous. */
 typedef struct FN(tile_job) {
-    size_t k, count;        /* count: tiles, at least one */
+    size_t k, count; /* count: tiles, at least one */
     const char *a, *b;
-    T *c;                   /* a, c and count move on with the tiles */
+    T *c; /* a, c and count move on with the tiles */
     ptrdiff_t a_row, a_col, b_row;
-    ptrdiff_t c_row;        /* in elements */
-    size_t last;            /* columns of C in the last vector, 1..L; B has L to read */
-    const T *bias;          /* one per column of the tile, added last; or NULL */
-    bool add;               /* C holds the sum of the earlier blocks of k */
+    ptrdiff_t c_row; /* in elements */
+    size_t last; /* columns of C in the last vector, 1..L; B has L to read */
+    const T *bias; /* one per column of the tile, added last; or NULL */
+    bool add; /* C holds the sum of the earlier blocks of k */
     /* Memory to fetch meanwhile: after each stretch of k two rows of C and FETCH_LINES of a run of
      * lines; a run for each tile. */
     size_t stretch;
@@ -165,20 +168,21 @@ VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptr
 
 /* job->count tiles below each other. rows and wide are compile-time constants: every loop over them
  * unrolls, so that sum is registers. */
-VFN void FN(tile)(FN(tile_job) *job, const int rows, const int wide, const int partial)
+VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int partial)
 {
     do {
         REREAD;
         V sum[TG_TILE_ROWS][TG_TILE_WIDE];
         const ptrdiff_t a_row = job->a_row, a_col = job->a_col, b_row = job->b_row;
-        const char *at[4] = {job->a, job->a + 3 * a_row, job->a + 6 * a_row, job->a + 9 * a_row};
+        const char *at[4] = {job->a, job->a + 3 * a_row, job->a + 6 * a_row,
+                             job->a + 9 * a_row};
         const char *at_b = job->b;
         job->a += rows * a_row;
         UNROLL
         for (int i = 0; i < rows; ++i)
             UNROLL
-            for (int j = 0; j < wide; ++j)
-                sum[i][j] = (V){0};
+        for (int j = 0; j < wide; ++j)
+            sum[i][j] = (V){0};
         for (size_t left = job->k;;) {
             size_t p = left < job->stretch ? left : job->stretch;
             left -= p;
@@ -200,8 +204,8 @@ VFN void FN(tile)(FN(tile_job) *job, const int rows, const int wide, const int p
             UNROLL
             for (int i = 0; i < 2; ++i, c_ahead += job->c_row)
                 UNROLL
-                for (int j = 0; j < wide; j += 64 / (int)sizeof(V))
-                    __builtin_prefetch(c_ahead + j * L, 1);
+            for (int j = 0; j < wide; j += 64 / (int)sizeof(V))
+                __builtin_prefetch(c_ahead + j * L, 1);
             job->ahead = ahead;
             job->c_ahead = c_ahead;
             REREAD;
@@ -217,50 +221,49 @@ VFN void FN(tile)(FN(tile_job) *job, const int rows, const int wide, const int p
             UNROLL
             for (int i = 0; i < rows; ++i, from += c_row)
                 UNROLL
-                for (int j = 0; j < wide; ++j)
-                    sum[i][j] += partial && j == wide - 1 ? FN(vload_part)(from + j * L, last)
-                                                          : vload(from + j * L);
+            for (int j = 0; j < wide; ++j)
+                sum[i][j] += partial && j == wide - 1 ? FN(vload_part)(from + j * L, last)
+                                                      : vload(from + j * L);
         }
         if (job->bias)
             UNROLL
-            for (int j = 0; j < wide; ++j) {
-                const T *from = job->bias + j * L;
-                const V bias =
-                    partial && j == wide - 1 ? FN(vload_part)(from, last) : vload(from);
-                UNROLL
-                for (int i = 0; i < rows; ++i)
-                    sum[i][j] += bias;
-            }
+        for (int j = 0; j < wide; ++j) {
+            const T *from = job->bias + j * L;
+            const V bias = partial && j == wide - 1 ? FN(vload_part)(from, last) : vload(from);
+            UNROLL
+            for (int i = 0; i < rows; ++i)
+                sum[i][j] += bias;
+        }
         /* The total is nan if any element is: one test a tile. */
         V total[2] = {sum[0][0], {0}};
         UNROLL
         for (int i = 0; i < rows; ++i)
             UNROLL
-            for (int j = i == 0; j < wide; ++j)
-                total[(i + j) & 1] += sum[i][j];
+        for (int j = i == 0; j < wide; ++j)
+            total[(i + j) & 1] += sum[i][j];
         total[0] += total[1];
         if (__builtin_expect(vany(vne(total[0], total[0])), 0))
             UNROLL
-            for (int i = 0; i < rows; ++i)
-                UNROLL
-                for (int j = 0; j < wide; ++j)
-                    sum[i][j] = vcanon(sum[i][j]);
+        for (int i = 0; i < rows; ++i)
+            UNROLL
+        for (int j = 0; j < wide; ++j)
+            sum[i][j] = vcanon(sum[i][j]);
         UNROLL
         for (int i = 0; i < rows; ++i, c += c_row)
             UNROLL
-            for (int j = 0; j < wide; ++j) {
-                if (partial && j == wide - 1)
-                    FN(vstore_part)(c + j * L, sum[i][j], last);
-                else
-                    vstore(c + j * L, sum[i][j]);
-            }
+        for (int j = 0; j < wide; ++j) {
+            if (partial && j == wide - 1)
+                FN(vstore_part)(c + j * L, sum[i][j], last);
+            else
+                vstore(c + j * L, sum[i][j]);
+        }
     } while (--job->count > 0);
 }
 
-#define TILE_FN(name, rows, wide, partial)                                                  \
-    static void name(FN(tile_job) *job) { FN(tile)(job, rows, wide, partial); }
-#define TILE(rows, wide)                                                                    \
-    TILE_FN(FN(tile_##rows##x##wide), rows, wide, FULL)                                     \
+#define TILE_FN(name, rows, wide, partial)                                       \
+    static void name(FN(tile_job) * job) { FN(tile)(job, rows, wide, partial); }
+#define TILE(rows, wide)                                             \
+    TILE_FN(FN(tile_##rows##x##wide), rows, wide, FULL)              \
     TILE_FN(FN(tile_##rows##x##wide##_partial), rows, wide, PARTIAL)
 TILES(TILE)
 #undef TILE
@@ -271,7 +274,7 @@ TILES(TILE)
 #endif
 #undef TILE_FN
 
-typedef void FN(tile_fn)(FN(tile_job) *job);
+typedef void FN(tile_fn)(FN(tile_job) * job);
 /* By how full the last vector is, width, rows. */
 static FN(tile_fn) *const FN(tiles)[3][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 #define TILE(rows, wide) [FULL][wide][rows] = FN(tile_##rows##x##wide),

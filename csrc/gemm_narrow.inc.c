@@ -21,47 +21,50 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
     UNROLL
     for (int g = 0; g < PAIRS; ++g)
         UNROLL
-        for (int j = 0; j < 4; ++j)
-            sum[g][j] = (FN(pair)){0};
+    for (int j = 0; j < 4; ++j)
+        sum[g][j] = (FN(pair)){0};
     size_t p = 0;
     for (; p + DEPTH <= k; p += DEPTH, a += DEPTH, b4 += 4 * DEPTH)
         UNROLL
-        for (int g = 0; g < PAIRS; ++g) {
-            const int here = n - g * SIDE;
-            FN(load_turned)(in, a + (here > 0 ? g * SIDE : n - 1) * row, row,
-                            here > SIDE ? SIDE : here > 0 ? here : 1);
+    for (int g = 0; g < PAIRS; ++g) {
+        const int here = n - g * SIDE;
+        FN(load_turned)(in, a + (here > 0 ? g * SIDE : n - 1) * row, row,
+                        here > SIDE ? SIDE
+                        : here > 0  ? here
+                                    : 1);
+        UNROLL
+        for (int q = 0; q < DEPTH; ++q)
             UNROLL
-            for (int q = 0; q < DEPTH; ++q)
-                UNROLL
-                for (int j = 0; j < 4; ++j)
-                    sum[g][j] = FN(pair_fma)(in[q], b4[4 * q + j] - (FN(pair)){0}, sum[g][j]);
-        }
+        for (int j = 0; j < 4; ++j)
+            sum[g][j] = FN(pair_fma)(in[q], b4[4 * q + j] - (FN(pair)){0}, sum[g][j]);
+    }
     for (; p < k; ++p, ++a, b4 += 4)
         UNROLL
-        for (int g = 0; g < PAIRS; ++g) {
-            FN(pair) x;
-            for (int i = 0; i < SIDE; ++i)
-                x[i] = a[(g * SIDE + i < n ? g * SIDE + i : n - 1) * row];
-            UNROLL
-            for (int j = 0; j < 4; ++j)
-                sum[g][j] = FN(pair_fma)(x, b4[j] - (FN(pair)){0}, sum[g][j]);
-        }
+    for (int g = 0; g < PAIRS; ++g) {
+        FN(pair) x;
+        for (int i = 0; i < SIDE; ++i)
+            x[i] = a[(g * SIDE + i < n ? g * SIDE + i : n - 1) * row];
+        UNROLL
+        for (int j = 0; j < 4; ++j)
+            sum[g][j] = FN(pair_fma)(x, b4[j] - (FN(pair)){0}, sum[g][j]);
+    }
     UNROLL
     for (int g = 0; g < PAIRS; ++g)
         UNROLL
-        for (int j = 0; j < 4; j += DEPTH) {
-            FN(turn)(in, sum[g] + j);
-            UNROLL
-            for (int q = 0; q < DEPTH; ++q) {
-                T *to = s + (g * SIDE + q) * 4 + j;
-                memcpy(to, &in[q], 16);
-                memcpy(to + DEPTH * 4, (const char *)&in[q] + 16, 16);
-            }
+    for (int j = 0; j < 4; j += DEPTH) {
+        FN(turn)(in, sum[g] + j);
+        UNROLL
+        for (int q = 0; q < DEPTH; ++q) {
+            T *to = s + (g * SIDE + q) * 4 + j;
+            memcpy(to, &in[q], 16);
+            memcpy(to + DEPTH * 4, (const char *)&in[q] + 16, 16);
         }
+    }
 }
 
 /* k rows of B, n <= 4 elements each, as rows of 4. */
-static const T *FN(rows_of_four)(T *copy, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k, size_t n)
+static const T *FN(rows_of_four)(T *copy, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k,
+                                 size_t n)
 {
     if (n == 4 && row == 4 && col == 1)
         return b;
@@ -78,8 +81,8 @@ static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *cop
     T s[ROWS * 4] __attribute__((aligned(64)));
     for (size_t pc = 0; pc == 0 || pc < g->k; pc += KC) {
         const size_t k = g->k - pc < KC ? g->k - pc : KC;
-        const T *b4 = FN(rows_of_four)(copy, (const T *)g->b + (ptrdiff_t)pc * g->b_row, g->b_row,
-                                       g->b_col, k, g->n);
+        const T *b4 = FN(rows_of_four)(copy, (const T *)g->b + (ptrdiff_t)pc * g->b_row,
+                                       g->b_row, g->b_col, k, g->n);
         for (size_t i = i0; i < i1; i += ROWS) {
             const size_t rows = i1 - i < ROWS ? i1 - i : ROWS;
             const T *a = (const T *)g->a + (ptrdiff_t)i * g->a_row + (ptrdiff_t)pc;

@@ -10,7 +10,7 @@ VFN size_t FN(panel_vectors)(size_t left, size_t wide)
 }
 
 #if TG_REAL == 32
-  #define SIDE 8  /* columns transposed together: 32 bytes of a row of the panel */
+  #define SIDE 8 /* columns transposed together: 32 bytes of a row of the panel */
   #define DEPTH 4 /* rows at a time: 16 bytes of a column */
 #else
   #define SIDE 4
@@ -20,7 +20,7 @@ typedef T FN(piece) __attribute__((vector_size(16), aligned(sizeof(T)), may_alia
 typedef T FN(pair) __attribute__((vector_size(32), aligned(sizeof(T)), may_alias));
 
 /* out[p] has element p of each 16 bytes of in[], those of the lower halves first. */
-VFN void FN(turn)(FN(pair) *out, const FN(pair) *in)
+VFN void FN(turn)(FN(pair) * out, const FN(pair) * in)
 {
 #if TG_REAL == 32
     const FN(pair) a = __builtin_shufflevector(in[0], in[1], 0, 8, 1, 9, 4, 12, 5, 13);
@@ -39,16 +39,18 @@ VFN void FN(turn)(FN(pair) *out, const FN(pair) *in)
 
 /* out[p][j] = from[j * col + p] for j < SIDE, p < DEPTH. There are n <= SIDE columns: the others
  * repeat the last. */
-VFN void FN(load_turned)(FN(pair) *out, const T *from, ptrdiff_t col, int n)
+VFN void FN(load_turned)(FN(pair) * out, const T *from, ptrdiff_t col, int n)
 {
     const int last = n - 1;
     FN(pair) in[DEPTH];
     UNROLL
     for (int j = 0; j < DEPTH; ++j) {
         const FN(piece) *low = (const void *)(from + (j < last ? j : last) * col);
-        const FN(piece) *high = (const void *)(from + (j + DEPTH < last ? j + DEPTH : last) * col);
+        const FN(piece) *high =
+            (const void *)(from + (j + DEPTH < last ? j + DEPTH : last) * col);
 #if defined TG_ISA_AVX512 || defined TG_ISA_AVX2 /* an insertion from memory takes no shuffle */
-        in[j] = (FN(pair))_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)*low), (__m128)*high, 1);
+        in[j] = (FN(pair))_mm256_insertf128_ps(_mm256_castps128_ps256((__m128)*low),
+                                               (__m128)*high, 1);
 #elif TG_REAL == 32
         in[j] = __builtin_shufflevector(*low, *high, 0, 1, 2, 3, 4, 5, 6, 7);
 #else
@@ -136,7 +138,8 @@ static void FN(pack_b)(T *to, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k
     }
     for (size_t j = 0; j < n;) {
         const size_t step = FN(panel_vectors)(n - j, wide) * L;
-        FN(pack_panel)(to, step, b + (ptrdiff_t)j * col, row, col, k, n - j < step ? n - j : step);
+        FN(pack_panel)(to, step, b + (ptrdiff_t)j * col, row, col, k,
+                       n - j < step ? n - j : step);
         to += k * step;
         j += step;
     }

@@ -26,9 +26,9 @@ static void FN(element)(const tg_gemm_args *g, size_t i, size_t j)
     T x = 0;
     for (size_t p = 0; p < g->k; p += block) {
         const size_t k = g->k - p < block ? g->k - p : block;
-        const T sum = FN(block_sum)(k, a + (ptrdiff_t)p * g->a_col, g->a_col,
-                                    b + (ptrdiff_t)p * g->b_row, g->b_row,
-                                    g->m == 1 || g->n == 1);
+        const T sum =
+            FN(block_sum)(k, a + (ptrdiff_t)p * g->a_col, g->a_col, b + (ptrdiff_t)p * g->b_row,
+                          g->b_row, g->m == 1 || g->n == 1);
         x = p == 0 ? sum : x + sum;
     }
     if (g->alpha != 1)

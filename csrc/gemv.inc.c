@@ -19,14 +19,14 @@
 /* The i-th 16 bytes of the lanes. */
 #define QUARTER_AT(i, at) ((i) % (L / QUAD) * QUAD + (at))
 #if TG_REAL == 32
-  #define QUARTER(sum, i)                                                                     \
-    __builtin_shufflevector((sum)[(i) / (L / QUAD)], (sum)[(i) / (L / QUAD)],                 \
-                            QUARTER_AT(i, 0), QUARTER_AT(i, 1), QUARTER_AT(i, 2),             \
-                            QUARTER_AT(i, 3))
+  #define QUARTER(sum, i)                                                           \
+      __builtin_shufflevector((sum)[(i) / (L / QUAD)], (sum)[(i) / (L / QUAD)],     \
+                              QUARTER_AT(i, 0), QUARTER_AT(i, 1), QUARTER_AT(i, 2), \
+                              QUARTER_AT(i, 3))
 #else
-  #define QUARTER(sum, i)                                                                     \
-    __builtin_shufflevector((sum)[(i) / (L / QUAD)], (sum)[(i) / (L / QUAD)],                 \
-                            QUARTER_AT(i, 0), QUARTER_AT(i, 1))
+  #define QUARTER(sum, i)                                                       \
+      __builtin_shufflevector((sum)[(i) / (L / QUAD)], (sum)[(i) / (L / QUAD)], \
+                              QUARTER_AT(i, 0), QUARTER_AT(i, 1))
 #endif
 
 /* sum[r] = a[r] . x[r] over k <= KC elements, for `rows` rows (compile-time) a_row and x_row apart. */
@@ -37,29 +37,29 @@ VFN void FN(dots)(T *total, const T *a, ptrdiff_t a_row, const T *x, ptrdiff_t x
     UNROLL
     for (int r = 0; r < rows; ++r)
         UNROLL
-        for (int v = 0; v < DOT_VECTORS; ++v)
-            sum[r][v] = (V){0};
+    for (int v = 0; v < DOT_VECTORS; ++v)
+        sum[r][v] = (V){0};
     size_t p = 0;
     for (; p + DOT_LANES <= k; p += DOT_LANES)
         UNROLL
-        for (int r = 0; r < rows; ++r)
-            UNROLL
-            for (int v = 0; v < DOT_VECTORS; ++v)
-                sum[r][v] = vfma(vload(a + r * a_row + (ptrdiff_t)p + v * L),
-                                 vload(x + r * x_row + (ptrdiff_t)p + v * L), sum[r][v]);
+    for (int r = 0; r < rows; ++r)
+        UNROLL
+    for (int v = 0; v < DOT_VECTORS; ++v)
+        sum[r][v] = vfma(vload(a + r * a_row + (ptrdiff_t)p + v * L),
+                         vload(x + r * x_row + (ptrdiff_t)p + v * L), sum[r][v]);
     if (p < k)
         UNROLL
-        for (int v = 0; v < DOT_VECTORS; ++v) {
-            const size_t left = k - p - (size_t)(v * L);
-            if (p + (size_t)(v * L) >= k)
-                break;
-            UNROLL
-            for (int r = 0; r < rows; ++r)
-                sum[r][v] = vfma(
-                    FN(vload_part)(a + r * a_row + (ptrdiff_t)p + v * L, left < L ? left : L),
-                    FN(vload_part)(x + r * x_row + (ptrdiff_t)p + v * L, left < L ? left : L),
-                    sum[r][v]);
-        }
+    for (int v = 0; v < DOT_VECTORS; ++v) {
+        const size_t left = k - p - (size_t)(v * L);
+        if (p + (size_t)(v * L) >= k)
+            break;
+        UNROLL
+        for (int r = 0; r < rows; ++r)
+            sum[r][v] =
+                vfma(FN(vload_part)(a + r * a_row + (ptrdiff_t)p + v * L, left < L ? left : L),
+                     FN(vload_part)(x + r * x_row + (ptrdiff_t)p + v * L, left < L ? left : L),
+                     sum[r][v]);
+    }
     UNROLL
     for (int r = 0; r < rows; ++r) {
         const FN(piece) q = (QUARTER(sum[r], 0) + QUARTER(sum[r], 2)) +
@@ -85,22 +85,22 @@ VFN void FN(columns_by_vector)(T *total, const T *a, ptrdiff_t col, const T *x, 
         UNROLL
         for (int s = 0; s < 4; ++s)
             UNROLL
-            for (int v = 0; v < wide; ++v)
-                sum[s][v] = (V){0};
+        for (int v = 0; v < wide; ++v)
+            sum[s][v] = (V){0};
         const T *from = a + (ptrdiff_t)l * col;
         for (size_t p = l; p < k; p += DOT_LANES, from += DOT_LANES * col)
             UNROLL
-            for (int s = 0; s < 4; ++s) {
-                if (p + (size_t)s * far >= k)
-                    break;
-                const V factor = vset(x[p + (size_t)s * far]);
-                const T *at = from + s * (ptrdiff_t)far * col;
-                UNROLL
-                for (int v = 0; v < wide; ++v)
-                    sum[s][v] = vfma(v == wide - 1 ? FN(vload_part)(at + v * L, last)
-                                                   : vload(at + v * L),
-                                     factor, sum[s][v]);
-            }
+        for (int s = 0; s < 4; ++s) {
+            if (p + (size_t)s * far >= k)
+                break;
+            const V factor = vset(x[p + (size_t)s * far]);
+            const T *at = from + s * (ptrdiff_t)far * col;
+            UNROLL
+            for (int v = 0; v < wide; ++v)
+                sum[s][v] =
+                    vfma(v == wide - 1 ? FN(vload_part)(at + v * L, last) : vload(at + v * L),
+                         factor, sum[s][v]);
+        }
         UNROLL
         for (int v = 0; v < wide; ++v)
             quarter[l][v] = (sum[0][v] + sum[2][v]) + (sum[1][v] + sum[3][v]);
@@ -108,7 +108,8 @@ VFN void FN(columns_by_vector)(T *total, const T *a, ptrdiff_t col, const T *x, 
     UNROLL
     for (int v = 0; v < wide; ++v)
 #if TG_REAL == 32
-        vstore(total + v * L, (quarter[0][v] + quarter[2][v]) + (quarter[1][v] + quarter[3][v]));
+        vstore(total + v * L,
+               (quarter[0][v] + quarter[2][v]) + (quarter[1][v] + quarter[3][v]));
 #else
         vstore(total + v * L, quarter[0][v] + quarter[1][v]);
 #endif
