@@ -235,3 +235,18 @@ def test_nothing_flows_through_integers():
         t.watch(x)
         y = (x.astype("i8") * 2.0 + x).sum()
     close(t.gradient(y, x), [1.0, 1.0])
+
+
+def test_powers_have_all_their_derivatives_at_zero():
+    x = tg.tensor([0.0, 2.0])
+    found = []
+    tapes = [tape() for _ in range(5)]
+    for t in tapes:
+        t.__enter__()
+        t.watch(x)
+    y = x**3
+    for t in reversed(tapes):
+        t.__exit__(None, None, None)
+        y = t.gradient(y, x, unconnected_gradients="zero")
+        found.append(y.tolist())
+    assert found == [[0, 12], [0, 12], [6, 6], [0, 0], [0, 0]]
