@@ -16,28 +16,35 @@
 #undef TILES
 #if defined TG_ISA_AVX512 || defined __aarch64__
 static const uint8_t FN(tile_rows)[] = {0, 12, 12, 8, 6};
-  #define TILES(DO)                                                                         \
-      DO(1, 1)                                                                              \
-      DO(2, 1)                                                                              \
-      DO(3, 1)                                                                              \
-      DO(4, 1)                                                                              \
-      DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2)   \
-          DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) \
-              DO(11, 2) DO(12, 2) DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(5, 3) DO(6, 3)     \
-                  DO(7, 3) DO(8, 3) DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4)
+// clang-format off: a table
+  #define TILES(DO)                                            \
+      DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)    \
+      DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1) \
+      DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)    \
+      DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2) \
+      DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) DO(5, 3) DO(6, 3)    \
+      DO(7, 3) DO(8, 3)                                        \
+      DO(1, 4) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4)
+// clang-format on
 #elif defined TG_ISA_AVX2
 static const uint8_t FN(tile_rows)[] = {0, 12, 6, 4, 3};
-  #define TILES(DO)                                                                        \
-      DO(1, 1)                                                                             \
-      DO(2, 1)                                                                             \
-      DO(3, 1)                                                                             \
-      DO(4, 1)                                                                             \
-      DO(5, 1) DO(6, 1) DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1) DO(1, 2)  \
-          DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2) DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3) \
-              DO(1, 4) DO(2, 4) DO(3, 4)
+// clang-format off: a table
+  #define TILES(DO)                                            \
+      DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)    \
+      DO(7, 1) DO(8, 1) DO(9, 1) DO(10, 1) DO(11, 1) DO(12, 1) \
+      DO(1, 2) DO(2, 2) DO(3, 2) DO(4, 2) DO(5, 2) DO(6, 2)    \
+      DO(1, 3) DO(2, 3) DO(3, 3) DO(4, 3)                      \
+      DO(1, 4) DO(2, 4) DO(3, 4)
+// clang-format on
 #else
 static const uint8_t FN(tile_rows)[] = {0, 4, 2, 1, 1};
-  #define TILES(DO) DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) DO(1, 2) DO(2, 2) DO(1, 3) DO(1, 4)
+// clang-format off: a table
+  #define TILES(DO)                       \
+      DO(1, 1) DO(2, 1) DO(3, 1) DO(4, 1) \
+      DO(1, 2) DO(2, 2)                   \
+      DO(1, 3)                            \
+      DO(1, 4)
+// clang-format on
 #endif
 
 /* The first n of a vector's lanes, 1 <= n <= L. Lanes not loaded are 0. */
