@@ -25,9 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(f"tapegrad {facts['version']}")
     show("engine", facts["engine"])
-    if not facts["native"]:
+    if facts["native"]:
+        show("ISA", f"{facts['isa']} (this machine runs {', '.join(facts['isas'])})")
+    else:
         show("native", f"not available: {facts['reason']}")
-    show("ISA", f"{facts['isa']} (this machine runs {', '.join(facts['isas'])})")
     show("threads", facts["threads"])
     show(
         "versions",
