@@ -75,6 +75,7 @@ VFN V vfrombits(VI v) { return (V)v; }
  * vnot(m), vany(m)                                vround: half to even; vfloor, vceil, vtrunc
  * vcanon(x): every nan becomes the same quiet positive nan: which operand's payload survives an
  *   operation differs between ISAs and compilers
+ * visrare(x): whether x is anything but a positive normal number
  * vscale(y, t): y 2^k rounded once, t = k + 1.5 * 2^mantissa bits (k an integer in its low bits),
  *   y 2^(k/2) not below the normal numbers
  * vlookup(table, i): table[i] of 32 entries; i's higher bits do not count
@@ -97,6 +98,7 @@ VFN V vfrombits(VI v) { return (V)v; }
 #define vceil FN(vceil)
 #define vtrunc FN(vtrunc)
 #define vscale FN(vscale)
+#define visrare FN(visrare)
 #define vlookup FN(vlookup)
 #define vloadbool FN(vloadbool)
 #define vstorebool FN(vstorebool)

@@ -33,6 +33,8 @@ VFN V vfloor(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_NEG_INF); }
 VFN V vceil(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_POS_INF); }
 VFN V vtrunc(V x) { return (V)X(_mm512_roundscale)(x, _MM_FROUND_TO_ZERO); }
 
+VFN M visrare(V x) { return XMASK(_mm512_fpclass)(x, 0xff); }
+
 /* One instruction: the table says which classes of x stay; the first two, the nans, do not. */
 VFN V vcanon(V x)
 {

@@ -80,6 +80,12 @@ VFN V vtrunc(V x)
 }
 #endif
 
+VFN M visrare(V x)
+{
+    V least = vset(TG_REAL == 32 ? K(0x1p-126) : K(0x1p-1022)), inf = vset(K(__builtin_inf()));
+    return ~((M)(least <= x) & (M)(x < inf));
+}
+
 VFN V vcanon(V x) { return vselect(veq(x, x), x, vset(K(__builtin_nan("")))); }
 
 #if defined TG_ISA_AVX2 && TG_REAL == 32

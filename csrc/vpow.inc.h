@@ -94,9 +94,8 @@ VFN V vpow(V a, V b)
     V log = vlog2_wide(m, e, i, &lo);
     V v = b * log;
     V v_lo = vfma(b, lo, vfma(b, log, -v));
-    M is_usual =
-        vle(vset(MIN_NORMAL), a) & vle(a, vset(MAX_FINITE)) & vlt(vabs(v), vset(POW_USUAL));
-    if (__builtin_expect(vany(vnot(is_usual)), 0))
+    M is_rare = visrare(a) | vnot(vlt(vabs(v), vset(POW_USUAL)));
+    if (__builtin_expect(vany(is_rare), 0))
         return vpow_rare(a, b);
     V y = vexp2_wide(v, v_lo, &t);
     return vfrombits(vbits(y) + (vbits(t) << MANTISSA_BITS));
