@@ -105,7 +105,7 @@ VFN V vpow(V a, V b)
 VFN V vpow_by(V x, V b)
 {
     const T power = b[0], twice = power + power;
-    if (__builtin_expect(twice < -2 || twice > 6 || twice != (T)(int)twice, 1))
+    if (__builtin_expect(!(twice >= -2 && twice <= 6) || twice != (T)(int)twice, 1))
         return vpow(x, b);
     if (power == 2)
         return x * x;
