@@ -1,14 +1,11 @@
 """What a tape records, how tapes nest, and when they refuse."""
 
-import gc
-import weakref
-
 import numpy as np
 import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import GradientTape, StaleValueError, TapeError, no_grad, tape
+from tapegrad import GradientTape, TapeError, no_grad, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -399,145 +396,6 @@ def test_reverse_over_forward_gives_hessian_products(w):
     close(outer.gradient(slope, w), 6 * w.numpy() * v.numpy())
 
 
-# --- jvp -------------------------------------------------------------------------------------
-
-
-def test_jvp_pushes_tangents_forward(w):
-    with tape(persistent=True) as t:
-        y = w @ w
-        z = w.sum()
-    v = np.array([[1.0, 0.0], [2.0, -1.0]])
-    close(t.jvp(y, w, v), v @ w.numpy() + w.numpy() @ v)
-    dy, dz = t.jvp((y, z), [w], [v])
-    close(dz, v.sum())
-    assert dy.shape == (2, 2)
-
-
-def test_jvp_of_what_does_not_depend_on_the_sources_is_zero(w):
-    b = tg.parameter([1.0])
-    with tape() as t:
-        y = w * 2
-        b * 2
-    close(t.jvp(y, b, np.array([3.0])), np.zeros((2, 2)))
-
-
-# --- backward and .grad ----------------------------------------------------------------------
-
-
-def test_backward_accumulates_into_grad(w):
-    b = tg.parameter([1.0, 2.0])
-    for k in (1, 2):
-        with tape():
-            loss = (w * b).sum()
-        loss.backward()
-        close(w.grad, k * np.broadcast_to(b.numpy(), (2, 2)))
-    close(b.grad, 2 * w.numpy().sum(0))
-    w.grad = None
-    assert w.grad is None
-    assert b.grad is not None
-
-
-def test_backward_of_a_vector_needs_a_cotangent(w):
-    with tape():
-        y = w * 2
-    with pytest.raises(tg.ShapeError, match="sum, mean"):
-        y.backward()
-    y.backward(np.ones((2, 2)))
-    close(w.grad, np.full((2, 2), 2.0))
-
-
-def test_backward_through_the_tape_object(w):
-    with tape() as t:
-        loss = (w * w).sum()
-        t.backward(loss)
-    close(w.grad, 2 * w.numpy())
-    with pytest.raises(TapeError):
-        loss.backward()
-
-
-def test_grad_must_look_like_its_variable(w):
-    with pytest.raises(tg.ShapeError, match="need shape"):
-        w.grad = np.ones(3)
-    w.grad = np.ones((2, 2))
-    close(w.grad, np.ones((2, 2)))
-
-
-def test_backward_uses_the_innermost_tape_that_recorded_the_loss(w):
-    with tape() as outer, tape():
-        loss = (w * w).sum()
-    loss.backward()
-    close(w.grad, 2 * w.numpy())
-    close(outer.gradient(loss, w), 2 * w.numpy())
-
-
-# --- versions --------------------------------------------------------------------------------
-
-
-def test_writing_a_residual_before_the_sweep_raises(w):
-    for write in (
-        lambda: w.assign(np.zeros((2, 2))),
-        lambda: w.__setitem__((0, 0), 1.0),
-        lambda: setattr(w, "data", np.ones((2, 2))),
-    ):
-        with tape(lines=True) as t:
-            y = (w * w).sum()
-        write()
-        with pytest.raises(StaleValueError, match="written since"):
-            t.gradient(y, w)
-
-
-def test_writing_what_no_rule_reads_is_fine(w):
-    with tape() as t:
-        y = (w * 3).sum() + w.sum()
-    w.assign(np.zeros((2, 2)))
-    close(t.gradient(y, w), np.full((2, 2), 4.0))
-
-
-def test_a_view_of_a_parameter_keeps_its_values_when_the_parameter_is_written(w):
-    before = w.numpy().copy()
-    with tape(persistent=True) as t:
-        view = w.T
-        part = w[0]
-        flat = w.reshape(4)
-        y = (view * view).sum() + (part * part).sum() + (flat * flat).sum()
-    w.assign(np.zeros((2, 2)))
-    try:
-        g = t.gradient(y, w).numpy()
-    except StaleValueError:
-        return  # refusing is right too; a silently wrong gradient is not
-    close(g, 4 * before + 2 * before * [[1], [0]])
-
-
-def test_a_live_view_of_the_data_cannot_change_a_gradient(w):
-    before = w.numpy().copy()
-    data = w.data
-    with tape() as t:
-        y = (w * w).sum()
-    data[...] = 100.0
-    try:
-        g = t.gradient(y, w).numpy()
-    except StaleValueError:
-        return
-    close(g, 2 * before)
-
-
-def test_an_ndarray_operand_can_change_after_it_was_used(w):
-    x = np.array([[1.0, 2.0], [3.0, 4.0]])
-    with tape() as t:
-        y = (w * x).sum()
-    want = x.copy()
-    x[...] = 0
-    close(t.gradient(y, w), want)
-
-
-def test_assigning_inside_a_tape_is_not_differentiated(w):
-    with tape() as t:
-        y = (w * 2).sum()
-        w.assign(w * 0 + 1)
-        z = (w * 3).sum()
-    close(t.gradient([y, z], w), np.full((2, 2), 5.0))
-
-
 # --- looking at a tape -----------------------------------------------------------------------
 
 
@@ -565,47 +423,3 @@ def test_a_tape_prints_as_a_table(w):
 
 def test_gradient_tape_is_an_alias():
     assert GradientTape is tape
-
-
-# --- memory ----------------------------------------------------------------------------------
-
-
-def test_a_view_outlives_its_tensor():
-    view = tnp.arange(1000).numpy()
-    part = tg.tensor(np.arange(500.0))[100:200].numpy()
-    gc.collect()
-    for k in range(50):
-        tg.tensor(np.full(1000, float(k)))
-    np.testing.assert_array_equal(view, np.arange(1000))
-    np.testing.assert_array_equal(part, np.arange(100.0, 200.0))
-
-
-def test_tensors_outlive_their_tape(w):
-    with tape() as t:
-        y = w * 2
-    del t
-    gc.collect()
-    close(y, 2 * w.numpy())
-    z = y + 1
-    close(z, 2 * w.numpy() + 1)
-
-
-def test_a_tape_and_its_tensors_are_freed_without_the_garbage_collector(w):
-    gc.disable()
-    try:
-        with tape(persistent=True) as t:
-            y = (w * w).sum()
-        t.gradient(y, w)
-        ref = weakref.ref(y)
-        del y, t
-        assert ref() is None
-    finally:
-        gc.enable()
-
-
-def test_gradients_do_not_leak_between_tapes(w):
-    with tape():
-        old = w * 2
-    with tape() as t:
-        y = (old * w).sum()
-    close(t.gradient(y, w), old.numpy())

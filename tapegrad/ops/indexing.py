@@ -1,4 +1,4 @@
-"""Reading and writing at indices: four rows, and x[...] in all its forms as compositions of them.
+"""Reading and writing at indices: take, and x[...] in all its forms as compositions of rows.
 
 Basic indexing is a slice and a reshape, both views. Index arrays become one flat array of
 positions for `take`, whose transpose adds up what repeated positions receive.
@@ -14,118 +14,11 @@ import numpy as np
 from ..engine.dtypes import is_inexact
 from ..errors import ShapeError, TapegradError
 from ..tensor import Parameter, Tensor
+from . import gather
 from . import linear as rows
 from .axes import as_tensor, one_axis
 from .elementwise import where
-from .rows import linear
 from .shapes import as_dtype, broadcast_shapes, ravel
-
-# --- rows -------------------------------------------------------------------------------------
-
-
-def _take_transpose(ct, idx, axis, n):
-    before, after = ct.shape[:axis], ct.shape[axis + idx.ndim :]
-    full = np.zeros((*before, n, *after), ct.dtype)
-    moved = ct.reshape(*before, idx.size, *after)
-    np.add.at(full, (slice(None),) * axis + (idx.ravel(),), moved)
-    return full
-
-
-def _along(idx, axis, shape):
-    """Index arrays that pick, for each place of `shape`, its line's element at idx."""
-    grid = list(np.ogrid[tuple(slice(m) for m in shape)])
-    grid[axis] = np.broadcast_to(idx, shape)
-    return tuple(grid)
-
-
-def _take_along_numpy(x, idx, axis):
-    shape = [m if m != 1 else n for m, n in zip(x.shape, idx.shape)]
-    shape[axis] = x.shape[axis]
-    lines = [m if m != 1 else n for m, n in zip(idx.shape, x.shape)]
-    lines[axis] = idx.shape[axis]
-    return np.take_along_axis(np.broadcast_to(x, shape), np.broadcast_to(idx, lines), axis)
-
-
-def _take_along_transpose(ct, idx, axis, n):
-    full = np.zeros((*ct.shape[:axis], n, *ct.shape[axis + 1 :]), ct.dtype)
-    np.add.at(full, _along(idx, axis, ct.shape), ct)
-    return full
-
-
-def _indexed(*cases):
-    """(shape, shape of indices, bound, params) as an `examples` function; negatives included."""
-
-    def examples(rng):
-        return [
-            ([rng.uniform(-2, 2, shape), rng.integers(-bound, bound, index)], params)
-            for shape, index, bound, params in cases
-        ]
-
-    return examples
-
-
-take_row = linear(  # params: (axis,)
-    "take",
-    lambda x, idx, axis: np.take(x, idx, axis=axis),
-    lambda ct, x_like, idx, params: take_transpose(ct, idx, (*params, x_like.shape[params[0]])),
-    inputs=("x", "idx"),
-    promotes=(0,),
-    examples=_indexed(
-        ((7,), (5,), 7, (0,)),
-        ((3, 4), (2, 6), 4, (1,)),
-        ((3, 4), (), 3, (0,)),
-        ((5, 3), (0,), 5, (0,)),
-        ((2, 3, 4), (9,), 3, (1,)),
-    ),
-    large=_indexed(((9000, 70), (9001,), 9000, (0,)), ((70, 9000), (9001,), 9000, (1,))),
-    doc="Elements at integer positions along an axis.",
-)
-take_transpose = linear(  # params: (axis, length of the axis)
-    "take_transpose",
-    _take_transpose,
-    lambda ct, idx, params: take_row(ct, idx, params[:1]),
-    inputs=("x", "idx"),
-    promotes=(0,),
-    examples=_indexed(
-        ((5,), (5,), 7, (0, 7)),
-        ((3, 2, 6), (2, 6), 4, (1, 4)),
-        ((4,), (), 3, (0, 3)),
-        ((0, 3), (0,), 5, (0, 5)),
-    ),
-    large=_indexed(((9001, 70), (9001,), 900, (0, 900))),
-    ulp=16,
-    doc="Zeros with elements added at integer positions along an axis, repeated ones summing.",
-)
-take_along_axis_row = linear(  # params: (axis,)
-    "take_along_axis",
-    _take_along_numpy,
-    lambda ct, x_like, idx, params: take_along_axis_transpose(
-        ct, idx, (*params, x_like.shape[params[0]])
-    ),
-    inputs=("x", "idx"),
-    promotes=(0,),
-    examples=_indexed(
-        ((7,), (5,), 7, (0,)),
-        ((3, 4), (3, 2), 4, (1,)),
-        ((3, 4), (5, 4), 3, (0,)),
-        ((3, 4), (1, 2), 4, (1,)),
-        ((1, 4), (3, 2), 4, (1,)),
-        ((2, 3, 4), (2, 3, 0), 4, (2,)),
-    ),
-    doc="In each line along an axis, the elements at that line's positions.",
-)
-take_along_axis_transpose = linear(  # params: (axis, length of the axis)
-    "take_along_axis_transpose",
-    _take_along_transpose,
-    lambda ct, idx, params: take_along_axis_row(ct, idx, params[:1]),
-    inputs=("x", "idx"),
-    promotes=(0,),
-    examples=_indexed(
-        ((5,), (5,), 7, (0, 7)), ((3, 2), (3, 2), 4, (1, 4)), ((3, 2), (1, 2), 4, (1, 4))
-    ),
-    ulp=16,
-    doc="Zeros with elements added at each line's positions.",
-)
 
 # --- functions --------------------------------------------------------------------------------
 
@@ -139,7 +32,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     x = as_tensor(x)
     if axis is None:
         x, axis = ravel(x), 0
-    return take_row(x, _positions(indices, "take"), (one_axis(axis, x.ndim, "take"),))
+    return gather.take(x, _positions(indices, "take"), (one_axis(axis, x.ndim, "take"),))
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
@@ -156,7 +49,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
         raise ShapeError(
             f"take_along_axis: indices have {np.ndim(indices)} axes, the array {x.ndim}"
         )
-    return take_along_axis_row(x, indices, (one_axis(axis, x.ndim, "take_along_axis"),))
+    return gather.take_along_axis(x, indices, (one_axis(axis, x.ndim, "take_along_axis"),))
 
 
 def _positions(indices: Any, name: str) -> Any:
@@ -289,7 +182,7 @@ def _advanced(x: Tensor, items: tuple) -> Tensor:
     x = _basic(x, tuple(slice(None) if a else i for i, a in zip(items, is_index)))
     axes = [k for k, a in enumerate(is_index) if a]
     if len(axes) == 1:
-        return take_row(x, arrays[0], (axes[0],))
+        return gather.take(x, arrays[0], (axes[0],))
     flat = _flat_positions([items[k] for k in axes], [x.shape[k] for k in axes], axes)
     adjacent = axes[-1] - axes[0] + 1 == len(axes)
     if not adjacent:
@@ -300,7 +193,7 @@ def _advanced(x: Tensor, items: tuple) -> Tensor:
     for n in shape[first:last]:
         merged *= n
     x = rows.reshape(x, (*shape[:first], merged, *shape[last:]))
-    return take_row(x, flat, (first,))
+    return gather.take(x, flat, (first,))
 
 
 def _without_masks(items: tuple, shape: tuple) -> tuple:
@@ -347,7 +240,7 @@ def _numpy_index(index: Any) -> Any:
 
 def _by_position(x: Tensor, index: Any) -> Tensor:
     """Any index that NumPy takes, at the price of an array of all positions."""
-    return take_row(ravel(x), _place_of(x.shape, index), (0,))
+    return gather.take(ravel(x), _place_of(x.shape, index), (0,))
 
 
 def _place_of(shape: tuple, index: Any) -> np.ndarray:
@@ -382,7 +275,7 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
     source = source.reshape(x.shape)
     if not places.size:
         return rows.copy(x)
-    taken = take_row(ravel(value), np.maximum(source, 0), (0,))
+    taken = gather.take(ravel(value), np.maximum(source, 0), (0,))
     return where(source >= 0, taken, x)
 
 

@@ -15,7 +15,7 @@ from ..errors import ShapeError
 from ..tensor import Tensor
 from .axes import as_tensor, last_or
 from .elementwise import exp, zmul
-from .indexing import take_along_axis_row
+from .gather import take_along_axis
 from .linear import reshape, transpose
 from .reductions import SUM
 from .rows import custom
@@ -315,7 +315,7 @@ def _cross_entropy_vjp_numpy(c, logits, labels):
 
 
 def _at_label(x, labels):
-    picked = take_along_axis_row(x, reshape(labels, (*labels.shape, 1)), (1,))
+    picked = take_along_axis(x, reshape(labels, (*labels.shape, 1)), (1,))
     return reshape(picked, labels.shape)
 
 
