@@ -153,8 +153,13 @@ static bool pays_transposed(int dtype, const tg_gemm_args *g)
         return false;
     if (g->m <= kernels->narrow && g->b_row == 1 && g->b_col != 1 && g->n >= 4)
         return true;
+    const size_t rest = g->n & (lanes - 1);
     size_t n_lanes = (g->n + portion - 1) & ~(portion - 1);
-    if (n_lanes < 2 * lanes && n_lanes & (lanes - 1)) /* a portion is not cheap on its own */
+    if (rest && rest <= kernels->narrow &&
+        g->a_col == 1) /* turned on the way, as narrow ones are */
+        n_lanes = g->n - rest + lanes / 4;
+    else if (n_lanes < 2 * lanes &&
+             n_lanes & (lanes - 1)) /* a portion is not cheap on its own */
         n_lanes = n_lanes < lanes ? lanes : n_lanes + lanes / 4;
     const size_t m_lanes = (g->m + portion - 1) & ~(portion - 1);
     if (g->c_col == 1 && (n_lanes == g->n || g->m < lanes || g->n >= 8 * lanes))

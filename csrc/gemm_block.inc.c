@@ -32,7 +32,7 @@ static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s
         rows = 1;
         c_col = c_row;
     }
-    if (c_col == 1) {
+    if (c_col == 1 && columns > 3) {
         for (; i < rows; ++i, c += c_row, s += step) {
             size_t j = 0;
             for (; j + L < columns; j += L)
@@ -41,7 +41,7 @@ static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s
         }
         return;
     }
-    if (c_row == 1)
+    if (c_row == 1 && columns > 3)
         for (; i + SIDE <= rows; i += SIDE) {
             const T *from = s + i * step;
             T *to = c + i;
@@ -197,13 +197,19 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
 static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
                            void *scratch)
 {
-    const size_t m = i1 - i0, n = j1 - j0, k = g->k;
+    const size_t m = i1 - i0, k = g->k;
 #if NARROW
-    if (g->n <= NARROW && g->a_col == 1 && m >= 4) {
-        FN(narrow_block)(g, i0, i1, scratch);
-        return;
+    /* A few columns, or a few more than vectors hold. */
+    const size_t rest = g->n <= NARROW ? g->n : j1 == g->n && j1 - j0 > L ? (j1 - j0) % L : 0;
+    if (rest > 0 && rest <= NARROW && g->a_col == 1 && m >= 4) {
+        const tg_gemm_args part = FN(columns_from)(g, j1 - rest);
+        FN(narrow_block)(&part, i0, i1, scratch);
+        j1 -= rest;
+        if (j0 == j1)
+            return;
     }
 #endif
+    const size_t n = j1 - j0;
     const bool special = g->alpha != 1 || g->beta != 0 || g->act ||
                          (g->bias && (g->bias_row || g->bias_col != 1));
     const size_t depth = k < KC ? k : KC;

@@ -13,9 +13,10 @@ VFN FN(pair) FN(pair_fma)(FN(pair) a, FN(pair) b, FN(pair) c)
 #endif
 }
 
-/* s (PAIRS * SIDE rows of 4) = A @ b4; A has n <= PAIRS * SIDE rows, the missing repeat the last one; b4
- * is k rows of 4. */
-VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k, const int n)
+/* s (PAIRS * SIDE rows of 4) = A @ b4, its first `columns` columns (compile-time). A has n <= PAIRS * SIDE
+ * rows, the missing repeat the last one; b4 is k rows of 4. */
+VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k, const int n,
+                         const int columns)
 {
     FN(pair) sum[PAIRS][4], in[DEPTH];
     UNROLL
@@ -35,7 +36,7 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
         UNROLL
         for (int q = 0; q < DEPTH; ++q)
             UNROLL
-        for (int j = 0; j < 4; ++j)
+        for (int j = 0; j < columns; ++j)
             sum[g][j] = FN(pair_fma)(in[q], b4[4 * q + j] - (FN(pair)){0}, sum[g][j]);
     }
     for (; p < k; ++p, ++a, b4 += 4)
@@ -45,7 +46,7 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
         for (int i = 0; i < SIDE; ++i)
             x[i] = a[(g * SIDE + i < n ? g * SIDE + i : n - 1) * row];
         UNROLL
-        for (int j = 0; j < 4; ++j)
+        for (int j = 0; j < columns; ++j)
             sum[g][j] = FN(pair_fma)(x, b4[j] - (FN(pair)){0}, sum[g][j]);
     }
     UNROLL
@@ -68,13 +69,20 @@ static const T *FN(rows_of_four)(T *copy, const T *b, ptrdiff_t row, ptrdiff_t c
 {
     if (n == 4 && row == 4 && col == 1)
         return b;
-    for (size_t j = 0; j < 4; ++j)
-        for (size_t p = 0; p < k; ++p)
-            copy[4 * p + j] = j < n ? b[(ptrdiff_t)p * row + (ptrdiff_t)j * col] : 0;
+    for (size_t p = 0; p < k; ++p, b += row) {
+        FN(piece) *to = (void *)(copy + 4 * p);
+#if TG_REAL == 32
+        *to = (FN(piece)){b[0], n > 1 ? b[col] : 0, n > 2 ? b[2 * col] : 0,
+                          n > 3 ? b[3 * col] : 0};
+#else
+        to[0] = (FN(piece)){b[0], n > 1 ? b[col] : 0};
+        to[1] = (FN(piece)){n > 2 ? b[2 * col] : 0, n > 3 ? b[3 * col] : 0};
+#endif
+    }
     return copy;
 }
 
-/* Rows i0..i1 of a product with 2 to 4 columns, a_col = 1. copy: room for KC rows of 4. */
+/* Rows i0..i1 of a product with 1 to 4 columns, a_col = 1. copy: room for KC rows of 4. */
 static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *copy)
 {
     enum { ROWS = PAIRS * SIDE };
@@ -86,14 +94,30 @@ static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *cop
         for (size_t i = i0; i < i1; i += ROWS) {
             const size_t rows = i1 - i < ROWS ? i1 - i : ROWS;
             const T *a = (const T *)g->a + (ptrdiff_t)i * g->a_row + (ptrdiff_t)pc;
-            if (rows == ROWS)
-                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS);
+            if (rows < ROWS)
+                FN(narrow_tile)(s, a, g->a_row, b4, k, (int)rows, 4);
+            else if (g->n == 1)
+                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 1);
+            else if (g->n == 2)
+                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 2);
             else
-                FN(narrow_tile)(s, a, g->a_row, b4, k, (int)rows);
+                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 4);
             for (size_t j = 0; j < ROWS * 4; j += L)
                 vstore(s + j, vcanon(vload(s + j)));
             FN(finish_tile)(g, s, 4, i, rows, 0, g->n, pc > 0, pc + k == g->k);
         }
     }
+}
+
+/* Columns j.. of a product, as a product. */
+VFN tg_gemm_args FN(columns_from)(const tg_gemm_args *g, size_t j)
+{
+    tg_gemm_args part = *g;
+    part.n = g->n - j;
+    part.b = (const T *)g->b + (ptrdiff_t)j * g->b_col;
+    part.c = (T *)g->c + (ptrdiff_t)j * g->c_col;
+    if (g->bias)
+        part.bias = (const T *)g->bias + (ptrdiff_t)j * g->bias_col;
+    return part;
 }
 #undef PAIRS
