@@ -6,13 +6,16 @@ from ._version import __version__
 from .engine import select as _select
 from .engine.select import backend, use_backend
 from .errors import (
+    AxisError,
     DTypeError,
     EngineError,
     MissingExtra,
     ShapeError,
     StaleValueError,
+    StateDictError,
     TapeError,
     TapegradError,
+    UnsupportedError,
 )
 from .info import check_environment as _check_environment
 from .info import get_num_threads, info, set_num_threads
@@ -68,11 +71,11 @@ def __dir__() -> list:
 
 
 __all__ = [
-    "DTypeError", "EngineError", "GradientTape", "MissingExtra", "Parameter", "ShapeError",
-    "StaleValueError", "TapeError", "TapegradError", "Tensor", "__version__", "asarray", "backend",
-    "data", "elu", "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads",
-    "get_rng_state", "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp",
-    "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt",
-    "set_default_dtype", "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax",
-    "softplus", "stop_gradient", "tape", "tensor", "use_backend",
+    "AxisError", "DTypeError", "EngineError", "GradientTape", "MissingExtra", "Parameter",
+    "ShapeError", "StaleValueError", "StateDictError", "TapeError", "TapegradError", "Tensor",
+    "UnsupportedError", "__version__", "asarray", "backend", "data", "elu", "enable_grad", "erf",
+    "gelu", "get_default_dtype", "get_num_threads", "get_rng_state", "gradcheck", "info",
+    "leaky_relu", "linear", "log_softmax", "logsumexp", "manual_seed", "nn", "no_grad", "numpy",
+    "optim", "parameter", "relu", "rsqrt", "set_default_dtype", "set_num_threads", "set_rng_state",
+    "sigmoid", "silu", "softmax", "softplus", "stop_gradient", "tape", "tensor", "use_backend",
 ]  # fmt: skip

@@ -175,8 +175,9 @@ class tape:
             raise ValueError(
                 f"unconnected_gradients={unconnected_gradients!r}: choose 'none' or 'zero'"
             )
+        rebuild: Callable[[Any], Any] = next
         if isinstance(target, Tensor) and isinstance(sources, Tensor):
-            targets, xs, rebuild = [target], [sources], next
+            targets, xs = [target], [sources]
         else:
             targets, xs = [], []
             flatten(target, targets)

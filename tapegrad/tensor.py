@@ -8,13 +8,18 @@ class, array methods from the op table (ops/methods.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .engine import select
 from .engine.dtypes import is_inexact
 from .errors import DTypeError, ShapeError
+
+if TYPE_CHECKING:
+    from ._attached import Attached
+else:
+    Attached = object
 
 VARIABLE = 1
 
@@ -37,7 +42,7 @@ def put_on(base: type) -> Callable[[type], Any]:
 
 
 @put_on(select.TensorBase)
-class Tensor:
+class Tensor(Attached):
     """An n-dimensional array whose operations a tape can record.
 
     Made by `tapegrad.tensor(data)`; shape, dtype, broadcasting and promotion are NumPy's. Python

@@ -181,3 +181,10 @@ def test_an_error_in_a_sweep_names_the_op():
     w.assign(np.zeros((2, 2)))
     with pytest.raises(errors.StaleValueError, match=r"entry \d+, \w+"):
         t.gradient(y, w)
+
+
+def test_every_exception_is_a_public_name():
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            assert getattr(tg, name) is kind
+            assert name in tg.__all__

@@ -50,5 +50,6 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 def _gradients(parameters: Any) -> tuple[list[Tensor], list[np.ndarray]]:
     params = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    params = [p for p in params if p.grad is not None]
-    return params, [p.grad.numpy() for p in params]
+    found = [(p, p.grad) for p in params]
+    with_grad = [(p, g.numpy()) for p, g in found if g is not None]
+    return [p for p, _ in with_grad], [g for _, g in with_grad]

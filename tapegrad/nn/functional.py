@@ -30,7 +30,8 @@ __all__ = [
 def _axis(name: str, dim: int | None, axis: int | None) -> int:
     if dim is not None and axis is not None:
         raise TypeError(f"{name}: axis and dim are two names of one argument; give one")
-    return -1 if dim is axis else dim if axis is None else axis
+    chosen = dim if axis is None else axis
+    return -1 if chosen is None else chosen
 
 
 def softmax(input: Any, dim: int | None = None, *, axis: int | None = None) -> Tensor:

@@ -314,6 +314,9 @@ class SmoothL1Loss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """binary_cross_entropy_with_logits as a Module; weight and pos_weight are buffers."""
 
+    weight: Tensor | None
+    pos_weight: Tensor | None
+
     def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None):
         super().__init__(reduction)
         self.register_buffer("weight", weight)
@@ -328,6 +331,7 @@ class BCEWithLogitsLoss(_Loss):
 class CrossEntropyLoss(_Loss):
     """cross_entropy as a Module; weight is a buffer."""
 
+    weight: Tensor | None
     _options = ("ignore_index", "label_smoothing")
 
     def __init__(

@@ -42,7 +42,8 @@ class Module:
         super().__init_subclass__(**kwargs)
         # tapegrad's own layers say `__call__ = forward`, which saves 0.2 us a call; a class
         # derived from one goes through Module.__call__, so that its own forward is found.
-        if cls.__call__ is super(cls, cls).forward:
+        parent: Any = super(cls, cls)
+        if cls.__call__ is parent.forward:
             cls.__call__ = Module.__call__  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -178,13 +179,13 @@ class Module:
             )
         for path, module in self._walk(""):
             for name, target in module._own("state"):
-                array = arrays.get(f"{path}.{name}" if path else name)
-                if array is None:
+                loaded = arrays.get(f"{path}.{name}" if path else name)
+                if loaded is None:
                     continue
                 if isinstance(target, Parameter):
-                    target.assign(array)
+                    target.assign(loaded)
                 else:
-                    setattr(module, name, asarray(array))
+                    setattr(module, name, asarray(loaded))
         return Keys(missing, unexpected)
 
     # --- all at once

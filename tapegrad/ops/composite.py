@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,7 @@ def power(x: Any, exponent: Any) -> Tensor:
     return e.power(x, exponent)
 
 
-_POWERS = {
+_POWERS: dict[float, Callable[[Any], Tensor]] = {
     2: e.square,
     0.5: e.sqrt,
     -0.5: e.rsqrt,

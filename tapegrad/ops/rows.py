@@ -7,9 +7,18 @@ nondifferentiable. From a row come VJP, JVP, method, NumPy dispatch, documentati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from ..engine.select import apply
 from .table import OPS, Op, Rule, add_row
+
+
+class Function(Protocol):
+    """The public function of an op, and its row."""
+
+    op: Op
+
+    def __call__(self, *operands: Any, params: tuple = ()) -> Any: ...
 
 
 def elementwise(
@@ -20,7 +29,7 @@ def elementwise(
     inputs: Sequence[str] | None = None,
     vjps: Sequence | None = None,
     **facts,
-) -> Callable:
+) -> Function:
     """Add an elementwise row from its partial derivatives.
 
     A partial is a function of x (a, b), y and params by name, or the number 1 or -1, or None.
@@ -37,7 +46,7 @@ def elementwise(
     return _function(Op(name, numpy, names, rules, rules, kind="elementwise", **facts))
 
 
-def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Callable:
+def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Function:
     """Add a row that is linear in its first input: `transpose` is its vjp, itself its jvp."""
     op = Op(name, numpy, tuple(inputs), kind="linear", **facts)
     others = op.inputs[1:]
@@ -51,14 +60,14 @@ def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **
     return _function(op)
 
 
-def custom(name: str, numpy: Callable, *, inputs, vjps, jvps, **facts) -> Callable:
+def custom(name: str, numpy: Callable, *, inputs, vjps, jvps, **facts) -> Function:
     """Add a row with its own rules, one vjp and one jvp per input (None: no derivative)."""
     return _function(
         Op(name, numpy, tuple(inputs), _rules(vjps, inputs), _rules(jvps, inputs), **facts)
     )
 
 
-def nondifferentiable(name: str, numpy: Callable, *, inputs=("x",), **facts) -> Callable:
+def nondifferentiable(name: str, numpy: Callable, *, inputs=("x",), **facts) -> Function:
     """Add a row without derivative: its result is never tracked."""
     return _function(Op(name, numpy, tuple(inputs), kind="nondifferentiable", **facts))
 
@@ -81,27 +90,24 @@ def _partial_rule(partial, names: Sequence[str]) -> Rule:
     )
 
 
-def _function(op: Op) -> Callable:
+def _function(op: Op) -> Function:
     """The op's public function: apply() of its operands, params last as a tuple.
 
     Rows whose users expect other arguments (axis=, keepdims=) wrap it in ops/*.py.
     """
     add_row(op)
-    if len(op.inputs) == 1 and not op.variadic:
 
-        def function(x, params=()):
-            return apply(op.id, (x,), params)
+    def of_one(x, params=()):
+        return apply(op.id, (x,), params)
 
-    elif len(op.inputs) == 2 and not op.variadic:
+    def of_two(a, b, params=()):
+        return apply(op.id, (a, b), params)
 
-        def function(a, b, params=()):
-            return apply(op.id, (a, b), params)
+    def of_many(*inputs, params=()):
+        return apply(op.id, inputs, params)
 
-    else:
-
-        def function(*inputs, params=()):
-            return apply(op.id, inputs, params)
-
+    count = 0 if op.variadic else len(op.inputs)
+    function: Any = of_one if count == 1 else of_two if count == 2 else of_many
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
     function.op = op

@@ -123,7 +123,7 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
     shape = x.shape
     gone = [i for i, n in enumerate(shape) if n == 1]
     if axis is not None:
-        gone = axes(axis, x.ndim, "squeeze")
+        gone = list(axes(axis, x.ndim, "squeeze"))
         for i in gone:
             if shape[i] != 1:
                 raise ShapeError(f"squeeze: axis {i} has length {shape[i]}, not 1, in {shape}")
