@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 from peak import fma_peak
-from timing import interleave
+
+from tapegrad.cli.timing import interleave
 
 SQUARE = (64, 96, 128, 192, 256, 384, 512, 1024, 2048)
 DTYPES = {"f32": np.float32, "f64": np.float64}

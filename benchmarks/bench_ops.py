@@ -14,7 +14,8 @@ from op_cases import (
     structured_call,
 )
 from peak import copy_bandwidth
-from timing import interleave
+
+from tapegrad.cli.timing import interleave
 
 ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "square")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from timing import interleave
+
+from tapegrad.cli.timing import interleave
 
 ROUNDS = 30  # of three ops
 OPS = 3 * ROUNDS

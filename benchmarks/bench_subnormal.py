@@ -4,7 +4,8 @@ not. tapegrad never flushes subnormals to zero: that would change results with t
 from __future__ import annotations
 
 import numpy as np
-from timing import interleave
+
+from tapegrad.cli.timing import interleave
 
 
 def build(scale: float):

@@ -2,36 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-from networks import CASES, CONTENDERS, losses
-from timing import interleave
+from networks import CONTENDERS
 
-# small enough that thousands of steps on one batch leave the network as it is
-STILL = 1e-6
-
-
-def available(case):
-    """Contenders that are installed, ready to run, once their first losses have been compared."""
-    found, reference = {}, None
-    for name, build in CONTENDERS.items():
-        try:
-            got = losses(build, case, 10, 1e-3)
-        except ImportError as error:
-            print(f"{name}: {error}, skipped")
-            continue
-        reference = reference or got
-        np.testing.assert_allclose(got, reference, rtol=1e-4, err_msg=f"{case.name}: {name}")
-        found[name] = build(case, STILL)
-    return found
-
-
-def measure(case, **options):
-    steps = available(case)
-    return interleave(
-        {name: step.run for name, step in steps.items()},
-        finish={name: step.finish for name, step in steps.items() if step.finish},
-        **options,
-    )
+from tapegrad.cli.networks import CASES, STILL, available, measure
 
 
 def report() -> list[str]:
@@ -42,7 +15,7 @@ def report() -> list[str]:
     micros = ["Microseconds a step (medians):", "", head, rule]
     ratios = ["", "Times tapegrad's (medians of the rounds' ratios):", "", head, rule]
     for case in CASES:
-        times = measure(case, rounds=25, slice_seconds=0.01)
+        times = measure(available(CONTENDERS, case), rounds=25, slice_seconds=0.01)
         ours = times["tapegrad"]
         cells = [f"{times[n].median * 1e6:.1f}" if n in times else "" for n in names]
         micros.append(f"| {case.name} | " + " | ".join(cells) + " |")

@@ -1,118 +1,26 @@
-"""Whole training steps of small networks, the same mathematics in each library.
+"""Contenders in training steps of small networks, the same mathematics in each library.
 
-A contender is built from a Case and a learning rate; it is a Step: call it for one step on the
-case's one batch, and it returns the loss, in the library's own type.
+The networks, and the contenders that `tapegrad bench` times, are tapegrad.cli.networks's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-BETA1, BETA2, EPS = 0.9, 0.999, 1e-8
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network, its loss and its optimizer."""
-
-    sizes: tuple[int, ...]
-    activation: str  # tanh, relu
-    loss: str  # bce, mse, ce
-    optimizer: str  # sgd, adam
-    batch: int
-
-    @property
-    def name(self) -> str:
-        network = "-".join(map(str, self.sizes))
-        return f"{network} {self.activation} {self.loss} {self.optimizer} b{self.batch}"
-
-    def data(self) -> tuple[np.ndarray, np.ndarray]:
-        """One batch, float32; labels int64 for ce."""
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(self.batch, self.sizes[0])).astype(np.float32)
-        n = self.sizes[-1]
-        if self.loss == "ce":
-            return x, rng.integers(0, n, self.batch)
-        if self.loss == "bce":
-            return x, rng.integers(0, 2, (self.batch, n)).astype(np.float32)
-        return x, rng.normal(size=(self.batch, n)).astype(np.float32)
-
-    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(weight (out, in), bias (out,)) of each layer, as Linear starts them."""
-        rng = np.random.default_rng(1)
-        found = []
-        for n_in, n_out in zip(self.sizes, self.sizes[1:]):
-            bound = 1 / np.sqrt(n_in)
-            w = rng.uniform(-bound, bound, (n_out, n_in)).astype(np.float32)
-            found.append((w, rng.uniform(-bound, bound, n_out).astype(np.float32)))
-        return found
-
-
-CASES = (
-    Case((2, 16, 16, 1), "tanh", "bce", "sgd", 32),
-    Case((8, 64, 64, 4), "tanh", "mse", "adam", 64),
-    Case((64, 128, 64, 10), "relu", "ce", "adam", 64),
-    Case((784, 256, 128, 10), "relu", "ce", "adam", 128),
+from tapegrad.cli.networks import (
+    BETA1,
+    BETA2,
+    EPS,
+    Case,
+    Step,
+    jax_jit,
+    tapegrad_native,
+    tapegrad_numpy,
+    torch_eager,
+    torch_step,
 )
-
-
-@dataclass(frozen=True)
-class Step:
-    """One contender, ready to run."""
-
-    run: Callable[[], object]
-    finish: Callable[[], object] | None = None  # waits for what run() left running
-
-
-# --- tapegrad ------------------------------------------------------------------------------------
-
-
-def tapegrad_native(case: Case, lr: float) -> Step:
-    """tapegrad, eager, on the native engine."""
-    return _tapegrad(case, lr, "native")
-
-
-def tapegrad_numpy(case: Case, lr: float) -> Step:
-    """tapegrad, eager, on the NumPy engine."""
-    return _tapegrad(case, lr, "numpy")
-
-
-def _tapegrad(case: Case, lr: float, engine: str) -> Step:
-    import tapegrad as tg
-    from tapegrad import nn, optim, tape
-
-    with tg.use_backend(engine):
-        net = nn.MLP(case.sizes[0], list(case.sizes[1:]), case.activation)
-        for layer, (w, b) in zip([m for m in net if isinstance(m, nn.Linear)], case.weights()):
-            layer.weight.assign(w)
-            layer.bias.assign(b)
-        x, y = (tg.tensor(a) for a in case.data())
-        rule = optim.SGD if case.optimizer == "sgd" else optim.Adam
-        optimizer = rule(net.parameters(), lr=lr)
-    loss_of = {
-        "bce": nn.binary_cross_entropy_with_logits,
-        "mse": nn.mse_loss,
-        "ce": nn.cross_entropy,
-    }[case.loss]
-
-    def run():
-        with tape():
-            loss = loss_of(net(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    def run_here():
-        with tg.use_backend(engine):
-            return run()
-
-    # the native engine is in force; only the other one needs a switch around each step
-    return Step(run if tg.backend() == engine else run_here)
-
 
 # --- NumPy by hand -------------------------------------------------------------------------------
 
@@ -181,103 +89,9 @@ def numpy_by_hand(case: Case, lr: float) -> Step:
     return Step(run)
 
 
-# --- torch ---------------------------------------------------------------------------------------
-
-
-def torch_eager(case: Case, lr: float) -> Step:
-    """torch, eager, its default optimizer."""
-    return _torch(case, lr, {})
-
-
 def torch_fused(case: Case, lr: float) -> Step:
     """torch, eager, fused=True optimizer."""
-    return _torch(case, lr, {"fused": True})
-
-
-def _torch(case: Case, lr: float, options: dict) -> Step:
-    import torch
-
-    torch.set_num_threads(1)
-    layers = []
-    for w, b in case.weights():
-        layer = torch.nn.Linear(w.shape[1], w.shape[0])
-        with torch.no_grad():
-            layer.weight.copy_(torch.from_numpy(w))
-            layer.bias.copy_(torch.from_numpy(b))
-        activation = torch.nn.Tanh() if case.activation == "tanh" else torch.nn.ReLU()
-        layers += [layer, activation]
-    net = torch.nn.Sequential(*layers[:-1])
-    x, y = map(torch.from_numpy, case.data())
-    rule = torch.optim.SGD if case.optimizer == "sgd" else torch.optim.Adam
-    optimizer = rule(net.parameters(), lr=lr, **options)
-    loss_of = {
-        "bce": torch.nn.functional.binary_cross_entropy_with_logits,
-        "mse": torch.nn.functional.mse_loss,
-        "ce": torch.nn.functional.cross_entropy,
-    }[case.loss]
-
-    def run():
-        loss = loss_of(net(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return Step(run)
-
-
-# --- JAX -----------------------------------------------------------------------------------------
-
-
-def jax_jit(case: Case, lr: float) -> Step:
-    """JAX, the whole step under one jit, state donated."""
-    import jax
-    import jax.numpy as jnp
-
-    def loss_of(params, x, y):
-        h = x
-        for k, (w, b) in enumerate(params):
-            h = h @ w.T + b
-            if k < len(params) - 1:
-                h = jnp.tanh(h) if case.activation == "tanh" else jax.nn.relu(h)
-        if case.loss == "bce":
-            return jnp.mean(jax.nn.softplus(h) - h * y)
-        if case.loss == "mse":
-            return jnp.mean(jnp.square(h - y))
-        picked = jnp.take_along_axis(h, y[:, None], axis=1)[:, 0]
-        return jnp.mean(jax.nn.logsumexp(h, axis=1) - picked)
-
-    def sgd(state, x, y):
-        loss, grads = jax.value_and_grad(loss_of)(state, x, y)
-        return loss, jax.tree.map(lambda p, g: p - lr * g, state, grads)
-
-    def adam(state, x, y):
-        params, m, v, t = state
-        loss, grads = jax.value_and_grad(loss_of)(params, x, y)
-        t = t + 1
-        m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, grads)
-        v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, grads)
-        scale, root = lr / (1 - BETA1**t), jnp.sqrt(1 - BETA2**t)
-        params = jax.tree.map(
-            lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + EPS), params, m, v
-        )
-        return loss, (params, m, v, t)
-
-    weights = [(jnp.asarray(w), jnp.asarray(b)) for w, b in case.weights()]
-    if case.optimizer == "sgd":
-        step, state = jax.jit(sgd, donate_argnums=0), weights
-    else:
-        zeros = jax.tree.map(jnp.zeros_like, weights)
-        state = (weights, zeros, jax.tree.map(jnp.zeros_like, weights), jnp.float32(0))
-        step = jax.jit(adam, donate_argnums=0)
-    x, y = map(jnp.asarray, case.data())
-
-    def run():
-        nonlocal state
-        loss, state = step(state, x, y)
-        return loss
-
-    return Step(run, finish=lambda: jax.block_until_ready(state))
+    return torch_step(case, lr, fused=True)
 
 
 # --- HIPS autograd -------------------------------------------------------------------------------
@@ -335,9 +149,3 @@ CONTENDERS: dict[str, Callable[[Case, float], Step]] = {
     "JAX jit": jax_jit,
     "autograd": hips_autograd,
 }
-
-
-def losses(build: Callable[[Case, float], Step], case: Case, n: int, lr: float) -> list[float]:
-    """The first n losses of a contender."""
-    step = build(case, lr)
-    return [step.run().item() for _ in range(n)]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import tapegrad as tg
-from tapegrad.cli import demo, main
+from tapegrad.cli import bench, demo, main, networks
 from tapegrad.cli.progress import track
 
 
@@ -44,8 +44,48 @@ def test_info_names_engine_version_and_ops(capsys):
     assert "multiply" in printed
 
 
+def test_bench_prints_a_row_a_network_and_restores_the_threads(capsys, threads):
+    threads(2)
+    before = tg.get_num_threads()
+    assert main(["bench", "--no-peers", "--rounds", "1"]) == 0
+    assert tg.get_num_threads() == before
+    printed = capsys.readouterr().out
+    first = next(iter(bench.contenders(peers=False)))
+    assert f"how many times {first}'s" in printed
+    for case in networks.CASES:
+        (row,) = [line for line in printed.splitlines() if line.startswith(case.name)]
+        assert row.count("x)") == len(demo.engines())
+        assert "(1.0x)" in row
+
+
+def test_bench_leaves_out_what_is_not_installed(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if not installed
+    builds = {"NumPy engine": networks.tapegrad_numpy, "torch": networks.torch_eager}
+    monkeypatch.setattr(bench, "contenders", lambda peers: builds)
+    monkeypatch.setattr(bench, "CASES", networks.CASES[:1])
+    assert main(["bench", "--rounds", "1"]) == 0
+    assert "not installed" in capsys.readouterr().out
+
+
+def test_bench_refuses_to_compare_unequal_losses(capsys, monkeypatch):
+    def twice_the_rate(case, lr):
+        return networks.tapegrad_numpy(case, 2 * lr)
+
+    builds = {"NumPy engine": networks.tapegrad_numpy, "another": twice_the_rate}
+    monkeypatch.setattr(bench, "contenders", lambda peers: builds)
+    assert main(["bench"]) == 1
+    assert "the losses of another are" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "argv", [[], ["nonesuch"], ["info", "--nonesuch"], ["demo", "--epochs", "x"]]
+    "argv",
+    [
+        [],
+        ["nonesuch"],
+        ["info", "--nonesuch"],
+        ["demo", "--epochs", "x"],
+        ["bench", "--rounds", "0"],
+    ],
 )
 def test_wrong_command_line_prints_help(argv, capsys):
     with pytest.raises(SystemExit) as exit_info:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tapegrad._version import __version__
-from tapegrad.cli import demo, info
+from tapegrad.cli import bench, demo, info
 
 __all__ = ["main"]
 
-COMMANDS = {"demo": demo, "info": info}
+COMMANDS = {"bench": bench, "demo": demo, "info": info}
 
 
 class Parser(argparse.ArgumentParser):
