@@ -5,6 +5,7 @@
 #define vlog10 FN(vlog10)
 #define vlog1p FN(vlog1p)
 #define vsoftplus FN(vsoftplus)
+#define vsoftplus_tail FN(vsoftplus_tail)
 #define vsplit FN(vsplit)
 #define vlog_of FN(vlog_of)
 #define vlog_core FN(vlog_core)
@@ -120,8 +121,8 @@ VFN V vlog1p(V x)
     return vcopysign(y, x);
 }
 
-/* log(1 + exp(x)) = max(x, 0) + log(1 + z), z = exp(-|x|) in [0, 1]. Max error 2 ULP. */
-VFN V vsoftplus(V x)
+/* log(1 + z), z = exp(-|x|) in [0, 1]. Max error 2 ULP. */
+VFN V vsoftplus_tail(V x)
 {
     V t, r = vreduce_ln2(vmax(vset(EXP_LO), -vabs(x)), &t);
     V p = vfma(r * r, POLY(r, exp_c), r);
@@ -132,6 +133,8 @@ VFN V vsoftplus(V x)
     V e;
     VI i;
     V m = vsplit(u, &e, &i);
-    V y = vlog_core(m, vselect(vlt(vset(0), e), lost * K(0.5), lost), e, i, BASE_E);
-    return vmax(vset(0), x) + y;
+    return vlog_core(m, vselect(vlt(vset(0), e), lost * K(0.5), lost), e, i, BASE_E);
 }
+
+/* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)). Max error 2 ULP. */
+VFN V vsoftplus(V x) { return vmax(vset(0), x) + vsoftplus_tail(x); }

@@ -437,6 +437,13 @@ def test_binary_cross_entropy_is_exact_far_out():
     np.testing.assert_allclose(wrong[:2], [800, 800])
 
 
+@pytest.mark.parametrize(("logit", "label"), [(30, 1), (-30, 0)])
+def test_binary_cross_entropy_of_a_sure_right_answer_is_not_lost(logit, label):
+    x, y = np.full((1, 1), logit, "f4"), np.full((1, 1), label, "f4")
+    got = nn.binary_cross_entropy_with_logits(x, y).item()
+    assert got == pytest.approx(np.exp(-30.0), rel=1e-6)
+
+
 def test_pos_weight_multiplies_the_positive_part():
     x, y = np.array([0.3, -1.0]), np.array([1.0, 0.0])
     plain = nn.binary_cross_entropy_with_logits(x, y, reduction="none").numpy()

@@ -19,6 +19,7 @@ from .module import Module
 
 _MEAN, _SUM = OPS["mean"], OPS["sum"]
 _CROSS_ENTROPY = OPS["cross_entropy"]
+_BINARY_CROSS_ENTROPY = OPS["binary_cross_entropy_with_logits"]
 _INT64 = np.dtype("i8")
 
 
@@ -130,7 +131,7 @@ def binary_cross_entropy_with_logits(
     """
     input, target = _pair("binary_cross_entropy_with_logits", input, target)
     if pos_weight is None:
-        losses = softplus(input) - input * target
+        losses = apply(_BINARY_CROSS_ENTROPY.id, (input, target))
     else:
         target_part = target * _as_dtype(pos_weight, input.dtype)
         losses = softplus(-input) * target_part + softplus(input) * (1 - target)

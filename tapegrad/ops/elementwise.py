@@ -128,6 +128,11 @@ silu = elementwise(
 softplus = elementwise(
     "softplus", special.softplus, (lambda x: sigmoid(x),), ulp=4, doc="log(1 + exp(x))."
 )
+binary_cross_entropy_with_logits = elementwise(
+    "binary_cross_entropy_with_logits", special.binary_cross_entropy_with_logits,
+    (lambda a, b: sigmoid(a) - b, lambda a: -a), domain=((-2, 2), (0, 1)), ulp=4,
+    doc="-(b log p + (1 - b) log(1 - p)), p = sigmoid(a): the loss of logit a for target b.",
+)  # fmt: skip
 
 
 def _gelu_tanh_partial(x):
