@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
 from .errors import DTypeError, ShapeError
@@ -165,7 +166,9 @@ class Tensor(Attached):
         if on and not is_inexact(self.dtype):
             raise DTypeError(f"requires_grad: a Tensor of {self.dtype} has no derivative")
         flags = self._flags & ~VARIABLE | (VARIABLE if on else 0)
-        self._flags = flags
+        if flags != self._flags:
+            self._flags = flags
+            changes.config[0] += 1
         if self._node is not None:
             self._node.flags = flags
 

@@ -73,7 +73,7 @@ class Sequential(Module):
     """
 
     def __init__(self, *modules: Module):
-        self._layers: list[Module] = []
+        self._layers: tuple[Module, ...] = ()  # a tuple: layers change by assignment only
         for module in modules:
             self.append(module)
 
@@ -84,7 +84,7 @@ class Sequential(Module):
                 f"{type(self).__name__}: expected a Module, got {type(module).__name__}; "
                 "the activations are modules too: nn.Tanh()"
             )
-        self._layers.append(module)
+        self._layers = (*self._layers, module)
         return self
 
     def forward(self, x: Any) -> Any:
@@ -152,6 +152,8 @@ class Dropout(Module):
         p: probability of a zero.
         generator: draws the masks instead of tapegrad's stream.
     """
+
+    _live = frozenset({"p"})
 
     def __init__(self, p: float = 0.5, *, generator: Any = None):
         if not 0 <= p <= 1:

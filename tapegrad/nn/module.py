@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import changes
 from ..errors import StateDictError
 from ..tensor import Parameter, Tensor, asarray
 
@@ -31,6 +32,7 @@ class Module:
     """
 
     training = True
+    _live: frozenset[str] = frozenset()  # attributes that recorded steps read anew at each call
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
@@ -52,7 +54,14 @@ class Module:
                 f"{type(self).__name__} calls its class's forward, so that a forward set on the "
                 f"instance would not be called; derive a class from {type(self).__name__} instead"
             )
+        old = self.__dict__.get(name, changes)  # no module has that as an attribute
         object.__setattr__(self, name, value)
+        if old is not value and name not in self._live:
+            changes.config[0] += 1
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        changes.config[0] += 1
 
     # --- the tree
 

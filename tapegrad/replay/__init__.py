@@ -1,0 +1,1 @@
+"""Replay: a function's work recorded once and run again as one C call."""

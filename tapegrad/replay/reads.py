@@ -1,0 +1,134 @@
+"""What a code object reads from outside: names of globals, attributes and imported modules.
+
+The bytecode is scanned once, front to back, without following jumps. Where it cannot be told
+whose attribute is read, the attribute counts as read of everything (`loose`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from opcode import opmap
+from types import CodeType
+from typing import NamedTuple
+
+
+class Reads(NamedTuple):
+    """Names that a code object and those nested in it load or store."""
+
+    globals: frozenset[str]
+    attributes: frozenset[str]
+    loose: frozenset[str]  # attributes of values whose origin is not known
+    chains: frozenset[tuple[str, ...]]  # (root kind, root name, attribute ...): root.a.b
+    imports: frozenset[str]
+    sees_all: bool  # asks for a whole __dict__
+
+
+# kind: root of a chain. "self" is the first argument; whether that is an object, who calls knows.
+GLOBAL, FREE, SELF = "global", "free", "self"
+
+_VERSION = sys.version_info
+# How far an instruction's argument is shifted to be an index of co_names, by Python version.
+_GLOBAL_SHIFT = 1 if _VERSION >= (3, 11) else 0
+_ATTR_SHIFT = 1 if _VERSION >= (3, 12) else 0
+
+
+def _codes(*names: str) -> frozenset[int]:
+    return frozenset(opmap[name] for name in names if name in opmap)
+
+
+_EXTENDED_ARG = opmap["EXTENDED_ARG"]
+_LOAD_GLOBAL = _codes("LOAD_GLOBAL")
+_LOAD_NAME = _codes("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
+_STORE_GLOBAL = _codes("STORE_GLOBAL", "DELETE_GLOBAL")
+_LOAD_FREE = _codes("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
+_LOAD_FAST = _codes("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
+_LOAD_ATTR = _codes("LOAD_ATTR")
+_LOAD_METHOD = _codes("LOAD_METHOD")  # its own instruction up to 3.11
+_LOAD_SUPER = _codes("LOAD_SUPER_ATTR")
+_STORE_ATTR = _codes("STORE_ATTR", "DELETE_ATTR")
+_IMPORT = _codes("IMPORT_NAME")
+_IMPORT_FROM = _codes("IMPORT_FROM")
+_CACHE = _codes("CACHE")
+
+# Functions that read attributes named by strings; every string constant beside them counts.
+_BY_STRING = frozenset({"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"})
+_BY_DICT = frozenset({"vars", "__dict__", "asdict", "astuple"})
+
+
+def _instructions(code: CodeType) -> Iterator[tuple[int, int]]:
+    raw, extended = code.co_code, 0
+    for i in range(0, len(raw), 2):
+        op, arg = raw[i], raw[i + 1] | extended
+        extended = arg << 8 if op == _EXTENDED_ARG else 0
+        if op != _EXTENDED_ARG and op not in _CACHE:
+            yield op, arg
+
+
+def _cells(code: CodeType) -> tuple[str, ...]:
+    """The names that LOAD_DEREF's argument indexes."""
+    if _VERSION < (3, 11):
+        return code.co_cellvars + code.co_freevars
+    cells = tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+    return code.co_varnames + cells + code.co_freevars
+
+
+@lru_cache(maxsize=4096)
+def reads_of(code: CodeType) -> Reads:
+    """What a code object reads; see Reads. About 20 us for a function of 20 lines, then cached."""
+    names, cells = code.co_names, _cells(code)
+    read_globals, attributes, loose, imports = set(), set(), set(), set()
+    chains = set()
+    chain: tuple[str, ...] | None = None  # what lies on top of the stack, if known
+    for op, arg in _instructions(code):
+        before, chain = chain, None
+        if op in _LOAD_GLOBAL:
+            name = names[arg >> _GLOBAL_SHIFT]
+            read_globals.add(name)
+            chain = (GLOBAL, name)
+        elif op in _LOAD_NAME or op in _STORE_GLOBAL:
+            read_globals.add(names[arg])
+        elif op in _LOAD_FREE:
+            chain = (FREE, cells[arg])
+        elif op in _LOAD_FAST:
+            chain = (SELF, "") if arg == 0 else None
+        elif op in _LOAD_ATTR or op in _LOAD_METHOD:
+            name = names[arg >> _ATTR_SHIFT if op in _LOAD_ATTR else arg]
+            attributes.add(name)
+            if before is None:
+                loose.add(name)
+            else:
+                chain = (*before, name)
+                chains.add(chain)
+        elif op in _LOAD_SUPER:
+            attributes.add(names[arg >> 2])
+        elif op in _STORE_ATTR or op in _IMPORT_FROM:
+            attributes.add(names[arg])
+        elif op in _IMPORT:
+            imports.add(names[arg])
+    if _BY_STRING & (read_globals | attributes):
+        strings = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
+        attributes |= strings
+        loose |= strings
+    own = Reads(
+        frozenset(read_globals),
+        frozenset(attributes),
+        frozenset(loose),
+        frozenset(chains),
+        frozenset(imports),
+        bool(_BY_DICT & (read_globals | attributes)),
+    )
+    nested = [reads_of(c) for c in code.co_consts if isinstance(c, CodeType)]
+    if not nested:
+        return own
+    # A nested function's first argument is nobody's self: its chains from there are loose.
+    selves = {a for r in nested for kind, _, *rest in r.chains if kind == SELF for a in rest}
+    return Reads(
+        own.globals.union(*(r.globals for r in nested)),
+        own.attributes.union(*(r.attributes for r in nested)),
+        own.loose.union(selves, *(r.loose for r in nested)),
+        own.chains.union(*({c for c in r.chains if c[0] != SELF} for r in nested)),
+        own.imports.union(*(r.imports for r in nested)),
+        own.sees_all or any(r.sees_all for r in nested),
+    )

@@ -1,0 +1,388 @@
+"""One look at the data that a function and the user functions it calls read.
+
+From the function's globals, closure, defaults and `self` the walk descends into containers,
+objects and further functions, and writes down what it found twice: as checks, quick to repeat,
+and as a list of (path, value) to say what has changed when a check fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import is_dataclass
+from typing import Any
+
+import numpy as np
+
+from ..nn.module import Module
+from ..optim.optimizer import Optimizer
+from ..tensor import Tensor
+from .look import (
+    NOTHING,
+    cell_value,
+    is_library,
+    is_library_function,
+    is_library_module,
+    slots,
+    static,
+)
+from .reads import FREE, GLOBAL, reads_of
+
+# Values without parts, compared by type and value.
+SCALARS = frozenset(
+    (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
+)
+# Methods that run without being named where they are called from.
+_CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
+_NOT_CALLED = frozenset(
+    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
+) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
+_PLAIN_BASES = (Module, object)
+
+
+class Contents(tuple):
+    """(shape, dtype, bytes) of an ndarray that is watched."""
+
+
+class Order(tuple):
+    """The keys of a dict."""
+
+
+def contents(array: np.ndarray) -> Contents:
+    return Contents((array.shape, array.dtype, array.tobytes()))
+
+
+class Walk:
+    """See the module.
+
+    Args:
+        root: the function.
+        arguments: (path, value) of objects it is called with; walked as what it reads.
+        known: what earlier walks learned; names found late in a walk matter to objects met
+            early in it, so that a walk is repeated until it learns nothing.
+        watch_arrays: check the contents of ndarrays, not only which they are.
+    Attributes:
+        items: (container, key, value): container[key] is value.
+        attributes: (object, name, value): getattr(object, name) is value.
+        sizes: (container, length).
+        lists, dicts: (container, tuple of its items; or of its keys and values in turn).
+        others: (set or bytearray, copy) and (ndarray, Contents).
+        modules, tensors: what to look at only when changes.config has risen: (vars(module),
+            tuple of keys and values in turn), (Tensor, its flags).
+        values: (path, value) of everything compared, in the order of the walk.
+        live: (path, value) of hyper-parameters that recorded steps read anew at each call.
+    """
+
+    def __init__(
+        self,
+        root: Any,
+        arguments: Iterable[tuple[str, Any]],
+        known: Known,
+        watch_arrays: bool,
+    ):
+        self.items: list[tuple[Any, Any, Any]] = []
+        self.attributes: list[tuple[Any, str, Any]] = []
+        self.sizes: list[tuple[Any, int]] = []
+        self.lists: list[tuple[Any, tuple]] = []
+        self.dicts: list[tuple[dict, tuple]] = []
+        self.others: list[tuple[Any, Any]] = []
+        self.modules: list[tuple[dict, tuple]] = []
+        self.tensors: list[tuple[Tensor, int]] = []
+        self.values: list[tuple[str, Any]] = []
+        self.live: list[tuple[str, Any]] = []
+        self._known = known
+        self._watch_arrays = watch_arrays
+        self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
+        self._keep: list[Any] = []  # temporary objects whose ids are in _seen
+        self._home = _globals_of(root)
+        self._names = sorted(known.names)
+        self._visit(_name_of(root), root)
+        for path, value in arguments:
+            self._visit(path, value)
+
+    # --- one value
+
+    def _item(self, path: str, container: Any, key: Any) -> None:
+        value = container[key]
+        self.items.append((container, key, value))
+        self._visit(path, value)
+
+    def _visit(self, path: str, value: Any) -> None:
+        self.values.append((path, value))
+        kind = type(value)
+        if kind in SCALARS or id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        self._keep.append(value)
+        if isinstance(value, Tensor):
+            self.tensors.append((value, value._flags))
+            self.values.append((f"{path}.requires_grad", value.requires_grad))
+        elif isinstance(value, np.ndarray):
+            if self._watch_arrays:
+                found = contents(value)
+                self.others.append((value, found))
+                self.values.append((f"the contents of {path}", found))
+        elif isinstance(value, (list, tuple, deque)):
+            self._sequence(path, value)
+        elif isinstance(value, dict):
+            self._dict(path, value)
+        elif isinstance(value, (set, frozenset, bytearray)):
+            copy = kind(value)
+            self.others.append((value, copy))
+            self.values.append((f"the contents of {path}", copy))
+        elif isinstance(value, Module):
+            self._module(path, value)
+        elif isinstance(value, Optimizer):
+            self._optimizer(path, value)
+        elif isinstance(value, type):
+            self._class(path, value, constructs=True)
+        elif isinstance(value, types.ModuleType):
+            if not is_library_module(value):
+                for name in self._names:
+                    if name in vars(value):
+                        self._item(f"{path}.{name}", vars(value), name)
+        elif isinstance(value, types.FunctionType):
+            self._function(path, value)
+        elif isinstance(value, types.MethodType):
+            self._known.bind(value.__func__, value.__self__)
+            self._visit(f"{path}.__self__", value.__self__)
+            self._visit(path, value.__func__)
+        elif isinstance(value, functools.partial):
+            self._visit(path, value.func)
+            self._visit(f"{path}.args", value.args)
+            self._visit(f"{path}.keywords", value.keywords)
+        elif isinstance(value, (staticmethod, classmethod)):
+            self._visit(path, value.__func__)
+        elif isinstance(value, property):
+            for part in (value.fget, value.fset):
+                if part is not None:
+                    self._visit(path, part)
+        elif not isinstance(value, (np.generic, np.dtype)):
+            self._object(path, value)
+
+    def _sequence(self, path: str, value: Any) -> None:
+        self.values.append((f"len({path})", len(value)))
+        copy = tuple(value)
+        if not isinstance(value, tuple):
+            self.lists.append((value, copy))
+        for i, part in enumerate(copy):
+            self._visit(f"{path}[{i}]", part)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            self._class(path, type(value), constructs=False)
+
+    def _dict(self, path: str, value: dict) -> None:
+        self.values.append((f"list({path})", Order(value)))
+        self.dicts.append((value, pairs(value)))
+        for key, part in list(value.items()):
+            self._visit(f"{path}[{key!r}]", part)
+
+    # --- functions
+
+    def _function(self, path: str, function: types.FunctionType) -> None:
+        reads = reads_of(function.__code__)
+        known = self._known
+        if is_library_function(function):
+            # A wrapper made by a library (functools.wraps, tapegrad.value_and_grad): what it
+            # wraps is the user's, the rest is its own business.
+            for cell in function.__closure__ or ():
+                part = cell_value(cell)
+                if callable(part) and not isinstance(part, type):
+                    self._visit(path, part)
+            return
+        known.names |= reads.attributes
+        known.sees_all |= reads.sees_all
+        known.loose |= reads.loose
+        self.attributes.append((function, "__code__", function.__code__))
+        self.values.append((f"the code of {path}", function.__code__))
+        scope = function.__globals__
+        of = "" if scope is self._home else f" of module {scope.get('__name__')}"
+        for name in sorted(reads.globals):
+            if name in scope and not is_library_module(scope[name]):
+                self._item(f"global {name!r}{of}", scope, name)
+        for name in sorted(reads.imports):
+            module = sys.modules.get(name)
+            if module is not None and not is_library(name):
+                self._visit(f"module {name}", module)
+        closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+        for name, cell in closure.items():
+            try:
+                value = cell.cell_contents
+            except ValueError:
+                continue  # not assigned yet
+            if name == "__class__":  # what super() needs
+                self._class(name, value, constructs=False)
+                continue
+            self.attributes.append((cell, "cell_contents", value))
+            self._visit(f"closure variable {name!r}", value)
+        if function.__defaults__:
+            self.attributes.append((function, "__defaults__", function.__defaults__))
+            names = function.__code__.co_varnames[: function.__code__.co_argcount]
+            for name, value in zip(names[-len(function.__defaults__) :], function.__defaults__):
+                self._visit(f"default of {function.__name__}'s argument {name!r}", value)
+        for name in function.__kwdefaults__ or ():
+            where = f"default of {function.__name__}'s argument {name!r}"
+            self._item(where, function.__kwdefaults__, name)
+        for root, name, *rest in reads.chains:
+            if root == GLOBAL:
+                start = scope.get(name, NOTHING)
+            elif root == FREE:
+                start = cell_value(closure.get(name))
+            else:
+                start = known.methods.get(function, NOTHING)
+                if function in known.shared:
+                    start = NOTHING
+            self._follow(start, rest)
+
+    def _follow(self, value: Any, attributes: list[str]) -> None:
+        """Note which live hyper-parameters the chain value.a.b reads."""
+        if value is NOTHING:
+            self._known.loose.update(attributes)
+        for i, name in enumerate(attributes):
+            if isinstance(value, (Optimizer, Module)):
+                self._known.read.add((id(value), name))
+            value = static(value, name)
+            if value is NOTHING:  # a property or a method: what it gives is not known
+                self._known.loose.update(attributes[i + 1 :])
+                return
+
+    # --- objects
+
+    def _class(self, path: str, cls: type, constructs: bool) -> None:
+        """The attributes of a user's class that may be read, through it or an instance."""
+        for base in cls.__mro__:
+            key = (id(base), constructs)
+            if is_library(base.__module__) or key in self._seen:
+                continue
+            self._seen.add(key)
+            known = self._known.names
+            for name, value in list(vars(base).items()):
+                if name in _CONSTRUCTORS:
+                    wanted = constructs
+                elif name.startswith("__") and name.endswith("__"):
+                    wanted = isinstance(value, types.FunctionType) and name not in _NOT_CALLED
+                else:
+                    wanted = name in known or (name == "forward" and issubclass(base, Module))
+                if wanted:
+                    self._item(f"{base.__qualname__}.{name}", vars(base), name)
+
+    def _object(self, path: str, value: Any) -> None:
+        cls = type(value)
+        wrapped = static(value, "__wrapped__")  # functools.lru_cache, tapegrad.compile
+        if wrapped is not NOTHING:
+            self._visit(path, wrapped)
+        found = getattr(value, "__dict__", None)
+        if isinstance(found, dict):
+            library = is_library(cls.__module__) and cls is not types.SimpleNamespace
+            every = self._known.sees_all or is_dataclass(value)
+            if not library:
+                self.sizes.append((found, len(found)))
+                self._bind_methods(value)
+            for name in list(found) if every else self._names:
+                if name in found:
+                    self._item(f"{path}.{name}", found, name)
+        for name in slots(cls):
+            part = static(value, name)
+            if name in self._known.names and part is not NOTHING:
+                self.attributes.append((value, name, part))
+                self._visit(f"{path}.{name}", part)
+        self._class(path, cls, constructs=False)
+
+    def _bind_methods(self, value: Any) -> None:
+        """Let chains from the first argument of its methods start at this object."""
+        for base in type(value).__mro__:
+            if not is_library(base.__module__):
+                for part in vars(base).values():
+                    if isinstance(part, types.FunctionType):
+                        self._known.bind(part, value)
+
+    def _module(self, path: str, module: Module) -> None:
+        found = vars(module)
+        self.modules.append((found, pairs(found)))
+        self._bind_methods(module)
+        # A layer of ours reads whatever it has; of a user's class what its code names counts,
+        # and whatever parameters(), modules() and the like would find.
+        ours = any(
+            is_library(base.__module__) for base in type(module).__mro__ if base not in _PLAIN_BASES
+        )
+        known = self._known
+        for name, value in list(found.items()):
+            if name in module._live:
+                self.live.append((f"{path}.{name}", value))
+                if name in known.loose or (id(module), name) in known.read:
+                    self._item(f"{path}.{name}", found, name)
+            elif name != "_buffers" and (
+                ours or known.sees_all or name in known.names or type(value) not in SCALARS
+            ):
+                self._visit(f"{path}.{name}", value)
+        if "training" not in found and (ours or "training" in known.names):
+            self.values.append((f"{path}.training", module.training))
+        self._class(path, type(module), constructs=False)
+
+    def _optimizer(self, path: str, optimizer: Optimizer) -> None:
+        """Structure and flags of its groups; of their numbers only those user code reads."""
+        known, groups = self._known, optimizer.param_groups
+        reads_all = "param_groups" in known.loose or (id(optimizer), "param_groups") in known.read
+        self.lists.append((groups, tuple(groups)))
+        self.values.append((f"len({path}.param_groups)", len(groups)))
+        for i, group in enumerate(groups):
+            for name, value in list(group.items()):
+                where = f"{path}.param_groups[{i}][{name!r}]"
+                if name != "params" and _is_live(value):
+                    self.live.append((where, value))
+                    read = name in known.loose or (id(optimizer), name) in known.read
+                    if not (reads_all or read):
+                        continue
+                self._item(where, group, name)
+        if not is_library(type(optimizer).__module__):
+            self._class(path, type(optimizer), constructs=False)
+
+
+class Known:
+    """What walks have learned: attribute names that are read, and of which hyper-parameters."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.loose: set[str] = set()
+        self.read: set[tuple[int, str]] = set()  # (id of a module or optimizer, attribute)
+        self.methods: dict[Any, Any] = {}  # function: the one object it is a method of
+        self.shared: set[Any] = set()  # methods of several objects
+        self.sees_all = False
+
+    def bind(self, method: Any, value: Any) -> None:
+        if self.methods.setdefault(method, value) is not value:
+            self.shared.add(method)
+
+    def size(self) -> tuple:
+        return (
+            len(self.names), len(self.loose), len(self.read), len(self.methods), len(self.shared),
+            self.sees_all,
+        )  # fmt: skip
+
+
+def _is_live(value: Any) -> bool:
+    """Numbers, and pairs of them as Adam's betas; flags choose between programs."""
+    return isinstance(value, (int, float, tuple, np.number)) and not isinstance(value, bool)
+
+
+def pairs(found: dict) -> tuple:
+    """Keys and values in turn, in order."""
+    return tuple(part for pair in found.items() for part in pair)
+
+
+def _globals_of(root: Any) -> Any:
+    """The globals that a sentence need not name the module of."""
+    while not isinstance(root, types.FunctionType):
+        inner = static(root, "__wrapped__")
+        if inner is NOTHING:
+            inner = getattr(root, "__func__", None) or getattr(root, "func", None)
+        if inner is None:
+            return vars(sys.modules.get(type(root).__module__, sys))
+        root = inner
+    return root.__globals__
+
+
+def _name_of(root: Any) -> str:
+    return getattr(root, "__name__", None) or type(root).__name__
