@@ -72,6 +72,7 @@ static inline bool tg_is_compute(int dtype) { return dtype == TG_F32 || dtype ==
 tg_tensor *tg_new(int dtype, int ndim, const int64_t *shape); /* C order, unset */
 tg_tensor *tg_view(tg_tensor *base, int ndim, const int64_t *shape, const int64_t *strides,
                    int64_t offset); /* elements */
+tg_tensor *tg_alias(tg_tensor *t); /* another record of the same array; of its data, if any */
 tg_tensor *tg_scalar(int dtype, double value); /* 0-d */
 tg_tensor *tg_contiguous(tg_tensor *t); /* t itself, held, or a C-order copy */
 tg_tensor *tg_hold(tg_tensor *t);

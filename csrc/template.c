@@ -1,30 +1,27 @@
 /* template.c: derivative rules as small programs.
  *
- * A rule is a Python function written with tapegrad ops. It runs once per signature, on real
- * tensors, while a trace logs its entries; frozen, they are a template: steps over
- * (cotangent, output, inputs, earlier steps, constants). From then on C instantiates it, through
- * tg_apply, which appends the steps when a tape records: so every order of derivative comes
- * from the one statement of the rule. Elementwise rules do not depend on shapes; for the others
- * the shapes and params are part of the signature. */
-#include "sweep.h"
+ * A template is what a trace of a rule's Python function (rule.c) logged, frozen: steps over
+ * (cotangent, output, inputs, earlier steps, constants). It is instantiated through tg_apply, which
+ * appends the steps when a tape records: so every order of derivative comes from the one
+ * statement of the rule. The cache keeps templates by signature. */
+#include "template.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
-#include "kernels.h"
-#include "map.h"
 #include "tensor.h"
 
-enum { CT = -1, OUT = -2, IN = -3 }; /* operand codes; IN - i is input i; >= 0: values[] */
-enum { MAX_STEPS = 512, MAX_CACHED = 4096 };
+/* operand codes; IN - i is input i; >= 0: values[] */
+enum { CT = -1, OUT = -2, IN = -3, BORN_OUTSIDE = INT_MIN };
+enum { MAX_STEPS = 512, MAX_OPERANDS = 256, MAX_CACHED = 4096 };
 
 typedef struct step {
     int op, n_in, n_p, operands; /* operands: first index into codes */
     int params; /* first index into params */
     uint64_t floats;
-    bool last_of_value;
 } step;
 
-typedef struct template {
+typedef struct tg_template {
     uint64_t hash;
     size_t key_words;
     int64_t *key;
@@ -35,65 +32,32 @@ typedef struct template {
     int *last_use; /* per value: the step after which it is dropped */
     int64_t *params;
     tg_tensor **constants;
-    struct template *next;
+    struct tg_template *next;
 } template;
 
 static template **cache; /* open addressing */
 static size_t n_cached, cache_size;
 
-/* --- signatures -------------------------------------------------------------------------- */
-
-enum { MAX_KEY = 1024 };
-
-static size_t put_shape(int64_t *key, size_t at, const tg_tensor *t)
+static void *copy_of(const void *p, size_t bytes)
 {
-    key[at++] = t->dtype << 8 | t->ndim;
-    memcpy(key + at, t->dims, t->ndim * sizeof *key);
-    return at + t->ndim;
+    void *q = malloc(bytes ? bytes : 1);
+    if (q && bytes)
+        memcpy(q, p, bytes);
+    return q;
 }
 
-/* Words written, 0: too large to cache. */
-static size_t signature(int64_t *key, const tg_rule *rule)
-{
-    const tg_entry *e = rule->e;
-    const int op = tg_entry_op(e);
-    size_t at = 0;
-    key[at++] = (int64_t)op << 32 | rule->input << 8 | rule->kind;
-    key[at++] = rule->ct->dtype;
-    if (e->n_p > 256 || e->n_in > 8)
-        return 0;
-    for (int i = 0; i < e->n_p; ++i)
-        key[at++] = tg_entry_params(e)[i];
-    if (tg_ops[op].run == tg_run_map)
-        return at;
-    for (int i = 0; i < e->n_in; ++i) {
-        if (at + 66 > MAX_KEY)
-            return 0;
-        at = put_shape(key, at, tg_entry_in(e)[i]);
-    }
-    return at;
-}
+/* --- the cache --------------------------------------------------------------------------- */
 
-static uint64_t hash_words(const int64_t *key, size_t n)
-{
-    uint64_t h = 0x9e3779b97f4a7c15u;
-    for (size_t i = 0; i < n; ++i) {
-        h = (h ^ (uint64_t)key[i]) * 0xff51afd7ed558ccdu;
-        h ^= h >> 32;
-    }
-    return h;
-}
-
-static template *find(uint64_t hash, const int64_t *key, size_t words)
+tg_template *tg_template_find(const tg_signature *s)
 {
     if (!cache_size)
         return NULL;
-    for (size_t i = hash & (cache_size - 1);; i = (i + 1) & (cache_size - 1)) {
+    for (size_t i = s->hash & (cache_size - 1);; i = (i + 1) & (cache_size - 1)) {
         template *t = cache[i];
         if (!t)
             return NULL;
-        if (t->hash == hash && t->key_words == words &&
-            memcmp(t->key, key, words * sizeof *key) == 0)
+        if (t->hash == s->hash && t->key_words == s->words &&
+            memcmp(t->key, s->key, s->words * sizeof *s->key) == 0)
             return t;
     }
 }
@@ -156,6 +120,15 @@ static bool insert(template *t)
     return true;
 }
 
+void tg_template_keep(template *t, const tg_signature *s)
+{
+    t->hash = s->hash;
+    t->key_words = s->words;
+    t->key = copy_of(s->key, s->words * sizeof *s->key);
+    if (!t->key || tg_template_find(s) || !insert(t))
+        template_free(t);
+}
+
 /* --- from a trace to a template ------------------------------------------------------------ */
 
 static int code_of(const tg_rule *rule, const tg_trace *trace, size_t n_before,
@@ -171,36 +144,13 @@ static int code_of(const tg_rule *rule, const tg_trace *trace, size_t n_before,
     for (size_t j = n_before; j-- > 0;)
         if (t == trace->entries[j].out)
             return (int)j;
-    return -1000; /* born outside the rule: a constant */
+    return BORN_OUTSIDE;
 }
 
-/* Two operands that are one record cannot be told apart: no template from such a run. */
-static bool operands_differ(const tg_rule *rule)
+tg_template *tg_template_freeze(const tg_rule *rule, const tg_trace *trace,
+                                const tg_tensor *result)
 {
-    const tg_entry *e = rule->e;
-    for (int i = 0; i < e->n_in; ++i) {
-        const tg_tensor *t = tg_entry_in(e)[i];
-        if (t == rule->ct || t == e->out)
-            return false;
-        for (int j = 0; j < i; ++j)
-            if (t == tg_entry_in(e)[j])
-                return false;
-    }
-    return rule->ct != e->out;
-}
-
-static void *copy_of(const void *p, size_t bytes)
-{
-    void *q = malloc(bytes ? bytes : 1);
-    if (q && bytes)
-        memcpy(q, p, bytes);
-    return q;
-}
-
-/* NULL: this rule has none (out of memory counts as that: the rule still works in Python). */
-static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_tensor *result)
-{
-    if (trace->foreign || trace->n > MAX_STEPS || !operands_differ(rule))
+    if (trace->foreign || trace->n > MAX_STEPS || !result)
         return NULL;
     size_t n_codes = 0, n_params = 0;
     for (size_t j = 0; j < trace->n; ++j) {
@@ -223,6 +173,8 @@ static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_ten
     enum { FIRST_CONSTANT = 1 << 20 };
     for (size_t j = 0; j < trace->n; ++j) {
         const tg_entry *e = &trace->entries[j];
+        if (e->n_in > MAX_OPERANDS)
+            goto give_up;
         t->steps[j] = (step){.op = tg_entry_op(e),
                              .n_in = e->n_in,
                              .n_p = e->n_p,
@@ -232,8 +184,8 @@ static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_ten
         for (int i = 0; i < e->n_in; ++i) {
             tg_tensor *x = tg_entry_in(e)[i];
             int code = code_of(rule, trace, j, x);
-            if (code == -1000) {
-                if (x->size > 64) /* not a literal: some array the rule captured */
+            if (code == BORN_OUTSIDE) { /* a constant */
+                if (x->size > 64 || !x->data) /* not a literal: an array the rule captured */
                     goto give_up;
                 t->constants[t->n_constants] = tg_hold(x);
                 code = FIRST_CONSTANT + t->n_constants++;
@@ -245,7 +197,7 @@ static template *freeze(const tg_rule *rule, const tg_trace *trace, const tg_ten
         at_param += e->n_p;
     }
     t->result = code_of(rule, trace, trace->n, result);
-    if (t->result == -1000)
+    if (t->result == BORN_OUTSIDE)
         goto give_up;
     for (size_t i = 0; i < n_codes; ++i)
         if (t->codes[i] >= 0)
@@ -286,7 +238,7 @@ static int instantiate(const template *t, const tg_rule *rule, tg_tensor **resul
     for (; done < t->n_steps; ++done) {
         const step *s = &t->steps[done];
         const int *codes = t->codes + s->operands;
-        tg_tensor *in[8];
+        tg_tensor *in[MAX_OPERANDS];
         for (int i = 0; i < s->n_in; ++i)
             in[i] = operand(rule, values, codes[i]);
         const tg_call call = {.op = s->op,
@@ -313,67 +265,10 @@ static int instantiate(const template *t, const tg_rule *rule, tg_tensor **resul
     return status;
 }
 
-/* Ask Python, and keep a template of what it did if all of it was C's. */
-static int define(const tg_rule *rule, tg_tensor **result, uint64_t hash, const int64_t *key,
-                  size_t words, tg_rule_fn *python, void *context)
+int tg_template_run(template *t, const tg_rule *rule, tg_tensor **result)
 {
-    tg_list *list = tg_list_here();
-    if (!list)
-        return TG_EMEMORY;
-    if (!words || list->trace) /* a rule inside a rule's trace is part of that trace */
-        return python(context, rule, result);
-    tg_trace trace = {0};
-    list->trace = &trace;
-    const int status = python(context, rule, result);
-    list->trace = NULL;
-    bool wide = false;
-    for (size_t j = 0; j < trace.n; ++j)
-        wide |= trace.entries[j].n_in > 8;
-    template *t = status || wide ? NULL : freeze(rule, &trace, *result);
-    if (t) {
-        t->hash = hash;
-        t->key_words = words;
-        t->key = copy_of(key, words * sizeof *key);
-        if (!t->key || find(hash, key, words) || !insert(t))
-            template_free(t);
-    }
-    tg_trace_clear(&trace);
+    ++t->in_use;
+    const int status = instantiate(t, rule, result);
+    --t->in_use;
     return status;
-}
-
-/* Values a rule did not ask to keep are NULL to a fused kernel. */
-static int fused(const tg_rule *rule, tg_tensor **result)
-{
-    const tg_entry *e = rule->e;
-    tg_tensor *in[3] = {NULL, NULL, NULL};
-    for (int i = 0; i < e->n_in && i < 3; ++i)
-        in[i] = tg_entry_in(e)[i]->data ? tg_entry_in(e)[i] : NULL;
-    return tg_map_vjp(tg_entry_op(e), rule->input, result, rule->ct, in,
-                      e->out->data ? e->out : NULL, tg_entry_params(e), e->n_p);
-}
-
-int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, void *context)
-{
-    const int op = tg_entry_op(rule->e);
-    if (op >= tg_op_count())
-        return python(context, rule, result);
-    const tg_list *list = tg_list_here();
-    if (!list)
-        return TG_EMEMORY;
-    if (tg_ops[op].run == tg_run_map && !list->n_active && !list->trace) {
-        const int status = fused(rule, result);
-        if (status != TG_ENOKERNEL)
-            return status;
-    }
-    int64_t key[MAX_KEY];
-    const size_t words = signature(key, rule);
-    const uint64_t hash = hash_words(key, words);
-    template *t = words ? find(hash, key, words) : NULL;
-    if (t) {
-        ++t->in_use;
-        const int status = instantiate(t, rule, result);
-        --t->in_use;
-        return status;
-    }
-    return define(rule, result, hash, key, words, python, context);
 }

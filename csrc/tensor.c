@@ -215,6 +215,20 @@ tg_tensor *tg_view(tg_tensor *base, int ndim, const int64_t *shape, const int64_
     return t;
 }
 
+tg_tensor *tg_alias(tg_tensor *t)
+{
+    if (t->data)
+        return tg_view(t, t->ndim, tg_shape(t), tg_strides(t), 0);
+    tg_tensor *twin = record_new(t->dtype, t->ndim);
+    if (!twin)
+        return NULL;
+    twin->buffer = NULL;
+    twin->data = NULL;
+    twin->size = t->size;
+    memcpy(twin->dims, t->dims, 2 * (size_t)t->ndim * sizeof *t->dims);
+    return twin;
+}
+
 tg_tensor *tg_scalar(int dtype, double value)
 {
     tg_tensor *t = tg_new(dtype, 0, NULL);
