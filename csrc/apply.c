@@ -47,12 +47,17 @@ int tg_apply(const tg_call *call, tg_tensor **out)
     return status;
 }
 
+static tg_apply_fn *elsewhere; /* Python's: sweeps meet dtypes that have no kernel here */
+
 int tg_apply_op(int op, tg_tensor **out, int n_in, tg_tensor *const *in, int n_p,
                 const int64_t *p)
 {
     const tg_call call = {.op = op, .n_in = n_in, .in = in, .n_p = n_p, .p = p};
-    return tg_apply(&call, out);
+    const int status = tg_apply(&call, out);
+    return status == TG_ENOKERNEL && elsewhere ? elsewhere(&call, out) : status;
 }
+
+void tg_set_elsewhere(tg_apply_fn *apply) { elsewhere = apply; }
 
 int tg_record(const tg_call *call, tg_tensor *out)
 {
@@ -84,7 +89,7 @@ int tg_op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_i
     if (to->dtype != from->dtype || to->ndim != from->ndim ||
         memcmp(to->dims, from->dims, to->ndim * sizeof *to->dims) != 0)
         return tg_fail(TG_ESHAPE, "the value has another shape or dtype than the parameter");
-    tg_tensor *apart = NULL;             /* of a value that lies in the parameter itself */
+    tg_tensor *apart = NULL; /* of a value that lies in the parameter itself */
     if (to->buffer == from->buffer) {
         if (!(apart = tg_new(from->dtype, from->ndim, tg_shape(from))))
             return TG_EMEMORY;

@@ -34,6 +34,7 @@ static PyObject *setup(PyObject *module, PyObject *args)
     if (status)
         return tg_raise(status, -1, NULL);
     tg_set_lock_hooks(unlock, relock);
+    tg_set_elsewhere(tg_apply_python);
     Py_RETURN_NONE;
 }
 

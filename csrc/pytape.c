@@ -1,71 +1,9 @@
-/* pytape.c: the Python tape's base class, and the bridge by which a sweep asks Python for a
- * rule it has no template of. */
+/* pytape.c: the Python tape's base class. */
 #include "python.h"
 
 #include <stdlib.h>
 
 #include "kernels.h"
-
-/* --- rules in Python ----------------------------------------------------------------------- */
-
-PyObject *tg_params_tuple(const tg_entry *e)
-{
-    PyObject *params = PyTuple_New(e->n_p);
-    const int64_t *p = tg_entry_params(e);
-    const uint64_t floats = tg_entry_floats(e);
-    for (int i = 0; params && i < e->n_p; ++i) {
-        PyObject *v = i < 64 && floats >> i & 1 ? PyFloat_FromDouble(tg_param_double(p[i]))
-                                                : PyLong_FromLongLong(p[i]);
-        if (!v || PyTuple_SetItem(params, i, v) < 0) {
-            Py_DECREF(params);
-            return NULL;
-        }
-    }
-    return params;
-}
-
-static PyObject *inputs_tuple(const tg_entry *e)
-{
-    PyObject *inputs = PyTuple_New(e->n_in);
-    for (int i = 0; inputs && i < e->n_in; ++i) {
-        PyObject *t = tg_wrap(tg_hold(tg_entry_in(e)[i]));
-        if (!t || PyTuple_SetItem(inputs, i, t) < 0) {
-            Py_DECREF(inputs);
-            return NULL;
-        }
-    }
-    return inputs;
-}
-
-int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result)
-{
-    (void)context;
-    const tg_entry *e = rule->e;
-    PyObject *ct = tg_wrap(tg_hold(rule->ct));
-    PyObject *out = tg_wrap(tg_hold(e->out));
-    PyObject *inputs = inputs_tuple(e), *params = tg_params_tuple(e);
-    PyObject *r =
-        ct && out && inputs && params
-            ? PyObject_CallFunction(tg_python.run_rule, "iiiOOOO", rule->kind, tg_entry_op(e),
-                                    rule->input, ct, out, inputs, params)
-            : NULL;
-    int status = r ? TG_OK : TG_EPYTHON;
-    if (r && r != Py_None) {
-        tg_tensor *t = tg_tensor_of(r);
-        if (t) {
-            *result = tg_hold(t);
-        } else {
-            PyErr_SetString(PyExc_TypeError, "a derivative rule must return a Tensor or None");
-            status = TG_EPYTHON;
-        }
-    }
-    Py_XDECREF(r);
-    Py_XDECREF(ct);
-    Py_XDECREF(out);
-    Py_XDECREF(inputs);
-    Py_XDECREF(params);
-    return status;
-}
 
 /* --- sequences of Tensors ------------------------------------------------------------------ */
 
@@ -110,22 +48,31 @@ static tg_tensor *cotangent_of(PyObject *given, const tg_tensor *y)
     tg_tensor *t = tg_tensor_of(given);
     if (t)
         return tg_hold(t);
-    if (given != Py_None || !tg_is_compute(y->dtype)) {
+    if (given != Py_None) {
         PyErr_SetString(PyExc_TypeError, "a cotangent must be a native Tensor");
         return NULL;
     }
-    t = tg_new(y->dtype, y->ndim, tg_shape(y));
+    const int dtype = tg_is_compute(y->dtype) ? y->dtype : TG_F64;
+    t = tg_new(dtype, y->ndim, tg_shape(y));
     if (!t) {
         tg_raise(TG_EMEMORY, -1, NULL);
         return NULL;
     }
     for (int64_t i = 0; i < t->size; ++i) {
-        if (y->dtype == TG_F32)
+        if (dtype == TG_F32)
             ((float *)(void *)t->data)[i] = 1;
         else
             ((double *)(void *)t->data)[i] = 1;
     }
-    return t;
+    if (dtype == y->dtype)
+        return t;
+    tg_tensor *cast = NULL;
+    const int status =
+        tg_apply_op(tg_op_find("astype"), &cast, 1, &t, 1, (int64_t[]){y->dtype});
+    tg_drop(t);
+    if (status)
+        tg_raise(status, -1, NULL);
+    return cast;
 }
 
 static PyTypeObject *tape_type;
@@ -308,7 +255,8 @@ static PyObject *tape_entries(PyObject *o, PyObject *u)
         const tg_entry *e = tg_tape_covers(tape, i) ? tg_entry_at(tape->list, i) : NULL;
         if (!e)
             continue;
-        PyObject *inputs = inputs_tuple(e), *params = tg_params_tuple(e);
+        PyObject *inputs = tg_inputs_tuple(e->n_in, tg_entry_in(e)),
+                 *params = tg_params_tuple(e);
         PyObject *out = tg_wrap(tg_hold(e->out));
         PyObject *row = inputs && params && out
                             ? Py_BuildValue("(iOOOIH)", tg_entry_op(e), inputs, out, params,

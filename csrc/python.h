@@ -40,7 +40,9 @@ PyObject *tg_wrap(tg_tensor *t); /* takes over the hold; NULL: error set */
 tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
 PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
+PyObject *tg_inputs_tuple(int n, tg_tensor *const *in);
 void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
+int tg_apply_python(const tg_call *call, tg_tensor **out);
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
 extern PyType_Slot tg_operator_slots[];

@@ -28,7 +28,7 @@ static size_t write_key(int64_t *key, const tg_rule *rule)
     const int op = tg_entry_op(e);
     size_t at = 0;
     key[at++] = (int64_t)op << 32 | rule->input << 8 | rule->kind;
-    key[at++] = rule->ct->dtype;
+    key[at++] = rule->ct->dtype | tg_entry_in(e)[0]->dtype << 8; /* of |z| they differ */
     if (e->n_p > 256)
         return 0;
     for (int i = 0; i < e->n_p; ++i)

@@ -7,8 +7,11 @@
 /* --- apply.c ----------------------------------------------------------------------------- */
 /* Run one op and, when a tape that tracks an operand is recording, append it. *out is fresh. */
 int tg_apply(const tg_call *call, tg_tensor **out);
+/* The same for the core's own needs; where C has no kernel, by tg_set_elsewhere's function. */
 int tg_apply_op(int op, tg_tensor **out, int n_in, tg_tensor *const *in, int n_p,
                 const int64_t *p);
+typedef int tg_apply_fn(const tg_call *call, tg_tensor **out);
+void tg_set_elsewhere(tg_apply_fn *apply);
 /* Append an op that ran elsewhere (in Python) and gave out. */
 int tg_record(const tg_call *call, tg_tensor *out);
 bool tg_op_writes(int op);                         /* changes its first operand */

@@ -103,3 +103,15 @@ def test_elementwise_rows_are_functions_of_the_namespace():
     for name, op in OPS.items():
         if op.examples is None and isinstance(getattr(np, name, None), np.ufunc):
             assert hasattr(tnp, name), f"tapegrad.numpy.{name} is missing"
+
+
+def test_a_row_added_later_differentiates(backend):
+    name = f"thrice in {backend}"
+    thrice = elementwise(name, lambda x: 3 * x, (lambda x: x * 0.0 + 3.0,), doc="3 x.")
+    try:
+        with tg.tape() as t:
+            x = t.watch(tg.tensor([1.0, 2.0]))
+            y = thrice(x).sum()
+        assert t.gradient(y, x).tolist() == [3.0, 3.0]
+    finally:
+        del OPS[name], BY_ID[thrice.op.id]

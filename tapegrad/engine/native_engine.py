@@ -74,15 +74,19 @@ class NativeEngine:
         self.set_recording = core.set_recording
         lib, ffi = core.lib, core.ffi
         c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}
-        for op in rows:
-            op.id = c_rows.get(op.name, -1)
-            if op.id < 0:
-                op.id = lib.tg_op_register(op.name.encode())
-            for i in range(RULE_SLOTS if op.variadic else len(op.inputs)):
-                if op.vjp(i) or op.jvp(i):
-                    self.check(lib.tg_op_residuals(op.id, i, op.residuals(i)))
         self.c_rows = frozenset(c_rows)
+        for op in rows:
+            self.add_row(op, c_rows.get(op.name, -1))
         core.setup(tensor_type, np.ndarray, slow_apply, run_rule, raise_error, line_here, DTYPES)
+
+    def add_row(self, op: Any, c_id: int = -1) -> None:
+        """Give a row its id (a new one unless C has the row) and tell C what its rules read."""
+        lib = self._core.lib
+        op.id = c_id if c_id >= 0 else lib.tg_op_register(op.name.encode())
+        self.check(op.id)
+        for i in range(RULE_SLOTS if op.variadic else len(op.inputs)):
+            if op.vjp(i) or op.jvp(i):
+                self.check(lib.tg_op_residuals(op.id, i, op.residuals(i)))
 
     def check(self, status: int) -> None:
         """Raise what a C entry point's code says."""
@@ -210,9 +214,13 @@ def as_array(x: Any, op: Any) -> np.ndarray:
 
 def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
     """Run a row's NumPy implementation; its shape errors name the op."""
+    if not op.complex and any(a.dtype.kind == "c" for a in arrays):
+        raise errors.DTypeError(f"{op.name}: complex operands are not supported")
     try:
         with np.errstate(all="ignore"):  # C kernels do not warn of infinities either
             return np.asarray(op.numpy(*arrays, *params))
+    except np.linalg.LinAlgError:
+        raise  # singular, or did not converge: no matter of shapes
     except ValueError as error:
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None

@@ -91,6 +91,15 @@ def backend() -> str:
     return _engine.name
 
 
+def add_row(op: Any) -> None:
+    """Make a row known that was added to the table after start()."""
+    if "native" in _engines:
+        _engines["native"].add_row(op)
+    else:
+        op.id = len(BY_ID)
+    BY_ID[op.id] = op
+
+
 def start(rows: list, tensor_type: type) -> None:
     """Make the engines once the op table is complete (called by tapegrad/__init__.py)."""
     from .numpy_engine import NumpyEngine

@@ -32,6 +32,7 @@ from numpy import (
 
 from ..ops import elementwise as _elementwise
 from ..ops import trig as _trig
+from ..ops.complex import angle, conj, imag, real, sign
 from ..ops.composite import (
     clip,
     diagonal,
@@ -117,7 +118,7 @@ _OTHER_NAMES = {
     "abs": "absolute", "acos": "arccos", "acosh": "arccosh", "amax": "max", "amin": "min",
     "around": "round", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
     "atanh": "arctanh", "bitwise_invert": "invert", "bitwise_not": "invert",
-    "concat": "concatenate", "mod": "remainder", "permute_dims": "transpose", "pow": "power",
-    "rint": "round", "true_divide": "divide",
+    "concat": "concatenate", "conjugate": "conj", "mod": "remainder", "permute_dims": "transpose",
+    "pow": "power", "rint": "round", "true_divide": "divide",
 }  # fmt: skip
 globals().update({name: globals()[same] for name, same in _OTHER_NAMES.items()})

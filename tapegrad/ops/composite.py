@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from . import elementwise as e
 from . import linear as rows
 from .axes import as_tensor, axes, refuse_out
+from .complex import conj
 from .reductions import mean, sum
 from .shapes import as_dtype, moveaxis, ravel
 from .structured import matmul
@@ -91,8 +92,8 @@ def outer(a: Any, b: Any) -> Tensor:
 
 
 def vdot(a: Any, b: Any) -> Tensor:
-    """Inner product of the flat arrays."""
-    return matmul(ravel(a), ravel(b))
+    """Inner product of the flat arrays, the first conjugated."""
+    return matmul(conj(ravel(a)), ravel(b))
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:

@@ -54,7 +54,6 @@ rsqrt = elementwise(
     "rsqrt", lambda x: 1 / np.sqrt(x), (lambda x, y: -0.5 * (y / x),), domain=(0.5, 4), ulp=2,
     doc="1 / sqrt(x).",
 )  # fmt: skip
-absolute = elementwise("absolute", np.absolute, (lambda x: sign(x),), doc="|x|.")
 power = elementwise(
     "power", np.power,
     (lambda a, b: where(b == 0.0, 0.0, b * power(a, b - 1.0)), lambda a, y: zmul(y, log(a))),
@@ -72,6 +71,51 @@ power_scalar = elementwise(
     "power_scalar", np.power, (_power_scalar_partial,),
     params=(2.5,), domain=(0.5, 2), ulp=4, doc="x to the power of a Python float.",
 )  # fmt: skip
+
+# --- absolute value and the parts of complex numbers (docs/complex.md) -------------------------
+
+
+def _cast(x, like):
+    return apply(OPS["astype"].id, (x,), (CODES[like.dtype],))
+
+
+def _complex_examples(rng):
+    return [([rng.uniform(-2, 2, s) + 1j * rng.uniform(-2, 2, s)], ()) for s in ((), (0,), (3, 4))]
+
+
+real = elementwise(
+    "real", np.real, vjps=(lambda ct, x_like: _cast(ct, x_like),), jvps=(lambda t: real(t),),
+    examples=_complex_examples, doc="The real part of complex x.",
+)  # fmt: skip
+imag = elementwise(
+    "imag", np.imag, vjps=(lambda ct, x_like: _cast(ct, x_like) * -1j,), jvps=(lambda t: imag(t),),
+    examples=_complex_examples, doc="The imaginary part of complex x.",
+)  # fmt: skip
+conjugate = elementwise(
+    "conjugate", np.conjugate, vjps=(lambda ct: conjugate(ct),),
+    doc="The complex conjugate; x itself where it is real.",
+)  # fmt: skip
+
+
+def phase(x):
+    """x / |x|, and 0 where x is 0: the direction of a complex number."""
+    size = absolute(x)
+    return where(x == 0.0, 0.0, x / where(size == 0.0, 1.0, size))
+
+
+def _absolute_vjp(ct, x):
+    if x.dtype.kind == "c":
+        return zmul(_cast(ct, x), conjugate(phase(x)))
+    return zmul(ct, sign(x))
+
+
+def _absolute_jvp(t, x):
+    return real(zmul(t, conjugate(phase(x)))) if x.dtype.kind == "c" else zmul(t, sign(x))
+
+
+absolute = elementwise(
+    "absolute", np.absolute, vjps=(_absolute_vjp,), jvps=(_absolute_jvp,), doc="|x|."
+)
 
 # --- exponentials and logarithms --------------------------------------------------------------
 exp = elementwise("exp", np.exp, (lambda y: y,), ulp=4, doc="e to the power x.")
@@ -100,33 +144,46 @@ tanh = elementwise("tanh", np.tanh, (lambda y: 1.0 - y * y,), ulp=4, doc="Hyperb
 
 # --- activations ------------------------------------------------------------------------------
 sigmoid = elementwise(
-    "sigmoid", special.sigmoid, (lambda y: y * (1.0 - y),), ulp=4, doc="1 / (1 + exp(-x))."
+    "sigmoid",
+    special.sigmoid,
+    (lambda y: y * (1.0 - y),),
+    ulp=4,
+    complex=False,
+    doc="1 / (1 + exp(-x)).",
 )
-relu = elementwise("relu", lambda x: np.maximum(x, 0), (lambda y: sign(y),), doc="max(x, 0).")
+relu = elementwise(
+    "relu", lambda x: np.maximum(x, 0), (lambda y: sign(y),), complex=False, doc="max(x, 0)."
+)
 leaky_relu = elementwise(
     "leaky_relu", special.leaky_relu,
     (lambda x, params: where(x > 0.0, _number(x > 0.0, x), params[0]),), params=(0.01,),
-    doc="x where positive, slope * x elsewhere.",
+    complex=False, doc="x where positive, slope * x elsewhere.",
 )  # fmt: skip
 elu = elementwise(
     "elu", special.elu, (lambda x, y, params: where(x > 0.0, 1.0, y + params[0]),),
-    params=(1.0,), ulp=4, doc="x where positive, alpha * (exp(x) - 1) elsewhere.",
+    params=(1.0,), ulp=4, complex=False, doc="x where positive, alpha * (exp(x) - 1) elsewhere.",
 )  # fmt: skip
 erf = elementwise(
     "erf", special.erf, (lambda x: TWO_OVER_SQRT_PI * exp(-(x * x)),), ulp=4,
-    doc="The error function.",
+    complex=False, doc="The error function.",
 )  # fmt: skip
 gelu = elementwise(
     "gelu", special.gelu,
     (lambda x: 0.5 * (1.0 + erf(x * SQRT_HALF)) + x * (INV_SQRT_2PI * exp(-0.5 * (x * x))),),
-    ulp=8, doc="x times the normal distribution function of x.",
+    ulp=8, complex=False, doc="x times the normal distribution function of x.",
 )  # fmt: skip
 silu = elementwise(
     "silu", special.silu,
-    (lambda x: sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),), ulp=8, doc="x * sigmoid(x).",
+    (lambda x: sigmoid(x) * (1.0 + x * (1.0 - sigmoid(x))),), ulp=8, complex=False,
+    doc="x * sigmoid(x).",
 )  # fmt: skip
 softplus = elementwise(
-    "softplus", special.softplus, (lambda x: sigmoid(x),), ulp=4, doc="log(1 + exp(x))."
+    "softplus",
+    special.softplus,
+    (lambda x: sigmoid(x),),
+    ulp=4,
+    complex=False,
+    doc="log(1 + exp(x)).",
 )
 binary_cross_entropy_with_logits = elementwise(
     "binary_cross_entropy_with_logits", special.binary_cross_entropy_with_logits,
@@ -143,7 +200,12 @@ def _gelu_tanh_partial(x):
 
 
 gelu_tanh = elementwise(
-    "gelu_tanh", special.gelu_tanh, (_gelu_tanh_partial,), ulp=8, doc="The tanh form of gelu."
+    "gelu_tanh",
+    special.gelu_tanh,
+    (_gelu_tanh_partial,),
+    ulp=8,
+    complex=False,
+    doc="The tanh form of gelu.",
 )
 
 # --- choosing ---------------------------------------------------------------------------------

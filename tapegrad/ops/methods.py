@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from . import composite, indexing, linear, logic, reductions, shapes
+from . import complex, composite, indexing, linear, logic, reductions, shapes
 from .elementwise import logical_and, logical_not, logical_or, logical_xor
 
 # --- reductions and shapes --------------------------------------------------------------------
@@ -120,6 +120,10 @@ METHODS = {
     "repeat": shapes.repeat,
     "take": indexing.take,
     "diagonal": composite.diagonal,
+    "conj": complex.conj,
+    "conjugate": complex.conj,
+    "real": property(complex.real, doc="The real part; itself where it is real."),
+    "imag": property(complex.imag, doc="The imaginary part; zeros where it is real."),
     "T": property(shapes.transpose, doc="The axes in reversed order."),
     "mT": property(shapes.matrix_transpose, doc="The last two axes exchanged."),
     "itemsize": property(lambda self: self.dtype.itemsize, doc="Bytes of one element."),

@@ -28,6 +28,7 @@ def elementwise(
     *,
     inputs: Sequence[str] | None = None,
     vjps: Sequence | None = None,
+    jvps: Sequence | None = None,
     **facts,
 ) -> Function:
     """Add an elementwise row from its partial derivatives.
@@ -35,7 +36,8 @@ def elementwise(
     A partial is a function of x (a, b), y and params by name, or the number 1 or -1, or None.
     The vjp is zmul(ct, partial), the jvp zmul(t, partial): a zero cotangent stays zero even
     where the partial is infinite. Rows that select rather than multiply give `vjps` instead:
-    rules of ct that also serve as the jvps. Without either, the row has no derivative.
+    rules of ct that also serve as the jvps unless those are given, by rows that are real-linear
+    only in complex operands. Without either, the row has no derivative.
     """
     count = len(vjps if vjps is not None else partials)
     names = tuple(inputs or (("x",), ("x",), ("a", "b"))[min(count, 2)])
@@ -43,7 +45,8 @@ def elementwise(
         rules = tuple(None if p is None else _partial_rule(p, names) for p in partials)
     else:
         rules = _rules(vjps, names)
-    return _function(Op(name, numpy, names, rules, rules, kind="elementwise", **facts))
+    forward = rules if jvps is None else _rules(jvps, names)
+    return _function(Op(name, numpy, names, rules, forward, kind="elementwise", **facts))
 
 
 def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Function:

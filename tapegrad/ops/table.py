@@ -68,6 +68,7 @@ class Op:
     params: tuple = ()  # params tests use
     examples: Callable | None = None  # examples(rng) -> [(inputs, params), ...] for other rows
     large: Callable | None = None  # the same, of sizes that threads share
+    complex: bool = True  # whether complex operands have a value and a derivative
     doc: str = ""
     id: int = field(default=-1)
 
@@ -100,8 +101,12 @@ BY_ID: dict[int, Op] = {}
 
 
 def add_row(op: Op) -> Op:
-    """Put a row into the table. Engines give it its id when they start."""
+    """Put a row into the table. Engines give it its id when they start, or now if they have."""
     if op.name in OPS:
         raise ValueError(f"op {op.name!r} has a row already")
     OPS[op.name] = op
+    if BY_ID:
+        from ..engine import select
+
+        select.add_row(op)
     return op

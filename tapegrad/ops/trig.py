@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .elementwise import rsqrt
+from .elementwise import rsqrt, where
 from .rows import elementwise
 
 tan = elementwise(
@@ -43,7 +43,7 @@ arcsinh = elementwise(
 arccosh = elementwise(
     "arccosh",
     np.arccosh,
-    (lambda x: rsqrt((x - 1) * (x + 1)),),
+    (lambda x: rsqrt(x - 1) * rsqrt(x + 1),),  # of the product: wrong where x is complex
     domain=(1.2, 4.0),
     ulp=4,
     doc="Inverse hyperbolic cosine.",
@@ -56,10 +56,18 @@ arctanh = elementwise(
     ulp=4,
     doc="Inverse hyperbolic tangent.",
 )
+
+
+def _radius(a, b):
+    """a^2 + b^2, and 1 at the origin: there is no angle, and its derivatives are 0."""
+    square = a * a + b * b
+    return where(square == 0.0, 1.0, square)
+
+
 arctan2 = elementwise(
     "arctan2",
     np.arctan2,
-    (lambda a, b: b / (a * a + b * b), lambda a, b: -(a / (a * a + b * b))),
+    (lambda a, b: b / _radius(a, b), lambda a, b: -(a / _radius(a, b))),
     domain=((0.2, 2.0), (-2.0, 2.0)),
     ulp=4,
     doc="Angle of the point (b, a), in -pi..pi.",
