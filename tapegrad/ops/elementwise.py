@@ -187,7 +187,7 @@ softplus = elementwise(
 )
 binary_cross_entropy_with_logits = elementwise(
     "binary_cross_entropy_with_logits", special.binary_cross_entropy_with_logits,
-    (lambda a, b: sigmoid(a) - b, lambda a: -a), domain=((-2, 2), (0, 1)), ulp=4,
+    (lambda a, b: sigmoid(a) - b, lambda a: -a), domain=((-2, 2), (0, 1)), ulp=4, complex=False,
     doc="-(b log p + (1 - b) log(1 - p)), p = sigmoid(a): the loss of logit a for target b.",
 )  # fmt: skip
 
