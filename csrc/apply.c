@@ -12,7 +12,7 @@ int tg_op_find(const char *name)
     return -1;
 }
 
-static int give_record(tg_list *list, const tg_call *call, tg_tensor *out)
+static int give_record(tg_list *list, const tg_call *call, tg_tensor *out, uint32_t notes)
 {
     if (list->n_active && tg_is_differentiable(call->op))
         for (int i = 0; i < call->n_in; ++i)
@@ -22,7 +22,7 @@ static int give_record(tg_list *list, const tg_call *call, tg_tensor *out)
                     return status;
                 break;
             }
-    return list->trace ? tg_trace_append(list->trace, call, out) : TG_OK;
+    return list->trace ? tg_trace_append(list->trace, call, out, notes) : TG_OK;
 }
 
 int tg_apply(const tg_call *call, tg_tensor **out)
@@ -40,7 +40,7 @@ int tg_apply(const tg_call *call, tg_tensor **out)
     int status = op->run(op, out, call->in, call->n_in, call->p, call->n_p);
     if (status)
         return status;
-    if ((list->n_active || list->trace) && (status = give_record(list, call, *out)) != TG_OK) {
+    if ((list->n_active || list->trace) && (status = give_record(list, call, *out, 0)) != TG_OK) {
         tg_drop(*out);
         *out = NULL;
     }
@@ -66,7 +66,7 @@ int tg_record(const tg_call *call, tg_tensor *out)
         return TG_EMEMORY;
     if (list->trace)
         list->trace->foreign = true;
-    return give_record(list, call, out);
+    return give_record(list, call, out, TG_TRACE_PYTHON);
 }
 
 int tg_op_copy(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,

@@ -31,6 +31,7 @@ typedef struct tg_buffer {
 enum {
     TG_VARIABLE = 1, /* watched by itself: a parameter or requires_grad=True */
     TG_WATCHED = 2, /* in the watched set of some tape */
+    TG_TRACED = 4, /* computed in, or given to, a step while it was recorded as a program */
 };
 
 /* An n-dimensional strided array. Records outlive their data: an entry needs the shape of an

@@ -111,7 +111,29 @@ void tg_entry_clear(tg_entry *e)
 
 /* --- traces ------------------------------------------------------------------------------ */
 
-int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out)
+/* Room for one more in a growing array of pointers. */
+static bool grow(tg_tensor ***array, size_t *room, size_t n)
+{
+    if (n < *room)
+        return true;
+    const size_t wider = *room ? 2 * *room : 16;
+    tg_tensor **p = realloc(*array, wider * sizeof *p);
+    if (!p)
+        return false;
+    *array = p;
+    *room = wider;
+    return true;
+}
+
+static uint32_t note_view(const tg_call *call, const tg_tensor *out)
+{
+    for (int i = 0; i < call->n_in && i < 14; ++i)
+        if (call->in[i]->buffer == out->buffer)
+            return (uint32_t)(i + 1) << TG_TRACE_VIEW_SHIFT;
+    return 0;
+}
+
+int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out, uint32_t notes)
 {
     if (trace->n == trace->room) {
         const size_t room = trace->room ? 2 * trace->room : 16;
@@ -123,17 +145,71 @@ int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out)
     }
     /* the data of every operand: a constant's value goes into the template */
     const int n = call->n_in < TG_MAX_SAVED_IN ? call->n_in : TG_MAX_SAVED_IN;
-    const int status =
-        tg_entry_fill(&trace->entries[trace->n], call, out, (uint16_t)((1u << n) - 1));
-    trace->n += status == TG_OK;
-    return status;
+    tg_entry *e = &trace->entries[trace->n];
+    const int status = tg_entry_fill(e, call, out, (uint16_t)((1u << n) - 1));
+    if (status)
+        return status;
+    ++trace->n;
+    if (trace->program) {
+        const tg_list *list = tg_list_here();
+        e->line = list ? list->line : 0;
+        e->versions = notes | note_view(call, out);
+        out->flags |= TG_TRACED;
+    }
+    return TG_OK;
+}
+
+bool tg_is_tracing(void)
+{
+    const tg_list *list = tg_list_here();
+    return list && list->trace && list->trace->program;
+}
+
+static bool has(tg_tensor *const *array, size_t n, const tg_tensor *t)
+{
+    for (size_t i = n; i-- > 0;)
+        if (array[i] == t)
+            return true;
+    return false;
+}
+
+int tg_trace_sets_grad(tg_trace *trace, tg_tensor *variable)
+{
+    if (!trace->program || has(trace->grads_set, trace->n_grads_set, variable))
+        return TG_OK;
+    if (!grow(&trace->grads_set, &trace->grads_set_room, trace->n_grads_set))
+        return tg_fail_memory();
+    trace->grads_set[trace->n_grads_set++] = tg_hold(variable);
+    return TG_OK;
+}
+
+int tg_trace_reads_grad(tg_trace *trace, tg_tensor *variable)
+{
+    if (!trace->program || has(trace->grads_set, trace->n_grads_set, variable))
+        return TG_OK;
+    if (variable->grad) {
+        const tg_call call = {.op = 0, .n_in = 1, .in = &variable};
+        const int status = tg_trace_append(trace, &call, variable->grad, TG_TRACE_GRAD);
+        return status ? status : tg_trace_sets_grad(trace, variable);
+    }
+    if (has(trace->grads_none, trace->n_grads_none, variable))
+        return TG_OK;
+    if (!grow(&trace->grads_none, &trace->grads_none_room, trace->n_grads_none))
+        return tg_fail_memory();
+    trace->grads_none[trace->n_grads_none++] = tg_hold(variable);
+    return TG_OK;
 }
 
 void tg_trace_clear(tg_trace *trace)
 {
     while (trace->n)
         tg_entry_clear(&trace->entries[--trace->n]);
+    for (size_t i = 0; i < trace->n_grads_set; ++i)
+        tg_drop(trace->grads_set[i]);
+    for (size_t i = 0; i < trace->n_grads_none; ++i)
+        tg_drop(trace->grads_none[i]);
+    free(trace->grads_set);
+    free(trace->grads_none);
     free(trace->entries);
-    trace->entries = NULL;
-    trace->room = 0;
+    memset(trace, 0, sizeof *trace);
 }

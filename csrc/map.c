@@ -109,6 +109,8 @@ int tg_run_map(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
                          r->kind == LOGIC ? 64 : TG_PAD / tg_itemsize(dtype), in, n_in, values);
 }
 
+uint32_t tg_map_reads(int op, int k) { return reads[op][k]; }
+
 int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *ct, tg_tensor *const *in,
                tg_tensor *y, const int64_t *p, int n_p)
 {

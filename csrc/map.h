@@ -14,4 +14,7 @@ tg_run tg_run_astype;   /* p = (dtype) */
 int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *ct, tg_tensor *const *in,
                tg_tensor *y, const int64_t *p, int n_p);
 
+/* What that kernel reads besides ct: bit i for the row's input i, the bit after them its output. */
+uint32_t tg_map_reads(int op, int k);
+
 #endif

@@ -81,6 +81,10 @@ tg_tensor *tg_tensor_from_array(PyObject *array)
     if (!a)
         PyErr_Clear();
     Py_XDECREF(capsule);
+    if (t && tg_trace_source(t, array) != TG_OK) {
+        tg_drop(t);
+        return NULL;
+    }
     return t;
 }
 

@@ -26,64 +26,6 @@ static tg_tensor **records_of(PyObject *list, Py_ssize_t *n)
     return records;
 }
 
-/* trace_begin(): log every op of this thread until trace_end. */
-static PyObject *trace_begin(PyObject *module, PyObject *unused)
-{
-    (void)module, (void)unused;
-    tg_list *list = tg_list_here();
-    tg_trace *trace = list ? calloc(1, sizeof *trace) : NULL;
-    if (!trace)
-        return PyErr_NoMemory();
-    if (list->trace) {
-        free(trace);
-        PyErr_SetString(PyExc_RuntimeError, "a trace is open already");
-        return NULL;
-    }
-    list->trace = trace;
-    Py_RETURN_NONE;
-}
-
-/* trace_end(inputs, outputs) -> Program; trace_end(None, None) gives the trace up. */
-static PyObject *trace_end(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *inputs, *outputs;
-    if (!PyArg_ParseTuple(args, "OO", &inputs, &outputs))
-        return NULL;
-    tg_list *list = tg_list_here();
-    tg_trace *trace = list ? list->trace : NULL;
-    if (!trace) {
-        PyErr_SetString(PyExc_RuntimeError, "no trace is open");
-        return NULL;
-    }
-    list->trace = NULL;
-    Py_ssize_t n = 0, m = 0;
-    tg_program *program = NULL;
-    if (PyList_Check(inputs) && PyList_Check(outputs)) {
-        tg_tensor **in = records_of(inputs, &n), **out = in ? records_of(outputs, &m) : NULL;
-        if (out && !(program = tg_program_new(trace, (size_t)n, in, (size_t)m, out)))
-            tg_raise(TG_EVALUE, -1, NULL);
-        free(in);
-        free(out);
-    }
-    tg_trace_clear(trace);
-    free(trace);
-    if (!program) {
-        if (PyErr_Occurred())
-            return NULL;
-        Py_RETURN_NONE;
-    }
-    program_object *self = (program_object *)PyType_GenericAlloc(program_type, 0);
-    if (!self) {
-        tg_program_free(program);
-        return NULL;
-    }
-    self->program = program;
-    self->n_inputs = n;
-    self->n_outputs = m;
-    return (PyObject *)self;
-}
-
 static void program_dealloc(PyObject *o)
 {
     PyTypeObject *type = Py_TYPE(o);
@@ -160,17 +102,11 @@ static PyType_Spec program_spec = {
     .slots = program_slots,
 };
 
-static PyMethodDef functions[] = {
-    {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
-    {"trace_end", trace_end, METH_VARARGS, "trace_end(inputs, outputs) -> Program"},
-    {0},
-};
-
 int tg_add_program_type(PyObject *module)
 {
     PyObject *type = PyType_FromSpec(&program_spec);
     program_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "Program", type) < 0)
         return TG_EPYTHON;
-    return tg_add_functions(module, functions);
+    return TG_OK;
 }

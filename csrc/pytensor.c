@@ -136,6 +136,14 @@ static PyObject *get_handle(PyObject *o, void *unused)
     return PyLong_FromUnsignedLongLong(t ? tg_handle_of(t) : 0);
 }
 
+/* Python Tensors that hold this record. */
+static PyObject *get_holders(PyObject *o, void *unused)
+{
+    (void)unused;
+    const tg_tensor *t = ((tensor_object *)o)->t;
+    return PyLong_FromUnsignedLong(t ? t->handles : 0);
+}
+
 static PyObject *get_version(PyObject *o, void *unused)
 {
     (void)unused;
@@ -169,6 +177,9 @@ static PyObject *get_grad(PyObject *o, void *unused)
     const tg_tensor *t = ((tensor_object *)o)->t;
     if (!t)
         return node_attribute(o, "grad");
+    tg_trace *trace = tg_list_here() ? tg_list_here()->trace : NULL;
+    if (trace && tg_trace_reads_grad(trace, ((tensor_object *)o)->t) != TG_OK)
+        return PyErr_NoMemory();
     if (t->grad)
         return tg_wrap(tg_hold(t->grad));
     Py_RETURN_NONE;
@@ -187,6 +198,11 @@ static int set_grad(PyObject *o, PyObject *value, void *unused)
          memcmp(grad->dims, t->dims, t->ndim * sizeof *t->dims) != 0)) {
         PyErr_SetString(PyExc_ValueError, "grad must be a Tensor of its variable's shape and "
                                           "dtype, or None");
+        return -1;
+    }
+    tg_trace *trace = tg_list_here() ? tg_list_here()->trace : NULL;
+    if (trace && tg_trace_sets_grad(trace, t) != TG_OK) {
+        PyErr_NoMemory();
         return -1;
     }
     tg_tensor *old = t->grad;
@@ -265,6 +281,7 @@ static PyGetSetDef tensor_getset[] = {
     {"dtype", get_dtype, NULL, "NumPy dtype of the elements.", NULL},
     {"handle", get_handle, NULL, "The C core's name for this Tensor; 0 on the NumPy engine.",
      NULL},
+    {"holders", get_holders, NULL, NULL, NULL},
     {"version", get_version, NULL, "Writes to this parameter so far.", NULL},
     {"_flags", get_flags, set_flags, NULL, NULL},
     {"_grad", get_grad, set_grad, NULL, NULL},

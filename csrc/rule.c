@@ -181,6 +181,27 @@ static int fused(const tg_rule *rule, tg_tensor **result)
                       e->out->data ? e->out : NULL, tg_entry_params(e), e->n_p);
 }
 
+/* Log a fused vjp as one entry: its operands are those the kernel reads. */
+static int trace_fused(tg_trace *trace, const tg_rule *rule, tg_tensor *result)
+{
+    const tg_entry *e = rule->e;
+    const uint32_t reads = tg_map_reads(tg_entry_op(e), rule->input);
+    tg_tensor *in[5] = {rule->ct};
+    int n = 1;
+    for (int i = 0; i <= e->n_in; ++i)
+        if (reads >> i & 1)
+            in[n++] = i < e->n_in ? tg_entry_in(e)[i] : e->out;
+    const tg_call call = {.op = tg_entry_op(e),
+                          .n_in = n,
+                          .in = in,
+                          .n_p = e->n_p,
+                          .p = tg_entry_params(e),
+                          .floats = tg_entry_floats(e)};
+    return tg_trace_append(trace, &call, result,
+                           (uint32_t)(rule->input + 1) << TG_TRACE_VJP_SHIFT |
+                               reads << TG_TRACE_READS_SHIFT);
+}
+
 int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, void *context)
 {
     const int op = tg_entry_op(rule->e);
@@ -189,8 +210,11 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     tg_list *list = tg_list_here();
     if (!list)
         return TG_EMEMORY;
-    if (tg_ops[op].run == tg_run_map && !list->n_active && !list->trace) {
-        const int status = fused(rule, result);
+    const bool traced = list->trace && list->trace->program;
+    if (tg_ops[op].run == tg_run_map && !list->n_active && (traced || !list->trace)) {
+        int status = fused(rule, result);
+        if (status == TG_OK && traced && *result != rule->ct)
+            status = trace_fused(list->trace, rule, *result);
         if (status != TG_ENOKERNEL)
             return status;
     }

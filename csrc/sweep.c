@@ -37,6 +37,7 @@ static int mark_needed(walk *w)
 static int sweep_entry(walk *w, uint64_t position, tg_entry *e, tg_tensor *ct)
 {
     int status = tg_walk_check_versions(e);
+    w->list->line = e->line; /* what its rules do is that line's doing */
     for (int i = 0; i < e->n_in && !status; ++i) {
         tg_tensor *t = tg_entry_in(e)[i];
         const size_t slot = tg_walk_slot_of(w, t);
@@ -162,8 +163,13 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_f
         leaf *l = &w.leaves[k];
         if (!l->value)
             continue;
+        tg_trace *trace = tg_list_here()->trace;
+        if (trace && (status = tg_trace_reads_grad(trace, l->record)) != TG_OK)
+            break;
         tg_tensor *grad = l->record->grad ? tg_hold(l->record->grad) : NULL;
         status = tg_walk_accumulate(&w, &grad, tg_hold(l->value));
+        if (!status && trace)
+            status = tg_trace_sets_grad(trace, l->record);
         if (!status) {
             tg_drop(l->record->grad);
             l->record->grad = grad;

@@ -95,7 +95,8 @@ void tg_tape_forget(tg_tape *tape)
 /* Recount what the open tapes ask for; called when one opens, closes, pauses or resumes. */
 static void recount(tg_list *list)
 {
-    list->n_active = list->n_automatic = list->n_lines = 0;
+    list->n_active = list->n_automatic = 0;
+    list->n_lines = list->trace && list->trace->program; /* a program keeps every line */
     list->oldest = UINT64_MAX;
     for (size_t i = 0; i < list->n_open; ++i) {
         const tg_tape *t = list->open[i];

@@ -58,11 +58,25 @@ typedef struct tg_tape {
     struct tg_tape *next; /* live tapes of the list */
 } tg_tape;
 
-/* A trace: entries logged in full while one rule runs, to become a template. */
+/* A trace: entries logged in full, while one rule runs, to become a template, or while a whole
+ * step runs, to become a program. The latter notes more of each entry, in its `versions`: */
+enum {
+    TG_TRACE_PYTHON = 1,             /* the op ran in Python */
+    TG_TRACE_GRAD = 2,               /* no op: the .grad of in[0], from before the trace */
+    TG_TRACE_VIEW_SHIFT = 4,         /* 1 + the input whose memory the output shares, 4 bits */
+    TG_TRACE_VJP_SHIFT = 8,          /* 1 + k: the fused vjp of the row for its input k, 4 bits */
+    TG_TRACE_READS_SHIFT = 12,       /* which of (inputs ..., output) that kernel reads, 4 bits */
+};
+
 typedef struct tg_trace {
     tg_entry *entries;
     size_t n, room;
     bool foreign; /* an op ran outside C: no template */
+    bool program;
+    tg_tensor **grads_set; /* variables whose .grad the step has set or cleared so far */
+    size_t n_grads_set, grads_set_room;
+    tg_tensor **grads_none; /* variables whose .grad it found to be missing, held */
+    size_t n_grads_none, grads_none_room;
 } tg_trace;
 
 typedef struct tg_list {
@@ -115,8 +129,12 @@ bool tg_is_tracked(const tg_list *list, const tg_tensor *t);
 int tg_append(tg_list *list, const tg_call *call, tg_tensor *out);
 void tg_entry_release_place(tg_list *list, uint64_t position);
 
-int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out);
+int tg_trace_append(tg_trace *trace, const tg_call *call, tg_tensor *out, uint32_t notes);
 void tg_trace_clear(tg_trace *trace);
+/* A program's trace learns that a variable's .grad is about to be read, or has been written. */
+int tg_trace_reads_grad(tg_trace *trace, tg_tensor *variable);
+int tg_trace_sets_grad(tg_trace *trace, tg_tensor *variable);
+bool tg_is_tracing(void); /* this thread records a program */
 
 /* Residuals of op's rule for input i: bits of inputs, TG_SAVED_OUT. Told by Python's op table. */
 uint16_t tg_residuals(int op, int input);

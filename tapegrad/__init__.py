@@ -50,6 +50,7 @@ _LAZY = {
     "nn": ("nn", None),
     "numpy": ("numpy", None),
     "optim": ("optim", None),
+    "compile": ("replay", "compile"),
     "gradcheck": ("gradcheck", "gradcheck"),
     "get_default_dtype": ("nn.defaults", "get_default_dtype"),
     "set_default_dtype": ("nn.defaults", "set_default_dtype"),

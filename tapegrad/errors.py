@@ -35,6 +35,10 @@ class StateDictError(TapegradError, RuntimeError):
     """A state dict that does not fit what it is loaded into."""
 
 
+class ReplayError(TapegradError, RuntimeError):
+    """A compiled function does what a replay could not repeat; the message names the line."""
+
+
 class AxisError(ShapeError, np.exceptions.AxisError):
     """An axis that the array does not have. Also NumPy's AxisError, thus an IndexError."""
 

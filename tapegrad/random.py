@@ -18,6 +18,7 @@ import numpy as np
 
 from .engine import select
 from .engine.dtypes import CODES
+from .engine.recording import here
 
 MASK32 = np.uint64(0xFFFFFFFF)
 SHIFT32 = np.uint64(32)
@@ -281,6 +282,17 @@ class Generator:
     def __repr__(self) -> str:
         seed, counter = self.get_state()
         return f"Generator(seed={seed}, counter={counter})"
+
+
+def bernoulli_tensor(generator: Generator, p: float, shape: Any) -> Any:
+    """generator.bernoulli as a Tensor: a step recorded for replay draws it anew at each run."""
+    from .tensor import tensor
+
+    drawn = generator.bernoulli(p, shape)
+    out = tensor(drawn)
+    if here.recorder is not None:
+        here.recorder.random("bernoulli", generator, p, 0.0, -(-drawn.size // 4), out)
+    return out
 
 
 def _empty_float(shape: Any, dtype: Any) -> np.ndarray:

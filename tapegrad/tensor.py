@@ -15,6 +15,7 @@ import numpy as np
 from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
+from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ class Tensor(Attached):
 
     def numpy(self) -> np.ndarray:
         """A read-only view of the values; it stays valid however long it is kept."""
+        if here.recorder is not None:
+            self._escape("numpy()")
         return select.engine().to_numpy(self)
+
+    def _escape(self, how: str) -> None:
+        """Tell a recording that Python reads these values: an error if a run computes them."""
+        if self._flags & (TRACED | VARIABLE):
+            here.recorder.escape(how)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         view = self.numpy()
@@ -72,6 +80,8 @@ class Tensor(Attached):
         Raises:
             ShapeError: if there is not exactly one.
         """
+        if here.recorder is not None:
+            self._escape("item()")
         value = self._item()
         if value is not NotImplemented:
             return value
@@ -103,7 +113,12 @@ class Tensor(Attached):
                 f"the truth value of a Tensor of shape {self.shape} is ambiguous; "
                 "use .any() or .all()"
             )
-        return bool(self.item())
+        recorder = here.recorder
+        if recorder is None or not self._flags & (TRACED | VARIABLE):
+            return bool(self.item())
+        truth = bool(select.engine().to_numpy(self))
+        recorder.truth(self, truth)
+        return truth
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -140,6 +155,8 @@ class Tensor(Attached):
     def grad(self) -> Tensor | None:
         """What backward() has accumulated, or None. Assign None to clear it."""
         node = self._node
+        if here.recorder is not None:
+            here.recorder.engine.grad_is_read(self)
         return node.grad if node is not None and node.grad is not None else self._grad
 
     @grad.setter
@@ -151,6 +168,8 @@ class Tensor(Attached):
                     f"grad: need shape {self.shape} and dtype {self.dtype}, "
                     f"got {value.shape} and {value.dtype}"
                 )
+        if here.recorder is not None:
+            here.recorder.engine.grad_is_set(self)
         if self._node is not None:
             self._node.grad = None if self.handle else value
         if self.handle:
@@ -236,7 +255,12 @@ class Parameter(Tensor):
         engine.assign(engine.adopt(self), value)
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        if index is Ellipsis:
+            self.assign(value)
+            return
         engine = select.engine()
+        if here.recorder is not None:
+            here.recorder.refuse("writes part of a parameter: assign the whole of it")
         engine.to_numpy(self, writable=True)[index] = np.asarray(value)
         engine.touch(self)
 
@@ -245,6 +269,8 @@ class Parameter(Tensor):
         """A writable view of the values. Reading it counts as a write, and while the view
         lives tapes copy this parameter when they save it."""
         engine = select.engine()
+        if here.recorder is not None:
+            here.recorder.escape("data")
         engine.touch(engine.adopt(self))
         return engine.to_numpy(self, writable=True)
 

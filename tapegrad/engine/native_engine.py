@@ -17,6 +17,7 @@ from .. import errors
 from ..ops.table import BY_ID, OPS
 from . import select
 from .dtypes import CODES, DTYPES, dtype_code
+from .recording import here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
 VERSION, STALE, TAPE, INDEX = -7, -8, -9, -10
@@ -72,6 +73,7 @@ class NativeEngine:
         self._new_tape = core.NativeTape
         self.backward = core.backward
         self.set_recording = core.set_recording
+        self.is_recording = core.is_recording
         lib, ffi = core.lib, core.ffi
         c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}
         self.c_rows = frozenset(c_rows)
@@ -175,13 +177,42 @@ class NativeEngine:
         return self._new_tape(persistent, automatic, lines)
 
     def assign(self, parameter: Any, value: Any) -> None:
+        if here.recorder is not None:
+            here.recorder.writes()
         value = self.adopt(value)
         self.check(self._core.lib.tg_assign(parameter.handle, value.handle))
 
     def touch(self, parameter: Any) -> None:
         self.check(self._core.lib.tg_touch(parameter.handle))
 
+    # --- logging a whole step (replay/record.py)
+
+    def trace_begin(self) -> None:
+        self._core.trace_begin()
+
+    def trace_length(self) -> int:
+        return self._core.trace_length()
+
+    def trace_end(self) -> tuple:
+        """(entries, leaves, variables without .grad, sources): see csrc/pytrace.c."""
+        entries, *rest = self._core.trace_end()
+        return [(BY_ID[e[0]], *e[1:]) for e in entries], *rest
+
+    def key_of(self, tensor: Any) -> int:
+        return self.adopt(tensor).handle
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        """Whether anybody but the log has this Tensor."""
+        return tensor.holders > 1
+
+    def grad_is_read(self, variable: Any) -> None:
+        """C sees it for itself."""
+
+    grad_is_set = grad_is_read
+
     def optimizer_step(self, kind: str, slots: Any) -> None:
+        if here.recorder is not None:
+            here.recorder.optimizer(kind, slots)
         call = slots.native or self._lay_out(kind, slots)
         if call.hyper is not slots.hyper:
             call.hyper = slots.hyper

@@ -15,6 +15,8 @@ from ..ops.table import OPS
 from . import numpy_optim
 from .node import VARIABLE, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
+from .numpy_trace import NumpyTrace
+from .recording import here
 
 
 class NumpyEngine:
@@ -53,6 +55,8 @@ class NumpyEngine:
             array = array.copy()  # a Tensor is a value: writing the variable must not change it
         out = Node(array)
         self._record(op, nodes, out, params)
+        if this_thread.trace is not None:
+            this_thread.trace.log(op, nodes, out, params)
         return self.wrap(out)
 
     def _settled(self, node: Node) -> Node:
@@ -73,7 +77,10 @@ class NumpyEngine:
             elif type(x) in (int, float, complex, bool) and i in shared:
                 weak.append(i)
             else:
-                nodes[i] = Node(np.array(as_array(x, op)))
+                array = as_array(x, op)
+                nodes[i] = Node(np.array(array))
+                if this_thread.trace is not None:
+                    this_thread.trace.source(nodes[i], array)
         strong = [nodes[i].dtype for i in shared if i not in weak]
         if len(set(strong)) > 1 or weak:
             from .dtypes import CODES
@@ -81,6 +88,8 @@ class NumpyEngine:
             dtype = np.result_type(*strong, *(inputs[i] for i in weak))
             for i in weak:
                 nodes[i] = Node(np.asarray(inputs[i], dtype))
+                if this_thread.trace is not None:
+                    this_thread.trace.constant(nodes[i])
             for i in shared:
                 if nodes[i].dtype != dtype:
                     cast = self.apply(OPS["astype"], (self.wrap(nodes[i]),), (CODES[dtype],))
@@ -111,9 +120,10 @@ class NumpyEngine:
     def from_numpy(self, array: np.ndarray, tensor_type: type | None = None) -> Any:
         from .dtypes import DTYPES, dtype_code
 
-        return self._make(
-            tensor_type or self._tensor, Node(np.array(array, DTYPES[dtype_code(array.dtype)]))
-        )
+        node = Node(np.array(array, DTYPES[dtype_code(array.dtype)]))
+        if this_thread.trace is not None:
+            this_thread.trace.source(node, array)
+        return self._make(tensor_type or self._tensor, node)
 
     def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
         node = self.node_of(tensor)
@@ -144,11 +154,17 @@ class NumpyEngine:
         return before
 
     def assign(self, parameter: Any, value: Any) -> None:
+        if here.recorder is not None:
+            here.recorder.writes()
         node, new = self.node_of(parameter), self.node_of(value).array
         if node.shape != new.shape or node.dtype != new.dtype:
             raise ShapeError("assign: the value has another shape or dtype")
         node.array[...] = new
         self.touch(parameter)
+        if this_thread.trace is not None:
+            this_thread.trace.log(
+                OPS["assign"], [node, self.node_of(value)], Node(node.array.view()), ()
+            )
 
     def touch(self, parameter: Any) -> None:
         self.node_of(parameter).version += 1
@@ -156,4 +172,33 @@ class NumpyEngine:
             self._engines["native"].touch(parameter)
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
+        if here.recorder is not None:
+            here.recorder.optimizer(kind, slots)
         numpy_optim.step(self, kind, slots)
+
+    def is_recording(self) -> bool:
+        return this_thread.recording and any(not t.is_paused for t in this_thread.open)
+
+    # --- logging a whole step (replay/record.py)
+
+    def trace_begin(self) -> None:
+        this_thread.trace = NumpyTrace(self)
+
+    def trace_length(self) -> int:
+        return len(this_thread.trace.entries)
+
+    def trace_end(self) -> tuple:
+        self._ended, this_thread.trace = this_thread.trace, None
+        return self._ended.end()
+
+    def key_of(self, tensor: Any) -> int:
+        return id(self.node_of(tensor))
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        return self._ended.is_held_outside(tensor)
+
+    def grad_is_read(self, variable: Any) -> None:
+        this_thread.trace.reads_grad(self.node_of(variable))
+
+    def grad_is_set(self, variable: Any) -> None:
+        this_thread.trace.sets_grad(self.node_of(variable))

@@ -25,6 +25,7 @@ class Thread(threading.local):
     def __init__(self) -> None:
         self.open: list[NumpyTape] = []
         self.recording = True
+        self.trace: Any = None  # the log of a step that is being recorded as a program
 
 
 this_thread = Thread()
@@ -235,6 +236,9 @@ class NumpyTape:
             found = self._reverse(self._seeds([target], [cotangent]), None)
             for node, ct in found.items():
                 if isinstance(node, Node) and self._is_leaf(node):
+                    if this_thread.trace is not None:
+                        this_thread.trace.reads_grad(node)
+                        this_thread.trace.sets_grad(node)
                     node.grad = ct if node.grad is None else node.grad + ct
             self._engine.has_swept = True
         finally:

@@ -9,7 +9,7 @@ from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
 from ..ops.structured import linear
 from ..ops.structured import log_softmax as _log_softmax
 from ..ops.structured import softmax as _softmax
-from ..random import default_generator
+from ..random import bernoulli_tensor, default_generator
 from ..tensor import Tensor, asarray
 from .losses import (
     binary_cross_entropy_with_logits,
@@ -57,6 +57,5 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any
     x = input if isinstance(input, Tensor) else asarray(input)
     if not training or p == 0:
         return x
-    kept = (generator or default_generator()).bernoulli(1 - p, x.shape)
-    scale = x.dtype.type(1 / (1 - p) if p < 1 else 0)
-    return x * (kept * scale)
+    kept = bernoulli_tensor(generator or default_generator(), 1 - p, x.shape)
+    return x * (kept.astype(x.dtype) * (1 / (1 - p) if p < 1 else 0.0))

@@ -1,1 +1,5 @@
-"""Replay: a function's work recorded once and run again as one C call."""
+"""Replay: record a step once, run it as one call. See docs/replay.md."""
+
+from .compiled import Compiled, compile
+
+__all__ = ["Compiled", "compile"]

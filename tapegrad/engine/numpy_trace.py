@@ -1,0 +1,85 @@
+"""The NumPy engine's log of a whole step, the counterpart of csrc/pytrace.c."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .dtypes import CODES
+from .node import VARIABLE, Node
+from .recording import TRACED
+
+GRAD_NOTE = 2
+
+
+class NumpyTrace:
+    """Entries as csrc/pytrace.c gives them; values go by the id of their Node, which is held."""
+
+    def __init__(self, engine: Any):
+        self._engine = engine
+        self._held: list[Any] = []
+        self.entries: list[tuple] = []
+        self.leaves: dict[int, Any] = {}
+        self.sources: list[tuple[int, np.ndarray]] = []
+        self.constants: set[int] = set()
+        self._made: set[int] = set()
+        self._grads_set: set[int] = set()
+        self._without: dict[int, Any] = {}
+
+    def _read(self, node: Node) -> int:
+        key = id(node)
+        if key not in self._made and key not in self.leaves:
+            self.leaves[key] = self._engine.wrap(node)
+        return key
+
+    def log(self, op: Any, nodes: list, out: Node, params: tuple, notes: int = 0) -> None:
+        from .native_engine import line_here
+
+        keys = tuple([self._read(node) for node in nodes])
+        view = 0
+        for i, node in enumerate(nodes):
+            if np.may_share_memory(node.array, out.array) and node.array.size:
+                view = i + 1
+                break
+        self._held.append(out)
+        self._made.add(id(out))
+        out.flags |= TRACED
+        self.entries.append(
+            (op, keys, id(out), params, line_here(), notes | view << 4, CODES[out.dtype], out.shape)
+        )
+
+    def constant(self, node: Node) -> Node:
+        """A weak scalar among an op's operands."""
+        self._held.append(node)
+        self.constants.add(id(node))
+        return node
+
+    def source(self, node: Node, array: np.ndarray) -> Node:
+        """A value copied from an array."""
+        self._held.append(node)
+        self.sources.append((id(node), array))
+        return node
+
+    def reads_grad(self, node: Node) -> None:
+        """A variable's .grad is about to be read."""
+        if id(node) in self._grads_set:
+            return
+        if node.grad is None:
+            self._without.setdefault(id(node), self._engine.wrap(node))
+            return
+        grad = self._engine.node_of(node.grad)
+        self.log(None, [node], grad, (), GRAD_NOTE)
+        self.sets_grad(node)
+
+    def sets_grad(self, node: Node) -> None:
+        self._held.append(node)
+        self._grads_set.add(id(node))
+
+    def end(self) -> tuple:
+        without = list(self._without.values())
+        return self.entries, self.leaves, without, self.sources
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        node = self._engine.node_of(tensor)
+        return bool(node.flags & VARIABLE) or id(node) not in self.constants

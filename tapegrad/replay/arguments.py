@@ -1,0 +1,108 @@
+"""The arguments of a compiled function: which are arrays, and what a call's signature is.
+
+Arrays (ndarrays, NumPy scalars, Tensors that no tape watches by itself) differ from call to
+call; everything else is part of the signature, and so are shapes, dtypes, contiguity, and which
+arguments are the same object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..engine import select
+from ..tensor import Tensor
+
+VARIABLE = 1
+
+
+def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
+    """Append the arrays of a nesting to `arrays` and its signature to `key`.
+
+    Returns:
+        rebuild(iterator): the same nesting with its arrays taken from the iterator.
+    """
+    kind = type(tree)
+    if kind is np.ndarray:
+        return _array(tree, tree.flags.c_contiguous, arrays, key)
+    if isinstance(tree, Tensor):
+        if tree._flags & VARIABLE:
+            return _static(tree, id(tree), key)
+        return _array(tree, True, arrays, key)
+    if isinstance(tree, (np.ndarray, np.generic)):
+        return _array(np.asarray(tree), True, arrays, key)
+    if kind in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
+        key.append((kind, len(tree)))
+        parts = [flatten(x, arrays, key) for x in tree]
+        if kind in (list, tuple):
+            return lambda it: kind([part(it) for part in parts])
+        return lambda it: kind(*[part(it) for part in parts])
+    if isinstance(tree, dict):
+        key.append((kind, tuple(tree)))
+        names, parts = list(tree), [flatten(x, arrays, key) for x in tree.values()]
+        return lambda it: kind(zip(names, [part(it) for part in parts]))
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        names = [f.name for f in dataclasses.fields(tree) if f.init]
+        key.append((kind, tuple(names)))
+        parts = [flatten(getattr(tree, name), arrays, key) for name in names]
+        return lambda it: kind(**dict(zip(names, [part(it) for part in parts])))
+    if isinstance(tree, Hashable) and _compares_by_value(tree):
+        return _static(tree, tree, key)
+    return _static(tree, id(tree), key)
+
+
+def _compares_by_value(x: Any) -> bool:
+    return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice, type))
+
+
+def _static(x: Any, value: Any, key: list) -> Callable:
+    key.append((type(x), value))
+    return lambda it: x
+
+
+def _array(x: Any, contiguous: bool, arrays: list, key: list) -> Callable:
+    for i, other in enumerate(arrays):
+        if other is x:
+            key.append(i)
+            return lambda it: _again(it, i)
+    key.append((x.dtype, x.shape, contiguous or x.strides))
+    arrays.append(x)
+    return next
+
+
+class Taken:
+    """An iterator over array arguments that can give an earlier one again."""
+
+    def __init__(self, tensors: list):
+        self.tensors = tensors
+        self._at = 0
+
+    def __iter__(self) -> Taken:
+        return self
+
+    def __next__(self) -> Any:
+        self._at += 1
+        return self.tensors[self._at - 1]
+
+
+def _again(it: Any, i: int) -> Any:
+    return it.tensors[i]
+
+
+def as_tensors(arrays: list) -> list:
+    """The arrays as Tensors of the step's own: the function may keep or return them."""
+    engine = select.engine()
+    fresh = []
+    for x in arrays:
+        array = engine.to_numpy(engine.adopt(x)) if isinstance(x, Tensor) else x
+        fresh.append(engine.from_numpy(array, Tensor))
+    return fresh
+
+
+def as_arrays(arrays: list) -> list:
+    """The arrays as a program reads them: ndarrays and Tensors of the engine in force."""
+    engine = select.engine()
+    return [engine.adopt(x) if isinstance(x, Tensor) else x for x in arrays]

@@ -1,0 +1,105 @@
+"""Run a program entry by entry through the engine in force: how the NumPy engine replays, and
+what the native executor is tested against."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..engine import select
+from ..engine.dtypes import DTYPES
+from ..tape import no_grad
+from ..tensor import Tensor, tensor
+from .ir import ARGUMENT, ARRAY, CONSTANT, GRAD, GUARD, OP, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP
+from .ir import Entry, Program
+
+
+class GuardFailed(Exception):
+    """A branch that the recording took would go the other way; nothing has been written."""
+
+
+def run(program: Program, arguments: list, counters: list) -> list:
+    """The Tensors of program.outputs; writes parameters, optimizer state and `.grad`."""
+    with no_grad():
+        values: list[Any] = [_bind(v, arguments) for v in program.values]
+        for e in program.entries:
+            _run_entry(e, values, program, counters)
+        outputs = [_fresh(values[v]) for v in program.outputs]
+        for p in program.cleared:
+            p.grad = None
+        for p, v in program.grads:
+            p.grad = values[v]
+    return outputs
+
+
+def _bind(value: Any, arguments: list) -> Any:
+    if value.kind == ARGUMENT:
+        x = arguments[value.source]
+        return x if isinstance(x, Tensor) else tensor(x)
+    if value.kind == ARRAY:
+        return tensor(value.source)
+    if value.kind in (TENSOR, CONSTANT):
+        return value.source
+    return value.source.grad if value.kind == GRAD else None
+
+
+def _fresh(t: Tensor) -> Tensor:
+    engine = select.engine()
+    return engine.from_numpy(engine.to_numpy(t), Tensor)
+
+
+def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None:
+    inputs = tuple([values[v] for v in e.inputs])
+    if e.kind in (OP, PYTHON):
+        if e.op.name == "assign":
+            select.engine().assign(*inputs)
+            values[e.outputs[0]] = inputs[0]
+        else:
+            values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
+    elif e.kind == VJP:
+        values[e.outputs[0]] = run_vjp(e, inputs)
+    elif e.kind == GUARD:
+        if bool(inputs[0].numpy()) is not e.extra:
+            raise GuardFailed
+    elif e.kind == RANDOM:
+        values[e.outputs[0]] = _draw(e, program, counters)
+    elif e.kind == OPTIMIZER:
+        _step(e, inputs)
+
+
+def run_vjp(e: Entry, inputs: tuple) -> Any:
+    """A row's rule over what its fused kernel reads."""
+    n = len(e.op.inputs)
+    read = [i for i in range(n + 1) if e.reads >> i & 1]
+    operands: list[Any] = [None] * (n + 1)
+    for i, x in zip(read, inputs[1:]):
+        operands[i] = x
+    rule = e.op.vjp(e.k)
+    return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
+
+
+def _draw(e: Entry, program: Program, counters: list) -> Tensor:
+    from ..random import Generator
+
+    kind, g, a, b, offset = e.extra
+    seed, counter = counters[g]
+    generator = Generator(0)
+    generator.set_state((seed, (counter + offset) % 2**64))
+    value = program.values[e.outputs[0]]
+    if kind == "bernoulli":
+        return tensor(generator.bernoulli(a, value.shape))
+    return tensor(getattr(generator, kind)(a, b, value.shape, DTYPES[value.dtype]))
+
+
+def _step(e: Entry, inputs: tuple) -> None:
+    rule, slots, _, updated = e.extra
+    before = [p.grad for p in slots.params]
+    width = len(inputs) // len(updated) if updated else 0
+    for p in slots.params:
+        p.grad = None
+    for n, k in enumerate(updated):
+        slots.params[k].grad = inputs[n * width + 1]
+    try:
+        select.engine().optimizer_step(rule, slots)
+    finally:
+        for p, g in zip(slots.params, before):
+            p.grad = g

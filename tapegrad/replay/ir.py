@@ -1,0 +1,177 @@
+"""Programs: a recorded step as a list of entries over numbered values.
+
+A program is in static single assignment form but for the effects of its writing entries (assign,
+optimizer), which keep their place among the entries that read what they write. Passes are
+functions from Program to Program; they replace entries and never change one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..engine.dtypes import DTYPES
+
+# Kinds of values: where a run finds them.
+ARGUMENT, TENSOR, ARRAY, CONSTANT, GRAD, MADE = (
+    "argument",  # source: its number among the arguments
+    "tensor",  # source: a Tensor from outside, read where it lies
+    "array",  # source: an ndarray from outside, read anew at each run
+    "constant",  # source: a Tensor born inside the step that nothing computes
+    "grad",  # source: a variable; its .grad from before the run
+    "made",  # an entry computes it
+)
+
+# Kinds of entries.
+OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP = (
+    "op",  # a row of the op table
+    "vjp",  # a row's fused vjp kernel for input `k`, over (cotangent, what `reads` names)
+    "python",  # a row that C has no kernel for: NumPy runs it
+    "optimizer",  # extra: (rule, slots); inputs: per parameter itself, gradient, state
+    "random",  # extra: (kind, generator, a, b, block offset)
+    "guard",  # extra: the truth that the recording found
+    "group",  # extra: elementwise instructions run block by block (fuse.py)
+)
+
+
+class Value:
+    """One value: what it is, and where it comes from."""
+
+    __slots__ = ("dtype", "shape", "kind", "source")
+
+    def __init__(self, dtype: int, shape: tuple, kind: str = MADE, source: Any = None):
+        self.dtype = dtype  # the C core's code
+        self.shape = shape
+        self.kind = kind
+        self.source = source
+
+    @property
+    def nbytes(self) -> int:
+        size = DTYPES[self.dtype].itemsize
+        for n in self.shape:
+            size *= n
+        return size
+
+
+class Entry:
+    """One step of a program. `view` is 1 + the input whose memory the output shares, or 0."""
+
+    __slots__ = ("kind", "op", "inputs", "outputs", "params", "line", "view", "k", "reads", "extra")
+
+    def __init__(
+        self,
+        kind: str,
+        op: Any,
+        inputs: tuple,
+        outputs: tuple,
+        params: tuple = (),
+        line: int = 0,
+        view: int = 0,
+        k: int = -1,
+        reads: int = 0,
+        extra: Any = None,
+    ):
+        self.kind = kind
+        self.op = op
+        self.inputs = inputs
+        self.outputs = outputs
+        self.params = params
+        self.line = line
+        self.view = view
+        self.k = k
+        self.reads = reads
+        self.extra = extra
+
+    def over(self, inputs: tuple, outputs: tuple | None = None) -> Entry:
+        """The same entry over other values."""
+        return Entry(
+            self.kind, self.op, inputs, self.outputs if outputs is None else outputs, self.params,
+            self.line, self.view, self.k, self.reads, self.extra,
+        )  # fmt: skip
+
+    @property
+    def writes(self) -> tuple:
+        """Values whose memory this entry changes."""
+        if self.kind == OP and self.op.name == "assign":
+            return self.inputs[:1]
+        if self.kind == OPTIMIZER:
+            return tuple(v for v in self.inputs if v not in self.extra[2])
+        return ()
+
+    @property
+    def name(self) -> str:
+        if self.kind == VJP:
+            return f"{self.op.name}_vjp[{self.k}]" if self.k else f"{self.op.name}_vjp"
+        if self.kind in (OPTIMIZER, RANDOM):
+            return self.extra[0]
+        return self.op.name if self.op is not None else self.kind
+
+
+@dataclass
+class Program:
+    """A step: its values, its entries in order, and what a run hands out."""
+
+    values: list[Value]
+    entries: list[Entry]
+    outputs: list[int]
+    n_arguments: int
+    grads: list[tuple[Any, int]] = field(default_factory=list)  # (variable, its .grad after a run)
+    cleared: list[Any] = field(default_factory=list)  # variables without .grad after a run
+    without_grad: list[Any] = field(default_factory=list)  # variables that must have none before
+    generators: list[Any] = field(default_factory=list)
+    blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
+
+    def with_entries(self, entries: list[Entry]) -> Program:
+        return replace(self, entries=entries)
+
+    @property
+    def results(self) -> list[int]:
+        """Values that must be there when a run ends."""
+        return self.outputs + [v for _, v in self.grads]
+
+    def __str__(self) -> str:
+        return listing(self)
+
+
+def listing(program: Program) -> str:
+    """The program as text: one line an entry, with the Python line that recorded it."""
+    names = value_names(program)
+    lines = []
+    for e in program.entries:
+        left = ", ".join(f"{names[v]}: {type_name(program.values[v])}" for v in e.outputs)
+        right = (
+            f"{e.name}({', '.join([names[v] for v in e.inputs] + [f'{p!r}' for p in e.params])})"
+        )
+        if e.kind == GROUP:
+            right += " {" + "; ".join(i.text(names, e) for i in e.extra) + "}"
+        text = f"{left} = {right}" if left else right
+        at = line_text(e.line)
+        lines.append(f"{text:<72}  # {at}" if at else text)
+    lines.append(f"return {', '.join(names[v] for v in program.outputs)}")
+    return "\n".join(lines)
+
+
+def value_names(program: Program) -> list[str]:
+    names = []
+    letters = {ARGUMENT: "x", TENSOR: "p", ARRAY: "a", CONSTANT: "c", GRAD: "g", MADE: "v"}
+    for i, v in enumerate(program.values):
+        if v.kind == CONSTANT and v.source.size == 1:
+            names.append(f"{v.source.numpy().item():.6g}")
+        elif v.kind == ARGUMENT:
+            names.append(f"x{v.source}")
+        else:
+            names.append(f"{letters[v.kind]}{i}")
+    return names
+
+
+def type_name(value: Value) -> str:
+    dtype = np.dtype(DTYPES[value.dtype])
+    return f"{dtype.kind}{8 * dtype.itemsize}({', '.join(map(str, value.shape))})"
+
+
+def line_text(line: int) -> str:
+    from ..engine.native_engine import line_name
+
+    return line_name(line)

@@ -1,0 +1,289 @@
+"""Record a step: run a Python function once while the engine logs every op of this thread.
+
+What the engine cannot see is reported by those who do it: optimizers, random draws, values that
+Python looks at. Out comes a raw Program, one entry an op, before any pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..engine import select
+from ..engine.dtypes import CODES
+from ..engine.native_engine import line_here, line_name
+from ..engine.recording import TRACED, here
+from ..errors import ReplayError
+from .ir import (
+    ARGUMENT, ARRAY, CONSTANT, GRAD, GUARD, OP, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP, Entry,
+    Program, Value,
+)  # fmt: skip
+
+PYTHON_NOTE, GRAD_NOTE = 1, 2
+
+
+class Recorder:
+    """What a thread's recording knows beside the engine's log."""
+
+    def __init__(self, engine: Any):
+        self.engine = engine
+        self.events: list[tuple[int, str, Any, int]] = []
+        self.wrote = ""  # where the step first wrote a parameter
+
+    def _note(self, kind: str, data: Any) -> None:
+        self.events.append((self.engine.trace_length(), kind, data, line_here()))
+
+    def truth(self, tensor: Any, truth: bool) -> None:
+        """Python branches on a traced Tensor: a replay must find the same truth."""
+        if self.wrote:
+            self.refuse(
+                f"branches on a computed value after parameters were written ({self.wrote}): a "
+                "replay could not go back; decide before the update, or use where()"
+            )
+        self._note(GUARD, (tensor, truth))
+
+    def refuse(self, what: str) -> None:
+        """Raise: the step does what no replay can repeat."""
+        raise ReplayError(f"{line_name(line_here())}: the compiled step {what}")
+
+    def escape(self, what: str) -> None:
+        """Python reads the values of a traced Tensor."""
+        self.refuse(
+            f"reads a computed value by {what}, which a replay could not see: return the Tensor "
+            "and read it outside, or compute with it as a Tensor"
+        )
+
+    def writes(self) -> None:
+        self.wrote = self.wrote or line_name(line_here())
+
+    def optimizer(self, kind: str, slots: Any) -> None:
+        """An optimizer is about to update the parameters of slots that have a gradient."""
+        self.writes()
+        adopt = self.engine.adopt
+        updated = []
+        for k, p in enumerate(slots.params):
+            g = adopt(p).grad
+            if g is not None:
+                states = [adopt(tensors[k]) for tensors in slots.states.values()]
+                updated.append((k, p, adopt(g), states))
+        self._note(OPTIMIZER, (kind, slots, updated))
+
+    def random(self, kind: str, generator: Any, a: float, b: float, blocks: int, out: Any) -> None:
+        """A Tensor of random numbers was drawn, with that many blocks of the stream."""
+        self._note(RANDOM, (kind, generator, a, b, blocks, out))
+
+
+def record(function: Callable, arguments: list, call: Callable) -> tuple[Any, Program, list]:
+    """Run `call()`, which calls function with `arguments` (Tensors) in place, and log it.
+
+    Returns:
+        The result of call(), the raw program, and the Tensors of the result in the order of
+        program.outputs; call() returns (result, Tensors).
+    """
+    engine = select.engine()
+    recorder = Recorder(engine)
+    for t in arguments:
+        t._flags |= TRACED
+    engine.trace_begin()
+    here.recorder = recorder
+    try:
+        result, tensors = call()
+    except BaseException:
+        here.recorder = None
+        engine.trace_end()
+        raise
+    here.recorder = None
+    program = Builder(engine, arguments, recorder.events, *engine.trace_end()).build(tensors)
+    return result, program, tensors
+
+
+class Builder:
+    """Numbers the values of a log and puts the reported events in their places."""
+
+    def __init__(self, engine, arguments, events, entries, leaves, without_grad, sources):
+        self.engine = engine
+        self.arguments = arguments
+        self.events = events
+        self.log = entries
+        self.leaves = leaves
+        self.without_grad = without_grad
+        self.sources = dict(sources)
+        self.values: list[Value] = []
+        self.index: dict[int, int] = {}
+        self.variables: dict[int, Any] = {}  # that the step touched
+
+    def _add(self, key: int, value: Value) -> int:
+        self.index[key] = number = len(self.values)
+        self.values.append(value)
+        return number
+
+    def of(self, tensor: Any) -> int:
+        """Number of the value of a Tensor that the caller holds."""
+        key = self.engine.key_of(tensor)
+        number = self.index.get(key)
+        return self._leaf(key, tensor, held=True) if number is None else number
+
+    def _leaf(self, key: int, tensor: Any, held: bool) -> int:
+        dtype, shape = CODES[tensor.dtype], tensor.shape
+        if key in self.sources:
+            return self._add(key, Value(dtype, shape, ARRAY, self.sources[key]))
+        if tensor._flags & 1:
+            self.variables[key] = tensor
+        kind = TENSOR if held or self.engine.is_held_outside(tensor) else CONSTANT
+        return self._add(key, Value(dtype, shape, kind, tensor))
+
+    def _number(self, key: int) -> int:
+        number = self.index.get(key)
+        return self._leaf(key, self.leaves[key], held=False) if number is None else number
+
+    def build(self, outputs: list) -> Program:
+        for i, t in enumerate(self.arguments):
+            self._add(self.engine.key_of(t), Value(CODES[t.dtype], t.shape, ARGUMENT, i))
+        self.entries: list[Entry] = []
+        self.generators: list[Any] = []
+        self.blocks: list[int] = []
+        events = iter([*self.events, (len(self.log) + 1, None, None, 0)])
+        position, kind, data, line = next(events)
+        for at, logged in enumerate(self.log):
+            while position <= at:
+                self._event(kind, data, line)
+                position, kind, data, line = next(events)
+            self._entry(*logged)
+        while kind is not None:
+            self._event(kind, data, line)
+            position, kind, data, line = next(events)
+        program = Program(
+            self.values, self.entries, [self.of(t) for t in outputs], len(self.arguments),
+            without_grad=self.without_grad, generators=self.generators, blocks=self.blocks,
+        )  # fmt: skip
+        self._final_grads(program)
+        return program
+
+    def _entry(self, op, inputs, out, params, line, notes, dtype, shape) -> None:
+        if notes & GRAD_NOTE:
+            variable = self.leaves.get(inputs[0]) or self.values[self.index[inputs[0]]].source
+            self._number(inputs[0])
+            self._add(out, Value(dtype, shape, GRAD, variable))
+            return
+        k = (notes >> 8 & 15) - 1
+        kind = PYTHON if notes & PYTHON_NOTE else OP if k < 0 else VJP
+        numbers = tuple([self._number(key) for key in inputs])
+        made = self._add(out, Value(dtype, shape))
+        self.entries.append(
+            Entry(
+                kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15
+            )  # fmt: skip
+        )
+
+    def _event(self, kind, data, line) -> None:
+        if kind == GUARD:
+            tensor, truth = data
+            self.entries.append(Entry(GUARD, None, (self.of(tensor),), (), line=line, extra=truth))
+        elif kind == RANDOM:
+            self._random(*data, line)
+        elif kind == OPTIMIZER:
+            rule, slots, updated = data
+            inputs: list[int] = []
+            grads = set()
+            for _, p, g, states in updated:
+                self.variables[self.engine.key_of(p)] = p
+                grads.add(self.of(g))
+                for s in states:  # made inside the step by the first one, but they stay
+                    self.sources.pop(self.engine.key_of(s), None)
+                inputs += [self.of(p), self.of(g), *map(self.of, states)]
+            which = tuple(k for k, *_ in updated)
+            self.entries.append(
+                Entry(OPTIMIZER, None, tuple(inputs), (), line=line,
+                      extra=(rule, slots, frozenset(grads), which))
+            )  # fmt: skip
+
+    def _random(self, kind, generator, a, b, blocks, out, line) -> None:
+        if not any(g is generator for g in self.generators):
+            self.generators.append(generator)
+            self.blocks.append(0)
+        g = next(i for i, x in enumerate(self.generators) if x is generator)
+        made = self._add(self.engine.key_of(out), Value(CODES[out.dtype], out.shape))
+        extra = (kind, g, a, b, self.blocks[g])
+        self.blocks[g] += blocks
+        self.entries.append(Entry(RANDOM, None, (), (made,), line=line, extra=extra))
+
+    def _final_grads(self, program: Program) -> None:
+        for p in self.variables.values():
+            g = p.grad
+            if g is None:
+                program.cleared.append(p)
+            elif self.engine.key_of(g) in self.index:
+                number = self.of(g)
+                if self.values[number].kind != GRAD or self.values[number].source is not p:
+                    program.grads.append((p, number))
+
+
+def difference(a: Program, b: Program) -> str | None:
+    """Why two recordings of one step are not the same program; None if they are."""
+    for x, y in zip(a.entries, b.entries):
+        if (x.kind, x.op, x.inputs, x.outputs, x.params, x.k) != (
+            y.kind, y.op, y.inputs, y.outputs, y.params, y.k
+        ):  # fmt: skip
+            return (
+                f"{line_name(y.line)}: {y.name} where the first recording had {x.name}"
+                + (f" ({line_name(x.line)})" if x.line != y.line else "")
+                + (f"; numbers {x.params} became {y.params}" if x.params != y.params else "")
+            )
+        if x.kind in (GUARD, RANDOM) and x.extra != y.extra:
+            return f"{line_name(y.line)}: {y.name} was {x.extra[:1]} and is {y.extra[:1]}"
+        if x.kind == OPTIMIZER and (x.extra[1] is not y.extra[1] or x.extra[3] != y.extra[3]):
+            return f"{line_name(y.line)}: the optimizer's parameters or state are others"
+    if len(a.entries) != len(b.entries):
+        longer = max(a.entries, b.entries, key=len)[min(len(a.entries), len(b.entries))]
+        return (
+            f"{line_name(longer.line)}: {len(b.entries)} entries where the first recording had "
+            f"{len(a.entries)}"
+        )
+    if (a.outputs, len(a.values)) != (b.outputs, len(b.values)):
+        return "the results are others"
+    if [g for _, g in a.grads] != [g for _, g in b.grads]:
+        return "other variables get a .grad"
+    for number, (u, v) in enumerate(zip(a.values, b.values)):
+        why = _value_difference(u, v)
+        if why:
+            line = next((e.line for e in b.entries if number in e.inputs), 0)
+            return f"{line_name(line)}: {why}"
+    return None
+
+
+def _value_difference(u: Value, v: Value) -> str | None:
+    outside = (TENSOR, CONSTANT)
+    if u.kind in outside and v.kind in outside and _is_same(u.source, v.source):
+        return None
+    if (u.kind, u.dtype, u.shape) != (v.kind, v.dtype, v.shape):
+        return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
+    if u.kind in (TENSOR, GRAD) and not _is_same(u.source, v.source):
+        return "a Tensor from outside the step is another one"
+    if u.kind == CONSTANT and not _same_bits(u.source.numpy(), v.source.numpy()):
+        return (
+            f"a number computed by plain Python changed: {_few(u.source)} became {_few(v.source)}; "
+            "pass it as an argument (an array), or compute it with Tensors"
+        )
+    if u.kind == ARRAY and u.source is not v.source and not _same_bits(u.source, v.source):
+        return (
+            "an array made by plain NumPy inside the step changed between two calls: draw or "
+            "compute it outside and pass it as an argument"
+        )
+    return None
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    """Whether two Tensors are one record."""
+    return (
+        a is b
+        or bool(a.handle and a.handle == b.handle)
+        or (a._node is not None and a._node is b._node)
+    )
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def _few(tensor: Any) -> str:
+    return str(tensor.numpy().ravel()[:4].tolist())
