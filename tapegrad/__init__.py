@@ -10,6 +10,7 @@ from .errors import (
     DTypeError,
     EngineError,
     MissingExtra,
+    ReplayError,
     ShapeError,
     StaleValueError,
     StateDictError,
@@ -73,10 +74,11 @@ def __dir__() -> list:
 
 __all__ = [
     "AxisError", "DTypeError", "EngineError", "GradientTape", "MissingExtra", "Parameter",
-    "ShapeError", "StaleValueError", "StateDictError", "TapeError", "TapegradError", "Tensor",
-    "UnsupportedError", "__version__", "asarray", "backend", "data", "elu", "enable_grad", "erf",
-    "gelu", "get_default_dtype", "get_num_threads", "get_rng_state", "gradcheck", "info",
-    "leaky_relu", "linear", "log_softmax", "logsumexp", "manual_seed", "nn", "no_grad", "numpy",
-    "optim", "parameter", "relu", "rsqrt", "set_default_dtype", "set_num_threads", "set_rng_state",
-    "sigmoid", "silu", "softmax", "softplus", "stop_gradient", "tape", "tensor", "use_backend",
+    "ReplayError", "ShapeError", "StaleValueError", "StateDictError", "TapeError", "TapegradError",
+    "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile", "data", "elu",
+    "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads", "get_rng_state",
+    "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp", "manual_seed", "nn",
+    "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt", "set_default_dtype",
+    "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus", "stop_gradient",
+    "tape", "tensor", "use_backend",
 ]  # fmt: skip
