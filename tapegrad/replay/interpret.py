@@ -9,8 +9,21 @@ from ..engine import select
 from ..engine.dtypes import DTYPES
 from ..tape import no_grad
 from ..tensor import Tensor, tensor
-from .ir import ARGUMENT, ARRAY, CONSTANT, GRAD, GUARD, OP, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP
-from .ir import Entry, Program
+from .ir import (
+    ARGUMENT,
+    ARRAY,
+    CONSTANT,
+    GRAD,
+    GUARD,
+    OP,
+    OPTIMIZER,
+    PYTHON,
+    RANDOM,
+    TENSOR,
+    VJP,
+    Entry,
+    Program,
+)
 
 
 class GuardFailed(Exception):

@@ -15,8 +15,20 @@ from ..engine.native_engine import line_here, line_name
 from ..engine.recording import TRACED, here
 from ..errors import ReplayError
 from .ir import (
-    ARGUMENT, ARRAY, CONSTANT, GRAD, GUARD, OP, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP, Entry,
-    Program, Value,
+    ARGUMENT,
+    ARRAY,
+    CONSTANT,
+    GRAD,
+    GUARD,
+    OP,
+    OPTIMIZER,
+    PYTHON,
+    RANDOM,
+    TENSOR,
+    VJP,
+    Entry,
+    Program,
+    Value,
 )  # fmt: skip
 
 PYTHON_NOTE, GRAD_NOTE = 1, 2
@@ -170,9 +182,7 @@ class Builder:
         numbers = tuple([self._number(key) for key in inputs])
         made = self._add(out, Value(dtype, shape))
         self.entries.append(
-            Entry(
-                kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15
-            )  # fmt: skip
+            Entry(kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15)
         )
 
     def _event(self, kind, data, line) -> None:
