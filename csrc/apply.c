@@ -40,7 +40,8 @@ int tg_apply(const tg_call *call, tg_tensor **out)
     int status = op->run(op, out, call->in, call->n_in, call->p, call->n_p);
     if (status)
         return status;
-    if ((list->n_active || list->trace) && (status = give_record(list, call, *out, 0)) != TG_OK) {
+    if ((list->n_active || list->trace) &&
+        (status = give_record(list, call, *out, 0)) != TG_OK) {
         tg_drop(*out);
         *out = NULL;
     }

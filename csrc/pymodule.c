@@ -89,9 +89,8 @@ int tg_python_init(void)
     PyObject *module = PyImport_AddModule("tapegrad._core");       /* borrowed */
     if (!module)
         return TG_EPYTHON;
-    int (*const parts[])(PyObject *) = {tg_add_tensor_type, tg_add_apply, tg_add_arrays,
-                                        tg_add_tape_type, tg_add_program_type,
-                                        tg_add_trace};
+    int (*const parts[])(PyObject *) = {tg_add_tensor_type, tg_add_apply,        tg_add_arrays,
+                                        tg_add_tape_type,   tg_add_program_type, tg_add_trace};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         if (parts[i](module) != TG_OK)
             return TG_EPYTHON;

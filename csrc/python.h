@@ -45,7 +45,8 @@ void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
 int tg_apply_python(const tg_call *call, tg_tensor **out);
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
-int tg_trace_source(const tg_tensor *t, PyObject *array); /* an open trace learns where t is from */
+int tg_trace_source(const tg_tensor *t,
+                    PyObject *array); /* an open trace learns where t is from */
 extern PyType_Slot tg_operator_slots[];
 int tg_find_operators(void);
 int tg_add_functions(PyObject *module, PyMethodDef *functions);
