@@ -20,7 +20,7 @@ from ..tensor import Parameter, Tensor, tensor
 class Slots:
     """The parameters of one group with their state, laid out as an engine reads them."""
 
-    __slots__ = ("params", "hyper", "states", "steps", "native")
+    __slots__ = ("params", "hyper", "states", "steps", "native", "owner", "group")
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class Slots:
         self.states = states  # name: one Tensor a parameter
         self.steps = steps  # updates each parameter has had, int64; engines count
         self.native: Any = None  # the native engine's pointers, made at first use
+        self.owner: Any = None  # the optimizer, and the number of its group
+        self.group = 0
 
     def __reduce__(self) -> tuple:
         return Slots, (self.params, self.hyper, self.states, self.steps)
@@ -152,8 +154,22 @@ class Optimizer:
             hyper = self._hyper(group)
             if slots is None or slots.params is not group["params"] or slots.hyper != hyper:
                 slots = self._lay_out(i, group, hyper)
+            slots.owner, slots.group = self, i
             update(self.kind, slots)
         return loss
+
+    def hyper(self, group: int) -> tuple:
+        """The numbers an update of that group reads now; a replayed step asks before it runs."""
+        return self._hyper(self.param_groups[group])
+
+    def is_laid_out(self, group: int, slots: Slots) -> bool:
+        """Whether a group's parameters and state still are those of slots."""
+        if group >= len(self._slots) or self._slots[group] is not slots:
+            return False
+        current = self.param_groups[group]
+        return slots.params is current["params"] and tuple(slots.states) == self._state_names(
+            current
+        )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear every parameter's `.grad`: to None, or to zeros."""

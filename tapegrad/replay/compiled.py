@@ -15,6 +15,7 @@ from . import interpret
 from .arguments import Taken, as_arrays, as_tensors, flatten
 from .guards import Guards
 from .ir import Program
+from .native import NativeProgram
 from .record import difference, record
 
 MADE = object()  # in a result: a Tensor
@@ -204,6 +205,8 @@ class Interpreted:
 
 def prepare(program: Program) -> Any:
     """What runs a program on the engine in force."""
+    if select.backend() == "native":
+        return NativeProgram(program)
     return Interpreted(program)
 
 

@@ -1,0 +1,131 @@
+"""A program on the native engine: lowered to the C executor's lists, and run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import select
+from .arguments import as_arrays
+from .ir import (
+    ARGUMENT, ARRAY, CONSTANT, GRAD, GROUP, GUARD, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP, Entry,
+    Program,
+)  # fmt: skip
+from .passes import optimise, roots
+from .plan import MemoryPlan, plan_memory
+
+RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
+RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
+DRAWS = {"uniform": 0, "normal": 1, "bernoulli": 2}
+
+
+class NativeProgram:
+    """A program after all passes, planned, and ready to run in C."""
+
+    def __init__(self, recorded: Program):
+        self.program = optimise(recorded)
+        self.plan: MemoryPlan = plan_memory(self.program)
+        self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
+        self._slots: list[tuple[Any, int, Any]] = []
+        self._grads_read = [v.source for v in self.program.values if v.kind == GRAD]
+        self._outputs = list(dict.fromkeys(self.program.outputs))
+        self._order = [self._outputs.index(v) for v in self.program.outputs]
+        self._core = self._lower()
+
+    # --- lowering
+
+    def _lower(self) -> Any:
+        p = self.program
+        offsets = {v: offset for v, offset, *_ in self.plan.lifetimes}
+        root, results = roots(p), list(dict.fromkeys(p.results))
+        made = {v for e in p.entries for v in e.outputs}
+        grads_read = iter(range(p.n_arguments, p.n_arguments + len(self._grads_read)))
+        values: list[tuple] = []
+        for i, v in enumerate(p.values):
+            if v.kind == ARGUMENT:
+                role, where = "i", v.source
+            elif v.kind == GRAD:
+                role, where = "i", next(grads_read)
+            elif v.kind in (TENSOR, CONSTANT):
+                role, where = "c", select.engine().adopt(v.source)
+            elif v.kind == ARRAY:
+                role, where = "a", v.source
+            elif root[i] != i or i not in made:
+                role, where = "v", 0
+            elif i in offsets:
+                role, where = "p", offsets[i]
+            else:
+                role, where = "o", results.index(i)
+            values.append((v.dtype, v.shape, role, where))
+        steps = [self._step(e) for e in p.entries]
+        n = p.n_arguments + len(self._grads_read)
+        grads = [(select.engine().adopt(q), v) for q, v in p.grads]
+        return select._core.Program(values, steps, self._outputs, grads, self.plan.bytes, 0, n)
+
+    def _step(self, e: Entry) -> tuple:
+        if e.kind == GROUP:
+            calls = [(i.op.id, i.k, i.operands, i.to, i.params) for i in e.extra]
+            return GROUP_STEP, -1, e.inputs, e.outputs, (), calls
+        if e.kind == VJP:
+            raise AssertionError("a fused vjp outside a group")
+        if e.kind == GUARD:
+            return GUARD_STEP, -1, e.inputs, (), (int(e.extra),), None
+        if e.kind == RANDOM:
+            kind, generator, a, b, offset = e.extra
+            return RANDOM_STEP, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
+        if e.kind == OPTIMIZER:
+            return self._optimizer(e)
+        if e.kind == PYTHON:
+            return PYTHON_STEP, e.op.id, e.inputs, e.outputs, (), _caller(e)
+        if e.op.name == "linear" and e.extra:
+            row, params = e.extra
+            return LINEAR_STEP, e.op.id, e.inputs, e.outputs, (), (row.id, params)
+        return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
+
+    def _optimizer(self, e: Entry) -> tuple:
+        rule, slots, _, updated = e.extra
+        number, width = RULES[rule]
+        numbers = np.zeros(width)
+        self._live.append((slots.owner, slots.group, numbers))
+        self._slots.append((slots.owner, slots.group, slots))
+        params = (len(slots.states), *updated)
+        return OPTIM_STEP, number, e.inputs, (), params, (numbers, slots.steps)
+
+    # --- running
+
+    def is_fit(self) -> bool:
+        """Whether gradients and optimizer state are where the recording found them."""
+        return (
+            all(p.grad is not None for p in self._grads_read)
+            and all(p.grad is None for p in self.program.without_grad)
+            and all(owner.is_laid_out(group, slots) for owner, group, slots in self._slots)
+        )
+
+    def run(self, arrays: list) -> list | None:
+        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
+        p = self.program
+        for owner, group, numbers in self._live:
+            numbers[:] = owner.hyper(group)
+        if self._grads_read:
+            arrays = [*arrays, *[q._grad for q in self._grads_read]]
+        outputs = self._core.run(as_arrays(arrays), *[g.get_state() for g in p.generators])
+        if type(outputs) is int:
+            return None
+        for g, blocks in zip(p.generators, p.blocks):
+            g._take(4 * blocks)
+        for q in p.cleared:
+            q.grad = None
+        return outputs if len(outputs) == len(self._order) else [outputs[i] for i in self._order]
+
+
+def _caller(e: Entry) -> Any:
+    """What runs an entry that has no C kernel: a function of its Tensors."""
+
+    def call(inputs: list) -> Any:
+        return select.slow_apply(e.op.id, tuple(inputs), e.params)
+
+    return call
+
+
+

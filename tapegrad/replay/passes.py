@@ -1,0 +1,160 @@
+"""What makes a recorded program smaller. Each pass is a function from Program to Program that
+leaves every result's bits as they are; optimise() runs them in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..engine import select
+from ..engine.dtypes import CODES
+from .fuse import fuse
+from .ir import ARGUMENT, CONSTANT, GUARD, MADE, OP, OPTIMIZER, PYTHON, VJP, Entry, Program, Value
+
+FOLD_BYTES = 1 << 20  # larger constants stay computations
+ACTIVATIONS = ("relu", "tanh", "sigmoid")  # rows whose vjp reads only their output
+
+
+def optimise(program: Program) -> Program:
+    """All passes, in the order in which each leaves most to the next."""
+    for step in (
+        drop_dead, fold_constants, skip_same_shape, merge_common, drop_dead, join_activations, fuse
+    ):  # fmt: skip
+        program = step(program)
+    return program
+
+
+def is_pure(e: Entry) -> bool:
+    """Whether running it again gives the same values and changes nothing."""
+    return e.kind in (OP, VJP, PYTHON) and not e.writes
+
+
+def roots(program: Program) -> list[int]:
+    """For each value, the value whose memory it lies in."""
+    root = list(range(len(program.values)))
+    for e in program.entries:
+        if e.view and e.outputs:
+            root[e.outputs[0]] = root[e.inputs[e.view - 1]]
+    return root
+
+
+def substitute(e: Entry, by: dict[int, int]) -> Entry:
+    """The entry over other inputs, where `by` names any."""
+    if not any(v in by for v in e.inputs):
+        return e
+    changed = e.over(tuple([by.get(v, v) for v in e.inputs]))
+    if e.kind == OPTIMIZER:
+        rule, slots, grads, updated = e.extra
+        changed.extra = (rule, slots, frozenset(by.get(v, v) for v in grads), updated)
+    return changed
+
+
+def rename(program: Program, entries: list[Entry], by: dict[int, int]) -> Program:
+    """The program over new entries, its results renamed."""
+    return replace(
+        program,
+        entries=entries,
+        outputs=[by.get(v, v) for v in program.outputs],
+        grads=[(p, by.get(v, v)) for p, v in program.grads],
+    )
+
+
+def drop_dead(program: Program) -> Program:
+    """Without entries that no result, write or guard depends on."""
+    needed = set(program.results)
+    kept = []
+    for e in reversed(program.entries):
+        if e.writes or e.kind == GUARD or any(v in needed for v in e.outputs):
+            needed.update(e.inputs)
+            kept.append(e)
+    return program.with_entries(kept[::-1])
+
+
+def fold_constants(program: Program) -> Program:
+    """Entries over constants alone are computed now."""
+    values = list(program.values)
+    entries = []
+    for e in program.entries:
+        if (
+            e.kind == OP
+            and is_pure(e)
+            and all(values[v].kind == CONSTANT for v in e.inputs)
+            and values[e.outputs[0]].nbytes <= FOLD_BYTES
+        ):
+            t = select.apply(e.op.id, tuple([values[v].source for v in e.inputs]), e.params)
+            values[e.outputs[0]] = Value(CODES[t.dtype], t.shape, CONSTANT, t)
+        else:
+            entries.append(e)
+    return replace(program, values=values, entries=entries)
+
+
+def skip_same_shape(program: Program) -> Program:
+    """Reshapes and broadcasts to the shape that is there already go."""
+    values = program.values
+    same: dict[int, int] = {}
+    entries = []
+    for e in program.entries:
+        e = substitute(e, same)
+        if (
+            e.kind == OP
+            and e.view
+            and e.op.name in ("reshape", "broadcast_to", "stop_gradient")
+            and values[e.inputs[0]].shape == values[e.outputs[0]].shape
+            and values[e.inputs[0]].kind != ARGUMENT  # whose layout may be another
+            and e.outputs[0] not in program.results
+        ):
+            same[e.outputs[0]] = e.inputs[0]
+        else:
+            entries.append(e)
+    return rename(program, entries, same)
+
+
+def merge_common(program: Program) -> Program:
+    """Entries that compute the same once."""
+    root = roots(program)
+    writes: dict[int, int] = {}  # by root: how often it has been written so far
+    same: dict[int, int] = {}
+    seen: dict[Any, int] = {}
+    entries = []
+    for e in program.entries:
+        e = substitute(e, same)
+        if is_pure(e) and e.kind != PYTHON:
+            key = (
+                e.kind, e.op.name, e.k, e.inputs, e.params,
+                tuple([writes.get(root[v], 0) for v in e.inputs]),
+            )  # fmt: skip
+            found = seen.setdefault(key, e.outputs[0])
+            if found != e.outputs[0]:
+                same[e.outputs[0]] = found
+                continue
+        for v in e.writes:
+            writes[root[v]] = writes.get(root[v], 0) + 1
+        entries.append(e)
+    return rename(program, entries, same)
+
+
+def join_activations(program: Program) -> Program:
+    """linear followed by an activation that alone reads it: applied while tiles are at hand."""
+    uses: dict[int, int] = {}
+    for e in program.entries:
+        for v in e.inputs:
+            uses[v] = uses.get(v, 0) + 1
+    results = set(program.results)
+    made_by: dict[int, int] = {}
+    entries: list[Entry | None] = []
+    for e in program.entries:
+        at = made_by.get(e.inputs[0]) if e.kind == OP and e.op.name in ACTIVATIONS else None
+        if at is not None and uses[e.inputs[0]] == 1 and e.inputs[0] not in results:
+            linear = entries[at]
+            joined = linear.over(linear.inputs, e.outputs)
+            joined.extra = (e.op, e.params)
+            entries[at] = joined
+            continue
+        if e.kind == OP and e.op.name == "linear":
+            made_by[e.outputs[0]] = len(entries)
+        entries.append(e)
+    return program.with_entries([e for e in entries if e is not None])
+
+
+__all__ = ["MADE", "drop_dead", "fold_constants", "fuse", "join_activations", "merge_common",
+           "optimise", "roots", "skip_same_shape"]  # fmt: skip

@@ -1,0 +1,150 @@
+"""Where a program's values lie: one block of memory, planned before the first run.
+
+Each value that no view and no result is gets an offset for its lifetime, from the entry that makes
+it to the last that reads it or a view of it: at the smallest hole that holds it, or in the very
+place of an operand of an elementwise group that dies there.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass
+
+from .ir import GROUP, MADE, Entry, Program
+from .passes import roots
+
+ALIGN = 64
+
+
+@dataclass
+class MemoryPlan:
+    """Bytes of a program's own memory, and who has them when.
+
+    Attributes:
+        bytes: of the block, the peak of a run; arguments, parameters and results are not in it.
+        lower_bound: the most bytes alive at any one entry: no plan can have less.
+        lifetimes: (value, offset, bytes, first entry, last entry) of each planned value.
+    """
+
+    bytes: int
+    lower_bound: int
+    lifetimes: list[tuple[int, int, int, int, int]]
+
+    @property
+    def peak(self) -> int:
+        return self.bytes
+
+    def __str__(self) -> str:
+        lines = [f"{self.bytes} bytes planned; at least {self.lower_bound} are alive at once"]
+        for v, offset, n, first, last in self.lifetimes:
+            lines.append(f"  v{v}: {n} bytes at {offset}, entries {first} to {last}")
+        return "\n".join(lines)
+
+
+class Holes:
+    """Free intervals of the block, and its end."""
+
+    def __init__(self) -> None:
+        self.free: list[tuple[int, int]] = []  # (offset, bytes), by offset
+        self.end = 0
+
+    def take(self, n: int) -> int:
+        best = min((h for h in self.free if h[1] >= n), key=lambda h: h[1], default=None)
+        if best is None:
+            last = self.free[-1] if self.free else None
+            if last is not None and sum(last) == self.end:  # grow the hole at the end
+                self.free.pop()
+                self.end = last[0] + n
+                return last[0]
+            self.end += n
+            return self.end - n
+        self.free.remove(best)
+        if best[1] > n:
+            insort(self.free, (best[0] + n, best[1] - n))
+        return best[0]
+
+    def give(self, offset: int, n: int) -> None:
+        insort(self.free, (offset, n))
+        at = self.free.index((offset, n))
+        while at + 1 < len(self.free) and sum(self.free[at]) == self.free[at + 1][0]:
+            self.free[at : at + 2] = [(self.free[at][0], self.free[at][1] + self.free[at + 1][1])]
+        while at and sum(self.free[at - 1]) == self.free[at][0]:
+            at -= 1
+            self.free[at : at + 2] = [(self.free[at][0], self.free[at][1] + self.free[at + 1][1])]
+
+
+def size_of(program: Program, v: int) -> int:
+    return max(-(-program.values[v].nbytes // ALIGN) * ALIGN, ALIGN)
+
+
+def plan_memory(program: Program) -> MemoryPlan:
+    """Offsets for the values entries make; results lie in fresh memory of each run instead."""
+    root = roots(program)
+    results = set(program.results)
+    last: dict[int, int] = {}
+    born: dict[int, int] = {}
+    for at, e in enumerate(program.entries):
+        for v in e.outputs:
+            if root[v] == v and program.values[v].kind == MADE and v not in results:
+                born[v] = last[v] = at
+        for v in (*e.inputs, *e.outputs):
+            if root[v] in born:
+                last[root[v]] = at
+    for v in results:  # of a result that is a view, the memory stays to the end
+        if root[v] in born:
+            last[root[v]] = len(program.entries)
+    dying: dict[int, list[int]] = {}
+    for v, at in last.items():
+        dying.setdefault(at, []).append(v)
+    holes = Holes()
+    offset: dict[int, int] = {}
+    alive = bound = 0
+    for at, e in enumerate(program.entries):
+        ending = set(dying.get(at, ()))
+        places: dict[int, int] = {}
+        if e.kind == GROUP and ending:
+            owners = [root[v] for v in e.inputs]
+            places = _in_place(program, e, {v for v in ending if owners.count(v) == 1}, born)
+        for v in e.outputs:
+            if v not in born:
+                continue
+            n = size_of(program, v)
+            if v in places:
+                offset[v] = offset[places[v]]
+            else:
+                offset[v] = holes.take(n)
+                alive += n
+        bound = max(bound, alive)
+        for v in ending - set(places.values()):
+            holes.give(offset[v], size_of(program, v))
+            alive -= size_of(program, v)
+    lifetimes = [(v, offset[v], size_of(program, v), born[v], last[v]) for v in sorted(born)]
+    return MemoryPlan(holes.end, bound, lifetimes)
+
+
+def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> dict[int, int]:
+    """Outputs that may take a dying operand's place: {output: operand}.
+
+    Blocks go through the instructions in order, so the operand must not be read after the
+    instruction that writes the output.
+    """
+    last_read: dict[int, int] = {}
+    written: dict[int, int] = {}
+    n = len(group.inputs)
+    for at, i in enumerate(group.extra):
+        for code in i.operands:
+            if code is not None and code < n:
+                last_read[group.inputs[code]] = at
+        if n <= i.to < n + len(group.outputs):
+            written[group.outputs[i.to - n]] = at
+    places: dict[int, int] = {}
+    values = program.values
+    for v, at in written.items():
+        if v not in born:
+            continue
+        for x in sorted(ending - set(places.values())):
+            same = values[x].shape == values[v].shape and values[x].dtype == values[v].dtype
+            if same and last_read.get(x, at + 1) <= at:
+                places[v] = x
+                break
+    return places
