@@ -509,10 +509,10 @@ def with_gradients(*gradients):
 
 def test_clip_grad_norm_scales_all_gradients_together():
     params = with_gradients([3.0, 0.0], [[4.0]])
-    assert nn.clip_grad_norm_(params, 1.0) == pytest.approx(5.0)
+    assert nn.clip_grad_norm_(params, 1.0).item() == pytest.approx(5.0)
     np.testing.assert_allclose(params[0].grad.numpy(), [0.6, 0], rtol=1e-6)
     np.testing.assert_allclose(params[1].grad.numpy(), [[0.8]], rtol=1e-6)
-    assert nn.clip_grad_norm_(params, 10.0) == pytest.approx(1.0)
+    assert nn.clip_grad_norm_(params, 10.0).item() == pytest.approx(1.0)
     np.testing.assert_allclose(params[0].grad.numpy(), [0.6, 0], rtol=1e-6)
 
 

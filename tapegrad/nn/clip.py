@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
+from ..numpy import abs, isfinite, maximum, minimum, sqrt
+from ..ops.composite import clip
+from ..tape import no_grad
+from ..tensor import Tensor, asarray
 
-from ..tensor import Tensor
 
-
+@no_grad()
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
-) -> float:
+) -> Tensor:
     """Scale all gradients together so that the norm of their norms is at most max_norm.
 
     Args:
@@ -23,33 +26,53 @@ def clip_grad_norm_(
         norm_type: p of the p-norm; infinity is allowed.
         error_if_nonfinite: raise instead of scaling by a norm that is inf or nan.
     Returns:
-        The norm before scaling.
+        The norm before scaling, a scalar Tensor.
     Raises:
         FloatingPointError: see error_if_nonfinite; no gradient has changed then.
     """
     params, grads = _gradients(parameters)
-    norms = [np.linalg.norm(g.ravel(), norm_type) for g in grads if g.size]
-    total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
-    if error_if_nonfinite and not np.isfinite(total):
+    total = asarray(0.0)
+    for n, g in enumerate(grads):
+        norm = _norm(g, norm_type)
+        total = norm if n == 0 else _join(total, norm, norm_type)
+    if error_if_nonfinite and not isfinite(total):
         raise FloatingPointError(
             f"clip_grad_norm_: the norm of the gradients is {total}; "
             "pass error_if_nonfinite=False to scale by it all the same"
         )
-    scale = max_norm / (total + 1e-6)
-    if not scale >= 1:
-        for p, g in zip(params, grads):
-            p.grad = g * g.dtype.type(scale)
+    scale = minimum(max_norm / (total + 1e-6), 1.0)
+    for p, g in zip(params, grads):
+        p.grad = g * scale.astype(g.dtype)
     return total
 
 
+def _norm(g: Tensor, p: float) -> Tensor:
+    """The p-norm of all elements, 0-d."""
+    if p == 2:
+        return sqrt((g * g).sum())
+    if math.isinf(p):
+        return abs(g).max() if g.size else g.sum()
+    return (abs(g) ** p).sum() ** (1 / p)
+
+
+def _join(a: Tensor, b: Tensor, p: float) -> Tensor:
+    """The p-norm of two norms."""
+    if p == 2:
+        return sqrt(a * a + b * b)
+    if math.isinf(p):
+        return maximum(a, b)
+    return (a**p + b**p) ** (1 / p)
+
+
+@no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every element of every gradient into [-clip_value, clip_value]."""
     for p, g in zip(*_gradients(parameters)):
-        p.grad = np.clip(g, -clip_value, clip_value)
+        p.grad = clip(g, -clip_value, clip_value)
 
 
-def _gradients(parameters: Any) -> tuple[list[Tensor], list[np.ndarray]]:
+def _gradients(parameters: Any) -> tuple[list[Tensor], list[Tensor]]:
     params = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    found = [(p, p.grad) for p in params]
-    with_grad = [(p, g.numpy()) for p, g in found if g is not None]
-    return [p for p, _ in with_grad], [g for _, g in with_grad]
+    pairs = [(p, p.grad) for p in params]
+    kept = [(p, g) for p, g in pairs if g is not None]
+    return [p for p, _ in kept], [g for _, g in kept]

@@ -14,6 +14,7 @@ from .ir import (
     ARRAY,
     CONSTANT,
     GRAD,
+    GROUP,
     GUARD,
     OP,
     OPTIMIZER,
@@ -68,8 +69,13 @@ def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None
             values[e.outputs[0]] = inputs[0]
         else:
             values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
+            if e.extra:  # an activation joined to a linear
+                row, params = e.extra
+                values[e.outputs[0]] = select.apply(row.id, (values[e.outputs[0]],), params)
     elif e.kind == VJP:
         values[e.outputs[0]] = run_vjp(e, inputs)
+    elif e.kind == GROUP:
+        _run_group(e, values)
     elif e.kind == GUARD:
         if bool(inputs[0].numpy()) is not e.extra:
             raise GuardFailed
@@ -88,6 +94,21 @@ def run_vjp(e: Entry, inputs: tuple) -> Any:
         operands[i] = x
     rule = e.op.vjp(e.k)
     return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
+
+
+def _run_group(e: Entry, values: list) -> None:
+    """A group's instructions one after the other, over whole arrays."""
+    n = len(e.inputs)
+    codes: dict[int, Any] = {i: values[v] for i, v in enumerate(e.inputs)}
+    for i in e.extra:
+        operands = tuple([None if c is None else codes[c] for c in i.operands])
+        if i.k < 0:
+            codes[i.to] = select.apply(i.op.id, operands, i.params)
+        else:
+            rule, ct, y = i.op.vjp(i.k), operands[0], operands[-1]
+            codes[i.to] = rule(i.op, i.k, ct, y, operands[1:-1], i.params)
+    for at, v in enumerate(e.outputs):
+        values[v] = codes[n + at]
 
 
 def _draw(e: Entry, program: Program, counters: list) -> Tensor:

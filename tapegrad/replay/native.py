@@ -9,7 +9,18 @@ import numpy as np
 from ..engine import select
 from .arguments import as_arrays
 from .ir import (
-    ARGUMENT, ARRAY, CONSTANT, GRAD, GROUP, GUARD, OPTIMIZER, PYTHON, RANDOM, TENSOR, VJP, Entry,
+    ARGUMENT,
+    ARRAY,
+    CONSTANT,
+    GRAD,
+    GROUP,
+    GUARD,
+    OPTIMIZER,
+    PYTHON,
+    RANDOM,
+    TENSOR,
+    VJP,
+    Entry,
     Program,
 )  # fmt: skip
 from .passes import optimise, roots
@@ -126,6 +137,3 @@ def _caller(e: Entry) -> Any:
         return select.slow_apply(e.op.id, tuple(inputs), e.params)
 
     return call
-
-
-

@@ -9,8 +9,22 @@ from typing import Any
 from ..engine import select
 from ..engine.dtypes import CODES
 from .fuse import fuse
-from .ir import ARGUMENT, CONSTANT, GUARD, MADE, OP, OPTIMIZER, PYTHON, VJP, Entry, Program, Value
+from .ir import (
+    ARGUMENT,
+    CONSTANT,
+    GUARD,
+    MADE,
+    OP,
+    OPTIMIZER,
+    PYTHON,
+    TENSOR,
+    VJP,
+    Entry,
+    Program,
+    Value,
+)
 
+VARIABLE = 1  # in a Tensor's flags
 FOLD_BYTES = 1 << 20  # larger constants stay computations
 ACTIVATIONS = ("relu", "tanh", "sigmoid")  # rows whose vjp reads only their output
 
@@ -73,12 +87,20 @@ def drop_dead(program: Program) -> Program:
 def fold_constants(program: Program) -> Program:
     """Entries over constants alone are computed now."""
     values = list(program.values)
+    written = {v for e in program.entries for v in e.writes}
+
+    def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
+        value = values[v]
+        return value.kind == CONSTANT or (
+            value.kind == TENSOR and v not in written and not value.source._flags & VARIABLE
+        )
+
     entries = []
     for e in program.entries:
         if (
             e.kind == OP
             and is_pure(e)
-            and all(values[v].kind == CONSTANT for v in e.inputs)
+            and all(map(is_constant, e.inputs))
             and values[e.outputs[0]].nbytes <= FOLD_BYTES
         ):
             t = select.apply(e.op.id, tuple([values[v].source for v in e.inputs]), e.params)
