@@ -17,7 +17,7 @@ from .. import errors
 from ..ops.table import BY_ID, OPS
 from . import select
 from .dtypes import CODES, DTYPES, dtype_code
-from .recording import here
+from .recording import ASSIGN, here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
 VERSION, STALE, TAPE, INDEX = -7, -8, -9, -10
@@ -77,6 +77,7 @@ class NativeEngine:
         lib, ffi = core.lib, core.ffi
         c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}
         self.c_rows = frozenset(c_rows)
+        ASSIGN.id = c_rows["assign"]
         for op in rows:
             self.add_row(op, c_rows.get(op.name, -1))
         core.setup(tensor_type, np.ndarray, slow_apply, run_rule, raise_error, line_here, DTYPES)
@@ -196,7 +197,7 @@ class NativeEngine:
     def trace_end(self) -> tuple:
         """(entries, leaves, variables without .grad, sources): see csrc/pytrace.c."""
         entries, *rest = self._core.trace_end()
-        return [(BY_ID[e[0]], *e[1:]) for e in entries], *rest
+        return [(BY_ID.get(e[0], ASSIGN), *e[1:]) for e in entries], *rest
 
     def key_of(self, tensor: Any) -> int:
         return self.adopt(tensor).handle

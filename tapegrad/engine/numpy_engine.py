@@ -16,7 +16,7 @@ from . import numpy_optim
 from .node import VARIABLE, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
 from .numpy_trace import NumpyTrace
-from .recording import here
+from .recording import ASSIGN, here
 
 
 class NumpyEngine:
@@ -162,9 +162,7 @@ class NumpyEngine:
         node.array[...] = new
         self.touch(parameter)
         if this_thread.trace is not None:
-            this_thread.trace.log(
-                OPS["assign"], [node, self.node_of(value)], Node(node.array.view()), ()
-            )
+            this_thread.trace.log(ASSIGN, [node, self.node_of(value)], Node(node.array.view()), ())
 
     def touch(self, parameter: Any) -> None:
         self.node_of(parameter).version += 1

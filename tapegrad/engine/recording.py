@@ -9,6 +9,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from ..ops.table import Op
+
+# The write of a variable: no row of the table, since users call p.assign(v), but an entry.
+ASSIGN = Op("assign", lambda p, value: value, ("p", "value"), kind="nondifferentiable")
 TRACED = 4  # in a Tensor's flags: computed in, or given to, the step being recorded
 
 

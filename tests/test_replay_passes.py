@@ -1,0 +1,186 @@
+"""Passes over recorded programs: each leaves the bits of every result, and does what it says."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import nn, optim
+from tapegrad.replay import interpret, passes
+from tapegrad.replay.ir import GROUP
+from tapegrad.replay.plan import plan_memory
+from tapegrad.replay.record import record
+
+
+def recorded(function, *arrays):
+    """The raw program of function(*arrays)."""
+    tensors = [tg.tensor(np.asarray(a)) for a in arrays]
+
+    def call():
+        result = function(*tensors)
+        return result, list(result) if isinstance(result, tuple) else [result]
+
+    return record(function, tensors, call)[1]
+
+
+def outputs(program, *arrays):
+    counters = [g.get_state() for g in program.generators]
+    tensors = [tg.tensor(np.asarray(a)) for a in arrays]
+    return [t.numpy().copy() for t in interpret.run(program, tensors, counters)]
+
+
+def names(program):
+    return [e.name for e in program.entries]
+
+
+TWO = tg.tensor(np.float32(2.0))
+X = np.linspace(-1, 1, 12, dtype="f4").reshape(3, 4)
+W = tg.parameter(np.linspace(0.5, 2, 8, dtype="f4").reshape(2, 4))
+B = tg.parameter(np.array([0.25, -1.0], "f4"))
+
+
+def mlp_gradient(x):
+    with tg.tape() as t:
+        loss = nn.mse_loss(tg.linear(tnp.tanh(tg.linear(x, W, B)), W.T, None), x)
+    return loss, *t.gradient(loss, [W, B])
+
+
+def elementwise(x):
+    y = tnp.exp(-x * x) + x
+    return y.sum(axis=0), tnp.where(y > 0, y, 0.1 * y), tnp.tanh(y) * x[0]
+
+
+def shapes(x):
+    y = x.reshape(3, 4).reshape(2, 6).T
+    return y + 1.0, tnp.broadcast_to(x, (2, 3, 4)) * 2.0
+
+
+def twice(x):
+    return tnp.exp(x) + tnp.exp(x), (x * 2.0) * (x * 2.0)
+
+
+def constants(x):
+    return x * (TWO * 1.0 + 3.0)
+
+
+FUNCTIONS = [mlp_gradient, elementwise, shapes, twice, constants]
+PASSES = [
+    passes.drop_dead, passes.fold_constants, passes.skip_same_shape, passes.merge_common,
+    passes.join_activations, passes.fuse, passes.optimise,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("step", PASSES, ids=lambda f: f.__name__)
+def test_a_pass_leaves_the_bits(step, function):
+    program = recorded(function, X)
+    for a, b in zip(outputs(program, X), outputs(step(program), X), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+
+
+def test_dead_entries_go_and_effects_stay():
+    p = tg.parameter(np.ones(4, "f4"))
+
+    def function(x):
+        tnp.exp(x)
+        p.assign(p * 2.0)
+        return x + 1.0
+
+    assert names(passes.drop_dead(recorded(function, X[0]))) == ["multiply", "assign", "add"]
+
+
+def test_common_entries_are_computed_once():
+    assert names(passes.merge_common(recorded(twice, X))).count("exp") == 1
+
+
+def test_a_write_between_keeps_entries_apart():
+    p = tg.parameter(np.ones(4, "f4"))
+
+    def function(x):
+        before = p * x
+        p.assign(p + x)
+        return before, p * x
+
+    program = recorded(function, X[0])
+    assert names(passes.merge_common(program)).count("multiply") == 2
+    assert names(passes.optimise(program)) == ["group", "assign", "group"]
+
+
+def test_constants_are_folded():
+    assert names(passes.fold_constants(recorded(constants, X))) == ["multiply"]
+
+
+def test_reshapes_to_the_shape_that_is_there_go():
+    def function(x):
+        return (x + 1.0).reshape(3, 4) * 2.0
+
+    assert names(passes.skip_same_shape(recorded(function, X))) == ["add", "multiply"]
+
+
+@pytest.mark.parametrize(("is_read", "entries"), [(False, ["linear"]), (True, ["linear", "tanh"])])
+def test_an_activation_joins_the_linear_that_it_alone_reads(is_read, entries):
+    def function(x):
+        y = tg.linear(x, W, B)
+        return (tnp.tanh(y), y) if is_read else tnp.tanh(y)
+
+    assert names(passes.join_activations(recorded(function, X))) == entries
+
+
+def test_a_chain_is_one_group():
+    def function(x):
+        for _ in range(5):
+            x = tnp.tanh(x * 2.0 + 1.0)
+        return x
+
+    (group,) = passes.fuse(recorded(function, X)).entries
+    assert group.kind == GROUP
+    assert len(group.extra) == 15
+    assert len(group.outputs) == 1
+
+
+def test_a_group_ends_where_others_read_it():
+    def function(x):
+        y = x * 2.0
+        return y + y.sum()
+
+    assert names(passes.fuse(recorded(function, X))) == ["group", "sum", "group"]
+
+
+def training_step():
+    tg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3))
+    adam = optim.Adam(net.parameters())
+
+    def step(x):
+        with tg.tape():
+            loss = nn.cross_entropy(net(x), np.array([0, 2, 1]))
+        adam.zero_grad()
+        loss.backward()
+        nn.clip_grad_norm_(list(net.parameters()), 1.0)
+        adam.step()
+        return loss
+
+    return step
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS, training_step()], ids=lambda f: f.__name__)
+def test_planned_memory_never_overlaps(function):
+    program = passes.optimise(recorded(function, X))
+    plan = plan_memory(program)
+    assert plan.lower_bound <= plan.peak
+    for i, (v, offset, size, first, last) in enumerate(plan.lifetimes):
+        assert offset % 64 == 0
+        assert offset + size <= plan.bytes
+        for w, other, n, begin, end in plan.lifetimes[:i]:
+            if offset < other + n and other < offset + size and v != w:
+                # one may take the other's place at the entry where that one dies
+                assert last <= begin or end <= first
+    assert str(plan).startswith(f"{plan.bytes} bytes")
+
+
+def test_the_listing_names_entries_and_lines():
+    text = str(passes.optimise(recorded(mlp_gradient, X)))
+    assert "linear(x0" in text
+    assert "test_replay_passes.py:" in text
+    assert text.splitlines()[-1].startswith("return ")
