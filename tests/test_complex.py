@@ -29,12 +29,15 @@ def takes_complex(op):
     try:
         with np.errstate(all="ignore"):
             op.numpy(*inputs, *params)
-    except TypeError:
+    except (TypeError, np.linalg.LinAlgError):
         return False
     return op.complex
 
 
-COMPLEX = [op for op in DIFFERENTIABLE if takes_complex(op)]
+# Of rows that give eigenvectors or singular vectors, whose phases are arbitrary, test_linalg.py
+# checks what does not depend on them.
+PHASED = {"eig", "eigh", "svd"}
+COMPLEX = [op for op in DIFFERENTIABLE if takes_complex(op) and op.name not in PHASED]
 
 
 @pytest.mark.parametrize("op", COMPLEX, ids=attrgetter("name"))
