@@ -154,10 +154,10 @@ class Tensor(Attached):
     @property
     def grad(self) -> Tensor | None:
         """What backward() has accumulated, or None. Assign None to clear it."""
-        node = self._node
         if here.recorder is not None:
             here.recorder.engine.grad_is_read(self)
-        return node.grad if node is not None and node.grad is not None else self._grad
+        node = self._node
+        return self._grad if node is None else node.grad
 
     @grad.setter
     def grad(self, value: Any) -> None:
@@ -171,8 +171,8 @@ class Tensor(Attached):
         if here.recorder is not None:
             here.recorder.engine.grad_is_set(self)
         if self._node is not None:
-            self._node.grad = None if self.handle else value
-        if self.handle:
+            self._node.grad = value
+        else:
             self._grad = None if value is None else select._engines["native"].adopt(value)
 
     @property

@@ -179,21 +179,3 @@ def test_comparisons_give_bools():
     assert (x != x).tolist() == [False] * 3
     assert ((x > 1) & (x < 3) | (x == 1)).tolist() == [True, True, False]
     assert (~(x > 1)).tolist() == [True, False, False]
-
-
-@pytest.mark.skipif(not tg.info()["native"], reason="one engine only")
-def test_tensors_of_one_engine_work_under_the_other():
-    with tg.use_backend("native"):
-        a, p = tg.tensor([1.0, 2.0]), tg.parameter([3.0, 4.0])
-    with tg.use_backend("numpy"):
-        b = a * 2
-        with tape() as t:
-            y = (p * b).sum()
-        g = t.gradient(y, p)
-        p.assign([5.0, 6.0])
-    with tg.use_backend("native"):
-        assert (b + g).tolist() == [4.0, 8.0]
-        assert p.tolist() == [5.0, 6.0]
-        with tape() as t:
-            y = (p * b * g).sum()
-        assert t.gradient(y, p).tolist() == [4.0, 16.0]

@@ -51,10 +51,7 @@ class _OptimizerCall:
         ffi = core.ffi
         self.step = getattr(core.lib, f"tg_{kind}_step")
         self.n = len(slots.params)
-        handles = [p.handle for p in slots.params]
-        if not all(handles):  # made while only the NumPy engine was in force: C has no such p
-            self.step = lambda *args: NO_KERNEL
-        self.params = ffi.new("uint64_t[]", handles)
+        self.params = ffi.new("uint64_t[]", [p.handle for p in slots.params])
         states = [t.handle for tensors in slots.states.values() for t in tensors]
         self.states = ffi.new("uint64_t[]", states)
         self.steps = ffi.from_buffer("int64_t[]", slots.steps)
@@ -113,9 +110,11 @@ class NativeEngine:
         operands = list(inputs)
         shared = range(len(inputs)) if op.promotes is None else op.promotes
         weak = []
+        has_adopted = False
         for i, x in enumerate(inputs):
             if isinstance(x, self._tensor):
-                operands[i] = x if x.handle else self.adopt(x)
+                has_adopted |= not x.handle
+                operands[i] = self.adopt(x)
             elif type(x) in (int, float, complex, bool) and i in shared:
                 weak.append(i)
             else:
@@ -129,7 +128,7 @@ class NativeEngine:
                 if operands[i].dtype != dtype:
                     cast = OPS["astype"].id
                     operands[i] = self._core.apply(cast, (operands[i],), (CODES[dtype],))
-        if all(a is b for a, b in zip(operands, inputs)):
+        if not has_adopted and all(a is b for a, b in zip(operands, inputs)):
             return inputs
         return tuple(operands)
 
@@ -170,7 +169,29 @@ class NativeEngine:
         return self._view(tensor, exposed=False)
 
     def adopt(self, tensor: Any) -> Any:
-        return tensor if tensor.handle else self.from_numpy(tensor._node.array, self._tensor)
+        """A Tensor of the NumPy engine becomes a native one, whose memory its node uses from now.
+
+        Raises:
+            EngineError: while a view that may write the NumPy engine's memory is alive.
+        """
+        if not tensor.handle:
+            node = tensor._node
+            if node.home is None:
+                self._take_in(node)
+            native = self._tensor(node.home)
+            native._node = node
+            tensor._become(native)
+        return tensor
+
+    def _take_in(self, node: Any) -> None:
+        if node.has_writers():
+            raise errors.EngineError(
+                "this parameter was made on the NumPy engine, and a writable view of it (p.data) "
+                "is alive: drop the view before the native engine uses the parameter"
+            )
+        home = self.from_numpy(node.array, self._tensor)
+        home._flags = node.flags
+        node.move_to(home, self.shared_memory(home))
 
     # --- tapes and parameters
 
@@ -218,10 +239,6 @@ class NativeEngine:
         if call.hyper is not slots.hyper:
             call.hyper = slots.hyper
             call.numbers[0 : len(call.hyper)] = call.hyper
-        if select._engines["numpy"].has_swept:
-            for p in slots.params:
-                if p._node is not None and p._node.grad is not None:
-                    p.grad = p._node.grad
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
         if status == NO_KERNEL:
             select._engines["numpy"].optimizer_step(kind, slots)
@@ -230,6 +247,8 @@ class NativeEngine:
 
     def _lay_out(self, kind: str, slots: Any) -> _OptimizerCall:
         """The arguments of the C step; they hold as long as the slots do."""
+        for p in slots.params:
+            self.adopt(p)
         for tensors in slots.states.values():
             tensors[:] = map(self.adopt, tensors)
         slots.native = _OptimizerCall(self._core, kind, slots)

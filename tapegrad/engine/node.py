@@ -24,26 +24,61 @@ class Memory:
 
 
 class Node:
-    """A value of the NumPy engine."""
+    """A value of the NumPy engine.
 
-    __slots__ = ("array", "flags", "grad", "version", "tape", "writers", "__weakref__")
+    A value that both engines use lives in the C core: `home` is a native Tensor of it, `array`
+    its memory, and the gradient is the home's, so that what the two engines add to it adds up.
+    """
 
-    def __init__(self, array: np.ndarray, flags: int = 0):
+    __slots__ = ("array", "flags", "home", "_grad", "_writes", "tape", "writers", "__weakref__")
+
+    def __init__(self, array: np.ndarray, flags: int = 0, home: Any = None):
         self.array = array
         self.flags = flags
-        self.grad = None
-        self.version = 0
-        self.tape = None  # the innermost tape that recorded it
+        self.home = home  # not the Tensor that holds this node, which would never be freed
+        self._grad: Any = None
+        self._writes = 0
+        self.tape: Any = None  # the innermost tape that recorded it
         self.writers: list[weakref.ref[Memory]] = []  # of the writable views handed out
+
+    @property
+    def grad(self) -> Any:
+        if self.home is not None:
+            found = self.home._grad
+            if found is None or self._grad is None or found.handle != self._grad.handle:
+                self._grad = found  # else the same Tensor as before, which traces know
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if self.home is not None:
+            from .select import _engines
+
+            self.home._grad = None if value is None else _engines["native"].adopt(value)
+        self._grad = value
+
+    @property
+    def version(self) -> int:
+        """Writes so far, those from before it had a home included."""
+        return self._writes if self.home is None else self._writes + self.home.version
+
+    def move_to(self, home: Any, array: np.ndarray) -> None:
+        """Live in the C core from now on: home has these values, array is its memory."""
+        self.array, self.home = array, home
+        self.grad = self._grad
+
+    def touch(self) -> None:
+        """Count a write."""
+        self._writes += 1
 
     def has_writers(self) -> bool:
         """Whether a writable view of the array is alive."""
         self.writers = [w for w in self.writers if w() is not None]
         return bool(self.writers)
 
-    def writable_view(self) -> np.ndarray:
-        """A view to write through; has_writers() knows of it while it lives."""
-        memory = Memory(self.array)
+    def writable_view(self, array: np.ndarray) -> np.ndarray:
+        """A view to write array (this node's) through; has_writers() knows of it while it lives."""
+        memory = Memory(array)
         self.writers.append(weakref.ref(memory))
         return np.asarray(memory)
 

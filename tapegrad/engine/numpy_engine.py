@@ -30,7 +30,6 @@ class NumpyEngine:
         self._tensor = tensor_type
         self._make = select.make_tensor
         self._engines = select._engines
-        self.has_swept = False  # gradients may lie in nodes of native parameters
         self.c_rows: frozenset[str] = frozenset()
 
     def wrap(self, node: Any) -> Any:
@@ -40,7 +39,8 @@ class NumpyEngine:
         """The node of a Tensor; a native Tensor gets one that shares its memory."""
         node = tensor._node
         if node is None:
-            node = Node(self._engines["native"].shared_memory(tensor), tensor._flags)
+            array = self._engines["native"].shared_memory(tensor)
+            node = Node(array, tensor._flags, home=self._tensor(tensor))
             tensor._node = node
         return node
 
@@ -128,7 +128,9 @@ class NumpyEngine:
     def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
         node = self.node_of(tensor)
         if writable:
-            return node.writable_view()
+            native = self._engines.get("native")
+            home = node.home
+            return node.writable_view(node.array if home is None else native.to_numpy(home, True))
         view = node.array.view()
         view.flags.writeable = False
         return view
@@ -159,15 +161,17 @@ class NumpyEngine:
         node, new = self.node_of(parameter), self.node_of(value).array
         if node.shape != new.shape or node.dtype != new.dtype:
             raise ShapeError("assign: the value has another shape or dtype")
-        node.array[...] = new
         self.touch(parameter)
+        node.array[...] = new
         if this_thread.trace is not None:
             this_thread.trace.log(ASSIGN, [node, self.node_of(value)], Node(node.array.view()), ())
 
     def touch(self, parameter: Any) -> None:
-        self.node_of(parameter).version += 1
-        if parameter.handle:
-            self._engines["native"].touch(parameter)
+        node = self.node_of(parameter)
+        if node.home is None:
+            node.touch()
+        else:
+            self._engines["native"].touch(node.home)
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
         if here.recorder is not None:

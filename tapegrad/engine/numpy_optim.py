@@ -54,5 +54,5 @@ def step(engine: Any, kind: str, slots: Any) -> None:
         slots.steps[i] += 1
         state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
         t = int(slots.steps[i])
-        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, slots.hyper)
         engine.touch(p)
+        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, slots.hyper)

@@ -240,7 +240,6 @@ class NumpyTape:
                         this_thread.trace.reads_grad(node)
                         this_thread.trace.sets_grad(node)
                     node.grad = ct if node.grad is None else node.grad + ct
-            self._engine.has_swept = True
         finally:
             self._end(resume)
 
