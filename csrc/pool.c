@@ -183,10 +183,35 @@ tg_buffer *tg_buffer_new(size_t bytes)
     return b;
 }
 
+struct lender {
+    void *owner;
+    void (*release)(void *);
+};
+_Static_assert(sizeof(struct lender) <= TINY, "a lender rides where tiny data does");
+
+tg_buffer *tg_buffer_foreign(char *data, size_t bytes, void *owner, void (*release)(void *))
+{
+    tg_buffer *b = tg_alloc(0);
+    if (!b)
+        return NULL;
+    *b = (tg_buffer){
+        .data = data, .capacity = bytes, .refs = 1, .writers = 1, .size_class = TG_FOREIGN};
+    const struct lender lender = {owner, release};
+    memcpy(b + 1, &lender, sizeof lender);
+    return b;
+}
+
 void tg_buffer_drop(tg_buffer *b)
 {
     if (--b->refs)
         return;
+    if (b->size_class == TG_FOREIGN) {
+        struct lender lender;
+        memcpy(&lender, b + 1, sizeof lender);
+        tg_free(b, 0);
+        lender.release(lender.owner);
+        return;
+    }
     if (b->size_class == TG_PLACED) {
         tg_unplace_buffer(b);
         return;

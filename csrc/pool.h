@@ -14,6 +14,10 @@ void tg_free(void *p, uint32_t class);
 tg_buffer *tg_buffer_new(size_t bytes);        /* refs = 1; NULL: out of memory */
 void tg_buffer_drop(tg_buffer *b);
 
+/* A buffer over memory that others own and may write: its last drop calls release(owner). It
+ * counts as having a writer for as long as it lives, so tapes keep copies of what they save. */
+tg_buffer *tg_buffer_foreign(char *data, size_t bytes, void *owner, void (*release)(void *));
+
 /* A placement stands in for the pool and the record table while this thread runs a program:
  * the first run notes what every op asks for and when it lets go; from then on the same requests,
  * in the same order, get the same records and planned memory, without the interpreter lock
@@ -21,6 +25,7 @@ void tg_buffer_drop(tg_buffer *b);
 struct tg_placement;
 extern _Thread_local struct tg_placement *tg_placing __attribute__((tls_model("initial-exec")));
 enum { TG_PLACED = UINT32_MAX };               /* size_class, or a record's index, of such */
+enum { TG_FOREIGN = UINT32_MAX - 1 };          /* size_class of memory that others own */
 tg_buffer *tg_place_buffer(size_t bytes);
 tg_tensor *tg_place_record(int ndim);          /* dims set */
 void tg_unplace_buffer(tg_buffer *b);

@@ -44,20 +44,29 @@ static int dtype_of(const array_interface *a)
     return -1;
 }
 
-/* A Tensor's copy of the values a describes; NULL, no error set, for what the pool cannot hold as
- * it is: another byte order, strides that are not whole elements. */
-static tg_tensor *copy_in(const array_interface *a)
+/* The dtype of the array a describes, its shape and strides in dims; negative for what no tensor
+ * can be as it is: another byte order, strides that are not whole elements. */
+static int layout_of(const array_interface *a, int64_t dims[2 * MAX_NDIM])
 {
     const int dtype = dtype_of(a);
     if (a->two != 2 || a->ndim > MAX_NDIM || dtype < 0 || !(a->flags & NATIVE_BYTES))
-        return NULL;
-    int64_t dims[2 * MAX_NDIM];
+        return -1;
     for (int i = 0; i < a->ndim; ++i) {
         dims[i] = a->shape[i];
         dims[a->ndim + i] = a->strides[i] / a->itemsize;
         if (a->strides[i] % a->itemsize)
-            return NULL;
+            return -1;
     }
+    return dtype;
+}
+
+/* A Tensor's copy of the values a describes; NULL, no error set, where layout_of gives none. */
+static tg_tensor *copy_in(const array_interface *a)
+{
+    int64_t dims[2 * MAX_NDIM];
+    const int dtype = layout_of(a, dims);
+    if (dtype < 0)
+        return NULL;
     tg_tensor *t = tg_new(dtype, a->ndim, dims);
     if (!t) {
         tg_raise(TG_EMEMORY, -1, NULL);
@@ -102,6 +111,40 @@ static PyObject *from_array(PyObject *module, PyObject *array)
     return NULL;
 }
 
+static void let_go(void *array) { Py_DECREF((PyObject *)array); }
+
+/* A tensor over the array's own memory, which keeps the array alive. */
+static tg_tensor *borrow(const array_interface *a, PyObject *array)
+{
+    int64_t dims[2 * MAX_NDIM];
+    const int dtype = layout_of(a, dims);
+    if (dtype < 0 || (uintptr_t)a->data % (size_t)a->itemsize)
+        return NULL;
+    /* the buffer's end bounds what kernels may read beyond an operand: nothing */
+    tg_buffer *b = tg_buffer_foreign(a->data, 0, array, let_go);
+    if (!b)
+        return NULL;
+    Py_INCREF(array);
+    tg_tensor base = {.dtype = (uint8_t)dtype, .buffer = b, .data = a->data};
+    tg_tensor *t = tg_view(&base, a->ndim, dims, dims + a->ndim, 0);
+    tg_buffer_drop(b);               /* the view holds it now */
+    return t;
+}
+
+/* share_array(array) -> Tensor over the array's memory, or None where it cannot be one */
+static PyObject *share_array(PyObject *module, PyObject *array)
+{
+    (void)module;
+    PyObject *capsule = PyObject_GetAttrString(array, "__array_struct__");
+    const array_interface *a = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
+    tg_tensor *t = a ? borrow(a, array) : NULL;
+    PyErr_Clear();
+    Py_XDECREF(capsule);
+    if (t)
+        return tg_wrap(t);
+    Py_RETURN_NONE;
+}
+
 /* --- data out: pins ---------------------------------------------------------------------- */
 
 static const char pin_name[] = "tapegrad.pin";
@@ -142,6 +185,8 @@ static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
     {"from_array", from_array, METH_O, "from_array(array) -> Tensor"},
+    {"share_array", share_array, METH_O,
+     "share_array(array) -> Tensor over its memory, or None"},
     {"pin", FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},
     {0},
 };

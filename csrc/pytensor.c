@@ -171,6 +171,19 @@ static int set_flags(PyObject *o, PyObject *value, void *unused)
     return 0;
 }
 
+/* Whether an open tape of this thread follows the Tensor: what is done with it is recorded. */
+static PyObject *get_is_tracked(PyObject *o, void *unused)
+{
+    (void)unused;
+    const tg_tensor *t = ((tensor_object *)o)->t;
+    const tg_list *list = t ? tg_list_here() : NULL;
+    if (list && list->n_active && tg_is_tracked(list, t))
+        Py_RETURN_TRUE;
+    if (((tensor_object *)o)->node)
+        return node_attribute(o, "is_tracked");
+    Py_RETURN_FALSE;
+}
+
 static PyObject *get_grad(PyObject *o, void *unused)
 {
     (void)unused;
@@ -284,6 +297,7 @@ static PyGetSetDef tensor_getset[] = {
     {"holders", get_holders, NULL, NULL, NULL},
     {"version", get_version, NULL, "Writes to this parameter so far.", NULL},
     {"_flags", get_flags, set_flags, NULL, NULL},
+    {"_is_tracked", get_is_tracked, NULL, NULL, NULL},
     {"_grad", get_grad, set_grad, NULL, NULL},
     {"_node", get_node, set_node, NULL, NULL},
     {0},

@@ -45,3 +45,7 @@ class AxisError(ShapeError, np.exceptions.AxisError):
 
 class UnsupportedError(TapegradError, TypeError):
     """A function of NumPy's, or an argument of one, that Tensors do not support."""
+
+
+class DetachedWarning(UserWarning):
+    """A Tensor that a tape records was made an ndarray: its derivative ends there."""

@@ -66,14 +66,6 @@ class Tensor(Attached):
         if self._flags & (TRACED | VARIABLE):
             here.recorder.escape(how)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        view = self.numpy()
-        if dtype is not None and np.dtype(dtype) != view.dtype:
-            if copy is False:
-                raise ValueError(f"a Tensor of {view.dtype} cannot be {dtype} without a copy")
-            return view.astype(dtype)
-        return view.copy() if copy else view
-
     def item(self) -> Any:
         """The one value as a Python scalar.
 

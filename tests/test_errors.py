@@ -99,7 +99,8 @@ BAD_CALLS = [
     (lambda: [1, 2][f4()], TypeError, "cannot be an index"),
     (lambda: tg.Tensor(3), TypeError, "tapegrad.tensor"),
     # arguments NumPy has and Tensors do not
-    (lambda: tnp.sum(f4(2), out=np.zeros(())), TypeError, "never written in place"),
+    (lambda: tnp.sum(f4(2), out=tg.parameter(0.0)), TypeError, "use p.assign"),
+    (lambda: tnp.sum(f4(2), out=[0.0]), TypeError, "give a Tensor or an ndarray"),
     (lambda: f4(2, 3).reshape(6, order="F"), ValueError, "only 'C'"),
     (lambda: tg.gelu(f4(2), "fast"), ValueError, "'none' or 'tanh'"),
     (lambda: pow(f4(2), 2, 3), TypeError, "modulo"),

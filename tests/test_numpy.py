@@ -7,7 +7,6 @@ import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import tape
 from tapegrad.errors import UnsupportedError
-from tapegrad.numpy.protocols import supported
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -117,19 +116,13 @@ def test_functions_without_derivative_give_values(f):
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (lambda x: np.linalg.svd(x), "linalg.svd"),
-        (lambda x: np.fft.fft(x), "fft.fft"),
-        (lambda x: np.median(x), "median"),
-        (lambda x: np.gcd(x, 2), "gcd"),
-        (lambda x: np.add.at(x, 0, 1), "add.at"),
-        (lambda x: np.sum(x, where=x.numpy() > 0), "sum"),
-        (lambda x: np.add(x, 1, where=np.ones((2, 2), bool)), "add"),
-        (lambda x: np.add(x, 1, out=np.zeros((2, 2))), "out="),
-        (lambda x: np.subtract.reduce(x), "subtract.reduce"),
-        (lambda x: np.sum(x, out=np.zeros(())), "out="),
+        (lambda x: np.linalg.cond(x, "nuc"), "linalg.cond"),
+        (lambda x: np.add(x, 1, where=np.ones((2, 2), bool)), "add: where="),
+        (lambda x: np.sum(x, like=1), "like"),
+        (lambda x: np.add(x, 1, casting="unsafe"), "casting"),
     ],
 )
-def test_what_has_no_derivative_raises_and_says_its_name(call, name):
+def test_what_is_not_served_raises_and_says_its_name(call, name):
     x = tg.tensor(np.ones((2, 2)))
     with pytest.raises(TypeError, match=name):
         call(x)
@@ -137,9 +130,12 @@ def test_what_has_no_derivative_raises_and_says_its_name(call, name):
 
 def test_in_place_operators_of_arrays_do_not_drop_the_derivative():
     a = np.ones(3)
-    with pytest.raises(UnsupportedError, match="y = x op t"):
-        a += tg.tensor(np.ones(3))
+    p = tg.parameter(np.ones(3))
+    with tape(), pytest.raises(UnsupportedError, match="y = x op t"):
+        a += p
     np.testing.assert_array_equal(a, np.ones(3))
+    a += tg.tensor(np.ones(3))  # nothing records it: an update by a gradient, say
+    np.testing.assert_array_equal(a, np.full(3, 2.0))
 
 
 def test_other_array_types_may_take_over():
@@ -152,14 +148,6 @@ def test_other_array_types_may_take_over():
     assert tg.tensor(1.0).__array_ufunc__(np.add, "__call__", tg.tensor(1.0), Mine()) is (
         NotImplemented
     )
-
-
-def test_supported_lists_numpys_functions():
-    found = supported()
-    assert found["tanh"]
-    assert found["einsum"]
-    assert not found["median"]
-    assert sum(found.values()) > 150
 
 
 def test_array_conversion_is_a_read_only_view():

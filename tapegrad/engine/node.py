@@ -83,6 +83,15 @@ class Node:
         return np.asarray(memory)
 
     @property
+    def is_tracked(self) -> bool:
+        """Whether an open tape of this thread follows this value."""
+        from .numpy_tape import this_thread
+
+        return this_thread.recording and any(
+            tape.tracks(self) for tape in this_thread.open if not tape.is_paused
+        )
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
@@ -134,6 +143,7 @@ class NodeHolder:
     ndim = property(lambda self: self._node.ndim)
     size = property(lambda self: self._node.size)
     version = property(lambda self: self._node.version)
+    _is_tracked = property(lambda self: self._node.is_tracked)
 
     @property
     def _flags(self) -> int:

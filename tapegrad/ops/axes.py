@@ -14,8 +14,21 @@ from ..tensor import Tensor, asarray
 
 
 def as_tensor(x: Any) -> Tensor:
-    """x itself if it is a Tensor, else a Tensor of its values."""
-    return x if isinstance(x, Tensor) else asarray(x)
+    """x itself if it is a Tensor, else a Tensor of its values; a list of Tensors is stacked."""
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, (list, tuple)) and holds_tensors(x):
+        from .shapes import stacked
+
+        return stacked(x)
+    return asarray(x)
+
+
+def holds_tensors(items: Any) -> bool:
+    """Whether there is a Tensor in nested lists and tuples."""
+    return any(
+        isinstance(i, Tensor) or (isinstance(i, (list, tuple)) and holds_tensors(i)) for i in items
+    )
 
 
 def one_axis(axis: Any, ndim: int, name: str) -> int:

@@ -6,6 +6,7 @@ table and gives Tensor its methods.
 
 from . import methods as _methods  # noqa: F401
 from . import trig as _trig  # noqa: F401
+from . import ufuncs as _ufuncs  # noqa: F401
 from .activations import elu, gelu, leaky_relu
 from .elementwise import erf, relu, rsqrt, sigmoid, silu, softplus
 from .linear import stop_gradient

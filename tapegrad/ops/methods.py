@@ -5,10 +5,13 @@ The arithmetic and comparison operators that the engines carry themselves are no
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
+from ..errors import DetachedWarning
+from ..lines import user_line
 from ..tensor import Tensor
 from . import complex, composite, indexing, linear, logic, reductions, shapes
 from .elementwise import logical_and, logical_not, logical_or, logical_xor
@@ -81,6 +84,36 @@ def _array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
     return namespace
 
 
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    """A read-only view of the values, or a copy; a warning, once a line, where a tape records
+    this Tensor: the array has no derivative."""
+    if self._is_tracked:
+        _warn_detached()
+    view = self.numpy()
+    if dtype is not None and np.dtype(dtype) != view.dtype:
+        if copy is False:
+            raise ValueError(f"a Tensor of {view.dtype} cannot be {dtype} without a copy")
+        return view.astype(dtype)
+    return view.copy() if copy else view
+
+
+_warned: set[tuple[str, int]] = set()
+
+
+def _warn_detached() -> None:
+    line = user_line()
+    if line in _warned:
+        return
+    _warned.add(line)
+    warnings.warn_explicit(
+        f"a Tensor that a tape records is made an ndarray at {line[0]}:{line[1]}, and loses its "
+        "derivative there. Build arrays of Tensors with tapegrad.numpy.array; if no derivative is "
+        "wanted, say so with x.numpy()",
+        DetachedWarning,
+        *line,
+    )
+
+
 def _array_ufunc(self: Tensor, *args: Any, **kwargs: Any) -> Any:
     from ..numpy import protocols  # puts its own methods on Tensor in place of these
 
@@ -139,6 +172,7 @@ METHODS = {
     "__pos__": lambda self: linear.copy(self),
     "__invert__": _invert,
     "__contains__": _contains,
+    "__array__": _array,
     "__array_namespace__": _array_namespace,
     "__array_ufunc__": _array_ufunc,
     "__array_function__": _array_function,

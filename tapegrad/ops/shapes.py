@@ -206,6 +206,14 @@ def stack(arrays: Sequence, axis: int = 0) -> Tensor:
     return linear.concatenate(*[expand_dims(t, axis) for t in tensors], params=(axis,))
 
 
+def stacked(items: Sequence) -> Tensor:
+    """Nested lists of Tensors, arrays and scalars as one Tensor; their dtypes promote."""
+    parts = [as_tensor(i) if isinstance(i, (list, tuple)) else i for i in items]
+    weak = (bool, int, float, complex)
+    dtype = np.result_type(*[i if type(i) in weak else as_tensor(i).dtype for i in parts])
+    return stack([as_dtype(i, dtype) for i in parts])
+
+
 def vstack(arrays: Sequence) -> Tensor:
     """Arrays stacked along rows; 1-D ones are rows."""
     return concatenate([atleast_2d(t) for t in _some(arrays, "vstack")], 0)
@@ -235,6 +243,9 @@ def _some(arrays: Sequence, name: str) -> list[Tensor]:
     tensors = [as_tensor(x) for x in arrays]
     if not tensors:
         raise ShapeError(f"{name}: need at least one array")
+    if len({t.dtype for t in tensors}) > 1:
+        dtype = np.result_type(*[t.dtype for t in tensors])
+        tensors = [as_dtype(t, dtype) for t in tensors]
     return tensors
 
 

@@ -1,0 +1,96 @@
+"""NumPy's products of vectors and matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ShapeError
+from ..ops import composite, einsum, linear, structured
+from ..ops.axes import as_tensor, one_axis
+from ..ops.shapes import broadcast_shapes, broadcast_to, expand_dims, moveaxis, stack
+from ..tensor import Tensor
+from .registry import differentiable
+
+for _function, *_examples in (
+    (structured.matmul, "matmul(x, y.T)", "matmul(x, v)"),
+    (composite.dot, "dot(x, y.T)", "dot(v, w)", "dot(x, s)"),
+    (composite.inner, "inner(x, y)", "inner(v, w)"),
+    (composite.outer, "outer(v, x)"),
+    (composite.vdot, "vdot(x, y)"),
+    (composite.tensordot, "tensordot(x, y, 2)", "tensordot(x, y, ((1,), (1,)))"),
+    (einsum.einsum, "einsum('ij,kj->ik', x, y)", "einsum('ij->j', x)", "einsum('ij,j', x, v)"),
+):
+    differentiable(*_examples)(_function)
+
+
+@differentiable("vecdot(x, y)", "vecdot(x, v, axis=-1)", "vecdot(x, y, axis=0)")
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
+    """Inner products along an axis of broadcast arrays; the first is conjugated."""
+    a, b = as_tensor(x1), as_tensor(x2)
+    if a.dtype.kind == "c":
+        a = a.conj()
+    return (_last(a, axis) * _last(b, axis)).sum(-1)
+
+
+def _last(x: Tensor, axis: int) -> Tensor:
+    return x if axis == -1 else moveaxis(x, axis, -1)
+
+
+@differentiable("matvec(x, v)", "matvec(reshape(x, (2, 2, 3)), reshape(p[0, :3], (3,)))")
+def matvec(x1: Any, x2: Any, /) -> Tensor:
+    """Matrices times vectors, over broadcast leading axes."""
+    return linear_squeezed(structured.matmul(x1, expand_dims(as_tensor(x2), -1)), -1)
+
+
+@differentiable("vecmat(y[:, 0], x)", "vecmat(p[:, 1], x)")
+def vecmat(x1: Any, x2: Any, /) -> Tensor:
+    """Vectors, conjugated, times matrices, over broadcast leading axes."""
+    a = as_tensor(x1)
+    a = a.conj() if a.dtype.kind == "c" else a
+    return linear_squeezed(structured.matmul(expand_dims(a, -2), x2), -2)
+
+
+def linear_squeezed(x: Tensor, axis: int) -> Tensor:
+    """x without an axis of length 1."""
+    axis = one_axis(axis, x.ndim, "squeeze")
+    return linear.reshape(x, x.shape[:axis] + x.shape[axis + 1 :])
+
+
+@differentiable("kron(x, v)", "kron(v, w)", "kron(x[:2], y[:, :2])")
+def kron(a: Any, b: Any) -> Tensor:
+    """Blocks of b scaled by the elements of a."""
+    a, b = as_tensor(a), as_tensor(b)
+    ndim = max(a.ndim, b.ndim)
+    of_a = (1,) * (ndim - a.ndim) + a.shape
+    of_b = (1,) * (ndim - b.ndim) + b.shape
+    apart_a = tuple(n for m in of_a for n in (m, 1))
+    apart_b = tuple(n for m in of_b for n in (1, m))
+    product = linear.reshape(a, apart_a) * linear.reshape(b, apart_b)
+    return linear.reshape(product, tuple(m * n for m, n in zip(of_a, of_b)))
+
+
+@differentiable(
+    "cross(x[:, :3], y[:, :3])", "cross(x[:, :3], v[:3])", "cross(x, y, axis=0)",
+)  # fmt: skip
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Tensor:
+    """Vector products of the vectors of length 3 (or 2: their plane's) along an axis."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    if a.shape[-1] not in (2, 3) or b.shape[-1] not in (2, 3):
+        raise ShapeError(f"cross: vectors must have length 3 (or 2), got {a.shape} and {b.shape}")
+    u, v = [a[..., k] for k in range(a.shape[-1])], [b[..., k] for k in range(b.shape[-1])]
+    z = u[0] * v[1] - u[1] * v[0]
+    if len(u) == len(v) == 2:
+        return z
+    if len(u) == 2:
+        x, y = u[1] * v[2], -(u[0] * v[2])
+    elif len(v) == 2:
+        x, y = -(u[2] * v[1]), u[2] * v[0]
+    else:
+        x, y = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2]
+    shape = broadcast_shapes(x.shape, z.shape)
+    parts = [broadcast_to(part, shape) for part in (x, y, z)]
+    return moveaxis(stack(parts, -1), -1, axisc) if shape or axisc == -1 else stack(parts)

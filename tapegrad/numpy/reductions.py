@@ -1,0 +1,419 @@
+"""NumPy's sums, extremes and statistics over axes, and their forms that skip nan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ops import composite, logic, reductions, ufuncs
+from ..ops import elementwise as e
+from ..ops.axes import as_tensor, axes, one_axis
+from ..ops.shapes import as_dtype, broadcast_to, concatenate, expand_dims, moveaxis, ravel
+from ..tensor import Tensor, tensor
+from .registry import differentiable, plain
+from .ufuncs import FOLDS, SCANS
+
+# --- sums and products ------------------------------------------------------------------------
+
+
+@differentiable(
+    "sum(x)", "sum(x, axis=0, keepdims=True)", "sum(x, axis=1, where=m, initial=2.0)",
+    "sum(x, (0, 1))",
+)  # fmt: skip
+def sum(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Tensor:  # fmt: skip
+    """Sum over axes (None: all) of the elements where `where`, plus initial."""
+    y = reductions.sum(_kept(a, where, 0), axis, dtype, None, keepdims)
+    return y if initial is None else y + initial
+
+
+@differentiable("prod(x)", "prod(x, axis=1, where=m)", "prod(x * m, axis=0, initial=2.0)")
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Tensor:  # fmt: skip
+    """Product over axes (None: all) of the elements where `where`, times initial."""
+    y = reductions.prod(_kept(a, where, 1), axis, dtype, None, keepdims)
+    return y if initial is None else y * initial
+
+
+@differentiable("mean(x)", "mean(x, axis=0, keepdims=True)", "mean(x, axis=1, where=m)")
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Tensor:
+    """Mean over axes (None: all) of the elements where `where`."""
+    if where is True:
+        return reductions.mean(a, axis, dtype, None, keepdims)
+    x = as_tensor(a)
+    total = reductions.sum(_kept(x, where, 0), axis, dtype, None, keepdims)
+    return total / _count(x, axis, keepdims, where)
+
+
+@differentiable(
+    "var(x)", "var(x, axis=0, ddof=1)", "var(x, axis=1, where=m, keepdims=True)",
+    "var(x, axis=1, mean=mean(x, axis=1, keepdims=True))",
+)  # fmt: skip
+def var(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = None, correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Mean squared distance from the mean over axes, of the elements where `where`."""
+    ddof = ddof if correction is None else correction
+    if where is True and mean is None:
+        return composite.var(a, axis, dtype, None, ddof, keepdims)
+    x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
+    count = _count(x, axis, True, where)
+    if mean is None:
+        mean = reductions.sum(_kept(x, where, 0), axis, keepdims=True) / count
+    distance = _kept(x - mean, where, 0)
+    squares = e.square(distance if x.dtype.kind != "c" else e.absolute(distance))
+    total = reductions.sum(squares, axis, keepdims=True) / e.maximum(count - ddof, 0.0)
+    return total if keepdims else reductions.sum(total, axis)
+
+
+@differentiable("std(x)", "std(x, axis=0, ddof=1)", "std(x, axis=1, where=m)")
+def std(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = None, correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Square root of var, with its arguments."""
+    ddof = ddof if correction is None else correction
+    return e.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
+
+
+@differentiable("cumsum(x)", "cumsum(x, axis=1)")
+def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
+    """Running sum along axis (None: of the flat array)."""
+    return reductions.cumsum(a, axis, dtype)
+
+
+@differentiable("cumprod(x)", "cumprod(x * m, axis=1)", "cumprod(x, axis=0)")
+def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
+    """Running product along axis (None: of the flat array).
+
+    Cost: log2(n) products of the array's size.
+    """
+    x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
+    if dtype is None and x.dtype.kind in "biu":
+        x = as_dtype(x, np.prod(np.empty(0, x.dtype)).dtype)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = one_axis(axis, x.ndim, "cumprod")
+    return moveaxis(reductions.running_product(moveaxis(x, axis, -1), 1), -1, axis)
+
+
+@differentiable("cumulative_sum(x, axis=1)", "cumulative_sum(v, include_initial=True)")
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
+    """Running sum along axis, which one-dimensional arrays need not name; from 0 if asked."""
+    return _cumulative(cumsum, x, axis, dtype, 0 if include_initial else None)
+
+
+@differentiable("cumulative_prod(x, axis=1)", "cumulative_prod(v, include_initial=True)")
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
+) -> Tensor:
+    """Running product along axis, which one-dimensional arrays need not name; from 1 if asked."""
+    return _cumulative(cumprod, x, axis, dtype, 1 if include_initial else None)
+
+
+def _cumulative(running: Any, x: Any, axis: Any, dtype: Any, first: Any) -> Tensor:
+    x = as_tensor(x)
+    if axis is None:
+        if x.ndim != 1:
+            raise ValueError(f"{running.__name__}: name the axis of an array of {x.ndim} axes")
+        axis = 0
+    axis = one_axis(axis, x.ndim, running.__name__)
+    y = running(x, axis=axis, dtype=dtype)
+    if first is None:
+        return y
+    edge = (*y.shape[:axis], 1, *y.shape[axis + 1 :])
+    return concatenate([tensor(np.full(edge, first, y.dtype)), y], axis)
+
+
+def _kept(x: Any, where: Any, other: Any) -> Any:
+    """x where `where`, else `other`."""
+    return x if where is True else e.where(as_tensor(where), x, other)
+
+
+def _count(x: Tensor, axis: Any, keepdims: bool, where: Any) -> Tensor:
+    mask = broadcast_to(as_tensor(where), x.shape)
+    count = reductions.sum(mask, axis, keepdims=keepdims)
+    return as_dtype(count, x.dtype if x.dtype.kind in "fc" else np.float64)
+
+
+# --- extremes ---------------------------------------------------------------------------------
+
+
+@differentiable("max(x)", "max(x, axis=1, keepdims=True)", "max(x, axis=0, where=m, initial=-3.0)")
+def max(
+    a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """Largest value over axes (None: all): nan wins; equal ones share the derivative evenly."""
+    return _extreme(reductions.max, e.maximum, a, axis, keepdims, initial, where)
+
+
+@differentiable("min(x)", "min(x, axis=1, keepdims=True)", "min(x, axis=0, where=m, initial=3.0)")
+def min(
+    a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """Smallest value over axes (None: all): nan wins; equal ones share the derivative evenly."""
+    return _extreme(reductions.min, e.minimum, a, axis, keepdims, initial, where)
+
+
+def _extreme(
+    fold: Any, pick: Any, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
+) -> Tensor:
+    x = as_tensor(a)
+    if initial is None:
+        if where is not True:
+            raise ValueError(f"{fold.__name__}: where= needs initial=, the result of no element")
+        return fold(x, axis, None, keepdims)
+    x = _kept(x, where, initial)
+    gone = axes(axis, x.ndim, fold.__name__)
+    if any_zero(x.shape, gone):
+        shape = [1 if i in gone else n for i, n in enumerate(x.shape)]
+        start = as_dtype(as_tensor(initial), x.dtype)
+        return broadcast_to(start, [n for i, n in enumerate(shape) if keepdims or i not in gone])
+    return pick(fold(x, axis, None, keepdims), initial)
+
+
+def any_zero(shape: tuple, axes: tuple) -> bool:
+    """Whether one of the axes has length 0."""
+    return 0 in [shape[i] for i in axes]
+
+
+@differentiable("ptp(x)", "ptp(x, axis=1, keepdims=True)")
+def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """Largest less smallest value over axes."""
+    x = as_tensor(a)
+    high = reductions.max(x, axis, keepdims=keepdims)
+    return high - reductions.min(x, axis, keepdims=keepdims)
+
+
+@plain
+def all(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
+    """Whether all values over axes (None: all) are true, of those where `where`."""
+    return logic.all(
+        a if where is True else e.logical_or(a, e.logical_not(where)), axis, None, keepdims
+    )
+
+
+@plain
+def any(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
+    """Whether any value over axes (None: all) is true, of those where `where`."""
+    return logic.any(a if where is True else e.logical_and(a, where), axis, None, keepdims)
+
+
+@plain
+def argmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    """Position of the first maximum along axis (None: in the flat array)."""
+    return reductions.argmax(a, axis, keepdims=keepdims)
+
+
+@plain
+def argmin(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    """Position of the first minimum along axis (None: in the flat array)."""
+    return reductions.argmin(a, axis, keepdims=keepdims)
+
+
+# --- weighted ---------------------------------------------------------------------------------
+
+
+@differentiable(
+    "average(x)", "average(x, axis=1, weights=v)", "average(x, weights=p, keepdims=True)",
+    "average(x, axis=0, weights=p[:, 0], returned=True)[1]", "average(x, 1, p)",
+)  # fmt: skip
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *,
+    keepdims: bool = False,
+) -> Any:  # fmt: skip
+    """Mean over axes, weighted; with `returned`, also the sum of the weights."""
+    x = as_tensor(a)
+    if weights is None:
+        y = reductions.mean(x, axis, keepdims=keepdims)
+        gone = axes(axis, x.ndim, "average")
+        total = as_tensor(float(np.prod([x.shape[i] for i in gone])))
+        return (y, broadcast_to(as_dtype(total, y.dtype), y.shape)) if returned else y
+    w = as_tensor(weights)
+    if w.shape != x.shape:
+        at = axes(axis, x.ndim, "average")
+        if axis is None or w.shape != tuple(x.shape[i] for i in at):
+            raise ValueError(f"average: weights of shape {w.shape} do not fit {x.shape}")
+        w = moveaxis(w, tuple(range(w.ndim)), tuple(np.argsort(np.argsort(at)).tolist()))
+        w = expand_dims(w, tuple(i for i in range(x.ndim) if i not in at))
+    total = reductions.sum(broadcast_to(w, x.shape), axis, keepdims=keepdims)
+    y = reductions.sum(x * w, axis, keepdims=keepdims) / total
+    return (y, total) if returned else y
+
+
+@differentiable(
+    "cov(x)", "cov(x, rowvar=False, ddof=0)", "cov(x, y, bias=True)",
+    "cov(x, aweights=v * v, fweights=[1, 2, 1, 3])", "cov(v)",
+)  # fmt: skip
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None,
+    fweights: Any = None, aweights: Any = None, *, dtype: Any = None,
+) -> Tensor:  # fmt: skip
+    """Covariances of the rows (rowvar=False: columns) of m, and of y's."""
+    x = _variables(m, rowvar)
+    if y is not None:
+        x = concatenate([x, _variables(y, rowvar)], 0)
+    x = as_dtype(x, dtype) if dtype is not None else x * 1.0
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    w = None
+    for given in (fweights, aweights):
+        if given is not None:
+            w = as_tensor(given) * 1.0 if w is None else w * given
+    total = float(x.shape[1]) if w is None else reductions.sum(w)
+    spread = reductions.mean(x, 1) if w is None else reductions.sum(x * w, 1) / total
+    x = x - expand_dims(spread, 1)
+    if w is None or not ddof or aweights is None:
+        norm = total - ddof
+    else:
+        norm = total - ddof * reductions.sum(w * aweights) / total
+    other = x if w is None else x * w
+    right = other.T if other.dtype.kind != "c" else other.conj().T
+    return composite.dot(x, right).squeeze() / norm
+
+
+def _variables(m: Any, rowvar: bool) -> Tensor:
+    x = as_tensor(m)
+    if x.ndim > 2:
+        raise ValueError(f"cov: need one or two axes, got {x.shape}")
+    if x.ndim < 2:
+        return x.reshape(1, -1)
+    return x if rowvar or x.shape[0] == 1 else x.T
+
+
+@differentiable("corrcoef(x)", "corrcoef(x, y, rowvar=False)")
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Tensor:
+    """Correlation coefficients of the rows (rowvar=False: columns) of x, and of y's."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.ndim:
+        return c / c
+    d = e.sqrt(composite.diagonal(c))
+    c = c / expand_dims(d, 1) / d
+    return composite.clip(c, -1, 1) if c.dtype.kind != "c" else c
+
+
+# --- without nan ------------------------------------------------------------------------------
+
+
+def _without_nan(a: Any, other: Any) -> Tensor:
+    x = as_tensor(a)
+    return e.where(e.isnan(x), other, x) if x.dtype.kind in "fc" else x
+
+
+def _is_number(x: Any) -> Any:
+    return e.logical_not(e.isnan(x))
+
+
+@differentiable("nansum(n, axis=1)", "nansum(x)")
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Tensor:  # fmt: skip
+    """Sum, nan counting as 0."""
+    return sum(_without_nan(a, 0), axis, dtype, keepdims, initial, where)
+
+
+@differentiable("nanprod(n, axis=1)")
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Tensor:  # fmt: skip
+    """Product, nan counting as 1."""
+    return prod(_without_nan(a, 1), axis, dtype, keepdims, initial, where)
+
+
+@differentiable("nancumsum(n)", "nancumsum(n, axis=1)")
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
+    """Running sum, nan counting as 0."""
+    return cumsum(_without_nan(a, 0), axis, dtype)
+
+
+@differentiable("nancumprod(n)", "nancumprod(n, axis=1)")
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
+    """Running product, nan counting as 1."""
+    return cumprod(_without_nan(a, 1), axis, dtype)
+
+
+@differentiable("nanmean(n)", "nanmean(n, axis=1)")
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False, *, where: Any = True
+) -> Tensor:
+    """Mean of the elements that are not nan."""
+    return mean(a, axis, dtype, keepdims, where=_both(where, a))
+
+
+@differentiable("nanvar(n)", "nanvar(n, axis=1, ddof=1)")
+def nanvar(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = None, correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Mean squared distance from the mean, of the elements that are not nan."""
+    ddof = ddof if correction is None else correction
+    return var(a, axis, dtype, ddof, keepdims, where=_both(where, a), mean=mean)
+
+
+@differentiable("nanstd(n)", "nanstd(n, axis=1, ddof=1)")
+def nanstd(
+    a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, *,
+    where: Any = True, mean: Any = None, correction: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Square root of nanvar, with its arguments."""
+    ddof = ddof if correction is None else correction
+    return e.sqrt(nanvar(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
+
+
+def _both(where: Any, a: Any) -> Any:
+    numbers = _is_number(as_tensor(a))
+    return numbers if where is True else e.logical_and(where, numbers)
+
+
+@differentiable("nanmax(n)", "nanmax(n, axis=1)")
+def nanmax(
+    a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """Largest of the elements that are not nan; nan if there is none."""
+    return _nan_extreme(max, -np.inf, a, axis, keepdims, initial, where)
+
+
+@differentiable("nanmin(n)", "nanmin(n, axis=1)")
+def nanmin(
+    a: Any, axis: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
+) -> Tensor:
+    """Smallest of the elements that are not nan; nan if there is none."""
+    return _nan_extreme(min, np.inf, a, axis, keepdims, initial, where)
+
+
+def _nan_extreme(
+    fold: Any, other: float, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
+) -> Tensor:
+    x = as_tensor(a)
+    if x.dtype.kind != "f":
+        return fold(x, axis, keepdims, initial, where)
+    y = fold(_without_nan(x, other), axis, keepdims, initial, where)
+    nothing = logic.all(e.isnan(x), axis, None, keepdims)
+    return e.where(nothing, np.nan, y) if initial is None else y
+
+
+def _logaddexp(
+    x: Tensor, axis: Any, keepdims: bool, initial: Any = None, where: Any = True
+) -> Tensor:
+    y = reductions.logsumexp(_kept(x, where, -np.inf), axis, keepdims)
+    if initial is None:
+        return y
+    return ufuncs.logaddexp(y, initial)
+
+
+FOLDS.update(
+    add=sum, multiply=prod, maximum=max, minimum=min, logical_and=all, logical_or=any,
+    logaddexp=_logaddexp,
+)  # fmt: skip
+SCANS.update(add=cumsum, multiply=cumprod)

@@ -1,0 +1,429 @@
+"""NumPy's functions that move, join, repeat and cut arrays."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..ops import composite, indexing, linear, shapes
+from ..ops import elementwise as e
+from ..ops.axes import as_tensor, axes, one_axis, shape_of
+from ..ops.shapes import as_dtype, concatenate, ravel
+from ..tensor import Tensor, tensor
+from .registry import differentiable, plain, values
+
+for _function, *_examples in (
+    (shapes.reshape, "reshape(x, (2, 6))", "reshape(x, -1)"),
+    (shapes.ravel, "ravel(x)"),
+    (shapes.transpose, "transpose(x)", "transpose(x, (1, 0))"),
+    (shapes.matrix_transpose, "matrix_transpose(x)"),
+    (shapes.swapaxes, "swapaxes(x, 0, 1)"),
+    (shapes.moveaxis, "moveaxis(x, 0, -1)"),
+    (shapes.squeeze, "squeeze(x[None])"),
+    (shapes.expand_dims, "expand_dims(x, 1)", "expand_dims(x, (0, 2))"),
+    (shapes.broadcast_to, "broadcast_to(x, (2, 3, 4))"),
+    (shapes.flip, "flip(x)", "flip(x, 1)"),
+    (shapes.pad, "pad(x, ((1, 2), (0, 1)))", "pad(x, 1, constant_values=3.0)"),
+    (shapes.tile, "tile(x, 2)", "tile(v, (2, 3))"),
+    (shapes.repeat, "repeat(x, 2)", "repeat(x, [1, 0, 2], axis=0)"),
+    (shapes.split, "split(x, 2, axis=1)[1]", "split(x, [1, 2])[1]"),
+    (shapes.astype, "astype(x, 'f8')"),
+    (indexing.take, "take(x, [0, -1, 0], axis=1)", "take(x, [5, 2])"),
+    (indexing.take_along_axis, "take_along_axis(x, i[:, :2] % 3, axis=1)"),
+):  # fmt: skip
+    differentiable(*_examples)(_function)
+plain(shapes.broadcast_shapes)
+
+
+def _list(arrays: Any) -> list[Tensor]:
+    return [as_tensor(a) for a in arrays]
+
+
+# --- copies and shapes ------------------------------------------------------------------------
+
+
+@differentiable("copy(x)")
+def copy(a: Any, order: str = "K", subok: bool = False) -> Tensor:
+    """The same values in memory of their own."""
+    return shapes.copy(a)
+
+
+@differentiable("resize(x, (2, 7))", "resize(x, 3)")
+def resize(a: Any, new_shape: Any) -> Tensor:
+    """a's elements, over and over, in an array of that shape."""
+    x, shape = ravel(a), shape_of(new_shape, "resize")
+    size = int(np.prod(shape, dtype=np.int64))
+    if not x.size:
+        return tensor(np.zeros(shape, x.dtype))
+    times = -(-size // x.size)
+    return linear.reshape(shapes.tile(x, times)[:size], shape)
+
+
+@differentiable("rollaxis(x, 1)")
+def rollaxis(a: Any, axis: int, start: int = 0) -> Tensor:
+    """Axis moved to before `start`, as np.rollaxis."""
+    x = as_tensor(a)
+    axis = one_axis(axis, x.ndim, "rollaxis")
+    start = one_axis(start, x.ndim + 1, "rollaxis")
+    return shapes.moveaxis(x, axis, start - (axis < start))
+
+
+@differentiable("roll(x, 2)", "roll(x, -1, axis=1)", "roll(x, (1, 3), axis=(0, 1))")
+def roll(a: Any, shift: Any, axis: Any = None) -> Tensor:
+    """Elements moved along the axes; what leaves one end comes in at the other."""
+    x = as_tensor(a)
+    if axis is None:
+        return linear.reshape(roll(ravel(x), shift, 0), x.shape)
+    pairs = np.broadcast_arrays(values(shift), axis)
+    for by, along in zip(pairs[0].ravel().tolist(), pairs[1].ravel().tolist()):
+        along = one_axis(along, x.ndim, "roll")
+        by = by % x.shape[along] if x.shape[along] else 0
+        if by:
+            cut = shapes.split(x, [x.shape[along] - by], along)
+            x = concatenate(cut[::-1], along)
+    return x
+
+
+@differentiable("rot90(x)", "rot90(x, 2)", "rot90(x, -1, axes=(1, 0))")
+def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Tensor:
+    """The plane of two axes turned by k right angles, from the first towards the second."""
+    x = as_tensor(m)
+    first, second = _axes(tuple(axes), x.ndim, "rot90")
+    k %= 4
+    if k == 0:
+        return x
+    if k == 2:
+        return shapes.flip(x, (first, second))
+    if k == 1:
+        return shapes.swapaxes(shapes.flip(x, second), first, second)
+    return shapes.flip(shapes.swapaxes(x, first, second), second)
+
+
+_axes = axes  # `axes` is also an argument's name
+
+
+@differentiable("fliplr(x)")
+def fliplr(m: Any) -> Tensor:
+    """Columns in reversed order."""
+    return shapes.flip(m, 1)
+
+
+@differentiable("flipud(x)")
+def flipud(m: Any) -> Tensor:
+    """Rows in reversed order."""
+    return shapes.flip(m, 0)
+
+
+def _each(function: Any, arrays: tuple) -> Any:
+    found = tuple(function(a) for a in arrays)
+    return found[0] if len(found) == 1 else found
+
+
+@differentiable("atleast_1d(s)", "atleast_1d(s, x)[1]")
+def atleast_1d(*arys: Any) -> Any:
+    """Each array with one axis at least."""
+    return _each(shapes.atleast_1d, arys)
+
+
+@differentiable("atleast_2d(v)")
+def atleast_2d(*arys: Any) -> Any:
+    """Each array with two axes at least, new ones first."""
+    return _each(shapes.atleast_2d, arys)
+
+
+@differentiable("atleast_3d(v)", "atleast_3d(x)", "atleast_3d(s)")
+def atleast_3d(*arys: Any) -> Any:
+    """Each array with three axes at least: (1, n, 1) of a vector, (m, n, 1) of a matrix."""
+    return _each(_three_axes, arys)
+
+
+def _three_axes(a: Any) -> Tensor:
+    x = as_tensor(a)
+    if x.ndim == 1:
+        return linear.reshape(x, (1, x.size, 1))
+    return x if x.ndim > 2 else linear.reshape(x, (*x.shape, *(1,) * (3 - x.ndim)))
+
+
+@differentiable("broadcast_arrays(x, v)[1]")
+def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Tensor, ...]:
+    """The arrays repeated to their common shape."""
+    return shapes.broadcast_arrays(*args)
+
+
+@differentiable("meshgrid(v, w)[0]", "meshgrid(v, w, indexing='ij', sparse=True)[1]")
+def meshgrid(
+    *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Tensor, ...]:
+    """Coordinate arrays of the grid that vectors span."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing {indexing!r}: choose 'xy' or 'ij'")
+    n = len(xi)
+    grid = [
+        shapes.reshape(ravel(x), tuple(-1 if k == i else 1 for k in range(n)))
+        for i, x in enumerate(xi)
+    ]
+    if indexing == "xy" and n > 1:
+        grid = [shapes.swapaxes(g, 0, 1) for g in grid]
+    return tuple(grid) if sparse else shapes.broadcast_arrays(*grid)
+
+
+@differentiable("unstack(x)[0]", "unstack(x, axis=1)[2]")
+def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
+    """The parts of x along axis, without that axis."""
+    return tuple(shapes.moveaxis(x, axis, 0))
+
+
+# --- joining ----------------------------------------------------------------------------------
+
+
+def _joined(arrays: Any, dtype: Any) -> list[Tensor]:
+    tensors = _list(arrays)
+    return tensors if dtype is None else [as_dtype(x, dtype) for x in tensors]
+
+
+@differentiable("concatenate([x, y])", "concatenate((x, y), axis=None)", "concatenate([x, y], 1)",
+                name="concatenate")  # fmt: skip
+def _concatenate(
+    arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
+) -> Tensor:
+    """Arrays joined along an axis (None: all flattened first); dtypes promote."""
+    return concatenate(_joined(arrays, dtype), axis)
+
+
+@differentiable("stack([x, y])", "stack([x, y], axis=-1)")
+def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
+    """Arrays of one shape along a new axis."""
+    return shapes.stack(_joined(arrays, dtype), axis)
+
+
+@differentiable("vstack([x, v])")
+def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
+    """Arrays stacked along rows; 1-D ones are rows."""
+    return shapes.vstack(_joined(tup, dtype))
+
+
+@differentiable("hstack([x, y])", "hstack([v, w])")
+def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
+    """Arrays joined along the second axis; 1-D ones along their first."""
+    return shapes.hstack(_joined(tup, dtype))
+
+
+@differentiable("dstack([x, y])", "dstack([v, w])")
+def dstack(tup: Any) -> Tensor:
+    """Arrays joined along the third axis, new where they have none."""
+    return concatenate([_three_axes(a) for a in tup], 2)
+
+
+@differentiable("column_stack([v, w, x.T])")
+def column_stack(tup: Any) -> Tensor:
+    """Arrays as columns of a matrix; 1-D ones are one column each."""
+    return concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in _list(tup)], 1)
+
+
+@differentiable("block([[x, y], [y, x]])", "block([v, s])", "block([[x], [v]])")
+def block(arrays: Any) -> Tensor:
+    """Blocks given as nested lists joined: innermost along the last axis, and so outwards."""
+    depth = _depth(arrays)
+    ndim = max([depth, *[as_tensor(a).ndim for a in _leaves(arrays)]])
+    return _block(arrays, ndim, depth)
+
+
+def _depth(arrays: Any) -> int:
+    if not isinstance(arrays, list):
+        return 0
+    if not arrays:
+        raise ValueError("block: a list is empty")
+    depths = {_depth(a) for a in arrays}
+    if len(depths) > 1:
+        raise ValueError("block: lists are nested to different depths")
+    return 1 + depths.pop()
+
+
+def _leaves(arrays: Any) -> list:
+    return [leaf for a in arrays for leaf in _leaves(a)] if isinstance(arrays, list) else [arrays]
+
+
+def _block(arrays: Any, ndim: int, depth: int) -> Tensor:
+    if not isinstance(arrays, list):
+        x = as_tensor(arrays)
+        return linear.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
+    return concatenate([_block(a, ndim, depth - 1) for a in arrays], ndim - depth)
+
+
+@differentiable("append(x, y, axis=0)", "append(x, s)")
+def append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
+    """values after arr along axis (None: both flattened)."""
+    return concatenate([as_tensor(arr), as_tensor(values)], axis)
+
+
+@differentiable(
+    "insert(x, 1, v, axis=0)", "insert(v, [1, 3], [s, 2.0])", "insert(x, 2, s)",
+    "insert(x, [0, 2], v[:3, None], axis=1)",
+)  # fmt: skip
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
+    """values put before the positions obj along axis (None: arr flattened)."""
+    x, new = as_tensor(arr), as_tensor(values)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = one_axis(axis, x.ndim, "insert")
+    marks = np.arange(x.shape[axis])
+    # NumPy itself says where everything goes: old positions as themselves, new ones as -1, -2 ...
+    obj = _as_positions(obj)
+    count = np.arange(1, np.size(np.insert(marks, obj, 0)) - marks.size + 1)
+    order = np.insert(marks, obj, -count if np.ndim(obj) or count.size > 1 else -1)
+    shape = (*x.shape[:axis], count.size, *x.shape[axis + 1 :])
+    if np.ndim(obj) == 0 and new.ndim == x.ndim - 1 and new.ndim:
+        new = shapes.expand_dims(new, axis)
+    elif np.ndim(obj) == 0 and new.ndim:  # a scalar position takes as many as values has there
+        new = linear.reshape(new, (1,) * (x.ndim - new.ndim) + new.shape)
+        count = np.arange(1, new.shape[axis] + 1)
+        order = np.insert(marks, np.full(count.size, int(obj)), -count)
+        shape = (*x.shape[:axis], count.size, *x.shape[axis + 1 :])
+    new = shapes.broadcast_to(as_dtype(new, x.dtype), shape)
+    both = concatenate([x, new], axis)
+    return indexing.take(both, np.where(order < 0, x.shape[axis] - 1 - order, order), axis)
+
+
+def _as_positions(obj: Any) -> Any:
+    obj = values(obj)
+    return obj if isinstance(obj, slice) else np.asarray(obj)
+
+
+@differentiable("delete(x, 1, axis=0)", "delete(x, [0, 3], axis=1)", "delete(x, slice(1, 3))")
+def delete(arr: Any, obj: Any, axis: int | None = None) -> Tensor:
+    """arr without the positions obj along axis (None: of the flat array)."""
+    x = as_tensor(arr)
+    if axis is None:
+        x, axis = ravel(x), 0
+    axis = one_axis(axis, x.ndim, "delete")
+    return indexing.take(x, np.delete(np.arange(x.shape[axis]), _as_positions(obj)), axis)
+
+
+@differentiable("trim_zeros(concatenate([[0, 0], v, [0]]))")
+def trim_zeros(filt: Any, trim: str = "fb", **more: Any) -> Tensor:
+    """Without the zeros at the front ("f") and at the back ("b")."""
+    x = as_tensor(filt)
+    if x.ndim == 1:
+        kept = np.flatnonzero(x.numpy())
+        first = kept[0] if kept.size and "f" in trim.lower() else 0 if kept.size else x.size
+        last = kept[-1] + 1 if kept.size and "b" in trim.lower() else x.size
+        return x[int(first) : int(last)]
+    box = np.trim_zeros(_marked(x), trim, **more).ravel()
+    where = [np.unravel_index(int(i), x.shape) for i in (box[0] - 1, box[-1] - 1)]
+    return x[tuple(slice(int(i), int(j) + 1) for i, j in zip(*where))]
+
+
+def _marked(x: Tensor) -> np.ndarray:
+    """Each element's place, from 1, where x is not zero; zeros elsewhere."""
+    return np.where(x.numpy() != 0, np.arange(1, x.size + 1).reshape(x.shape), 0)
+
+
+# --- cutting ----------------------------------------------------------------------------------
+
+
+@differentiable("array_split(v, 3)[0]", "array_split(x, [1, 3], axis=1)[1]")
+def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
+    """As split, but sections may differ in length by one."""
+    x = as_tensor(ary)
+    try:
+        sections = operator.index(indices_or_sections)
+    except TypeError:
+        return shapes.split(x, indices_or_sections, axis)
+    if sections < 1:
+        raise ValueError(f"array_split: need at least one section, got {sections}")
+    n = x.shape[one_axis(axis, x.ndim, "array_split")]
+    short, longer = divmod(n, sections)
+    lengths = [short + 1] * longer + [short] * (sections - longer)
+    return shapes.split(x, list(itertools.accumulate(lengths))[:-1], axis)
+
+
+@differentiable("hsplit(x, 2)[1]", "hsplit(v, 2)[0]")
+def hsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
+    """Cut along the second axis; 1-D arrays along their first."""
+    x = as_tensor(ary)
+    if not x.ndim:
+        raise ShapeError("hsplit: need one axis at least")
+    return shapes.split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+@differentiable("vsplit(x, 3)[1]")
+def vsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
+    """Cut along the first axis, of two at least."""
+    if as_tensor(ary).ndim < 2:
+        raise ShapeError("vsplit: need two axes at least")
+    return shapes.split(ary, indices_or_sections, 0)
+
+
+@differentiable("dsplit(reshape(x, (2, 3, 2)), 2)[1]")
+def dsplit(ary: Any, indices_or_sections: Any) -> list[Tensor]:
+    """Cut along the third axis."""
+    if as_tensor(ary).ndim < 3:
+        raise ShapeError("dsplit: need three axes at least")
+    return shapes.split(ary, indices_or_sections, 2)
+
+
+# --- diagonals and triangles ------------------------------------------------------------------
+
+
+@differentiable("diagonal(x)", "diagonal(x, 1)", "diagonal(x, offset=-1, axis1=1, axis2=0)")
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The offset-th diagonal of two axes, as a last axis; a view."""
+    x = as_tensor(a)
+    if x.ndim < 2:
+        raise ValueError(f"diagonal: need two axes at least, got {x.shape}")
+    if not offset:
+        return composite.diagonal(x, axis1, axis2)
+    x = shapes.moveaxis(x, (axis1, axis2), (-2, -1))
+    x = x[..., :, offset:] if offset > 0 else x[..., -offset:, :]
+    return composite.diagonal(x, -2, -1)
+
+
+@differentiable("trace(x)", "trace(x, offset=1)", "trace(reshape(x, (2, 3, 2)), 0, 0, 2)")
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
+    """Sum of the offset-th diagonal of two axes."""
+    from .reductions import sum
+
+    return sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+
+
+@differentiable("diag(v)", "diag(x)", "diag(v, 1)", "diag(x, -1)")
+def diag(v: Any, k: int = 0) -> Tensor:
+    """A matrix with v on its k-th diagonal; of a matrix, that diagonal."""
+    x = as_tensor(v)
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ValueError(f"diag: need one or two axes, got {x.shape}")
+    n = x.size + abs(k)
+    positions = np.diagflat(np.arange(1, x.size + 1), k) if x.size else np.zeros((n, n), int)
+    taken = indexing.take(x, np.maximum(positions - 1, 0)) if x.size else tensor(np.zeros((n, n)))
+    return e.where(positions > 0, taken, np.zeros((), x.dtype))
+
+
+@differentiable("diagflat(x)", "diagflat(v, -1)")
+def diagflat(v: Any, k: int = 0) -> Tensor:
+    """A matrix with v's elements on its k-th diagonal."""
+    return diag(ravel(v), k)
+
+
+@differentiable("tril(x)", "tril(x, -1)", "tril(v)")
+def tril(m: Any, k: int = 0) -> Tensor:
+    """The lower triangle of the last two axes, zeros above the k-th diagonal."""
+    return _triangle(m, k, True)
+
+
+@differentiable("triu(x)", "triu(x, 1)")
+def triu(m: Any, k: int = 0) -> Tensor:
+    """The upper triangle of the last two axes, zeros below the k-th diagonal."""
+    return _triangle(m, k - 1, False)
+
+
+def _triangle(m: Any, k: int, is_lower: bool) -> Tensor:
+    m, zero = as_tensor(m), np.zeros((), as_tensor(m).dtype)
+    lower = np.tri(*(m.shape[-2:] if m.ndim > 1 else m.shape * 2), k, dtype=bool)
+    return e.where(lower, m, zero) if is_lower else e.where(lower, zero, m)

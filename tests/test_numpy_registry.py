@@ -1,0 +1,107 @@
+"""Every entry of the registry of NumPy's functions: its examples' values and derivatives."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad.numpy import registry
+
+_rng = np.random.default_rng(0)
+
+
+def _draw(low, high, shape):
+    return _rng.uniform(low, high, shape)
+
+
+# The operands that examples name. Floating ones are differentiated, others are passed as they are.
+OPERANDS = {
+    "x": _draw(-2, 2, (3, 4)),
+    "y": _draw(-2, 2, (3, 4)),
+    "p": _draw(0.5, 2, (3, 4)),
+    "q": _draw(0.5, 2, (3, 4)),
+    "u": _draw(-0.9, 0.9, (3, 4)),
+    "v": _draw(-2, 2, (4,)),
+    "w": _draw(0.5, 2, (4,)),
+    "s": np.float64(0.7),
+    "A": _draw(-0.5, 0.5, (3, 3)) + 2 * np.eye(3),
+    "B": _draw(-2, 2, (3, 2)),
+    "t": np.sort(_draw(-2, 2, 6)),
+    "m": _rng.integers(0, 2, (3, 4)).astype(bool),
+    "i": _rng.integers(-3, 4, (3, 4)),
+    "n": None,  # x with some nan, made from x below so that derivatives can be taken
+}
+HOLES = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], bool)
+
+# NumPy's functions that no protocol passes on: only tapegrad.numpy has them for Tensors.
+NOT_PASSED_ON = {"array", "asarray", "full", "require"}
+
+EXAMPLES = [
+    (name, text)
+    for name, entry in registry.ENTRIES.items()
+    for text in entry.examples
+    if registry.numpys(name) is not None  # NumPy 1.26 has fewer functions
+]
+each_example = pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[t for _, t in EXAMPLES])
+
+
+def evaluate(text, module, operands):
+    """The example's value, with functions of that module."""
+    names = {**{k: getattr(module, k) for k in dir(module)}, **operands}
+    if "n" in compile(text, "example", "eval").co_names:
+        names["n"] = module.where(HOLES, np.nan, operands["x"])
+    return eval(text, names)
+
+
+def used(text):
+    """Operands that the example names, floating ones first among equals."""
+    names = set(compile(text, "example", "eval").co_names)
+    names |= {"x"} if "n" in names else set()
+    return {k: v for k, v in OPERANDS.items() if k in names and k != "n"}
+
+
+def wrapped(operands):
+    return {k: tg.tensor(v) if np.asarray(v).dtype.kind == "f" else v for k, v in operands.items()}
+
+
+@each_example
+def test_value_is_numpys(name, text, backend):
+    operands = used(text)
+    want = evaluate(text, np, operands)
+    got = evaluate(text, tnp, wrapped(operands))
+    assert isinstance(got, tg.Tensor), "an example gives one array"
+    assert got.dtype == np.asarray(want).dtype
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
+
+
+@each_example
+def test_numpys_own_function_gives_the_same(name, text, backend):
+    if name in NOT_PASSED_ON:
+        pytest.skip("numpy does not pass it on")
+    operands = wrapped(used(text))
+    got = evaluate(text, np, operands)
+    assert isinstance(got, tg.Tensor)
+    np.testing.assert_array_equal(got, evaluate(text, tnp, operands))
+
+
+@each_example
+def test_derivatives_are_right_to_second_order_in_both_modes(name, text, backend):
+    operands = used(text)
+    names = [k for k, v in operands.items() if np.asarray(v).dtype.kind == "f"]
+
+    def f(*tensors):
+        return evaluate(text, tnp, {**operands, **dict(zip(names, tensors))})
+
+    tg.gradcheck(f, [operands[k] for k in names], order=2)
+
+
+@pytest.mark.parametrize("name", sorted(registry.ENTRIES))
+def test_every_entry_says_what_it_must(name):
+    entry = registry.ENTRIES[name]
+    assert entry.state in (registry.DIFFERENTIABLE, registry.PLAIN, registry.MISSING)
+    if entry.state == registry.MISSING:
+        assert entry.note
+    elif entry.function is not None:
+        assert entry.function.__doc__
+    if entry.state == registry.DIFFERENTIABLE and not entry.note:
+        assert entry.examples, f"{name} has no example: nothing tests its derivative"
