@@ -7,6 +7,7 @@ from .engine import select as _select
 from .engine.select import backend, use_backend
 from .errors import (
     AxisError,
+    DetachedWarning,
     DTypeError,
     EngineError,
     MissingExtra,
@@ -73,9 +74,9 @@ def __dir__() -> list:
 
 
 __all__ = [
-    "AxisError", "DTypeError", "EngineError", "GradientTape", "MissingExtra", "Parameter",
-    "ReplayError", "ShapeError", "StaleValueError", "StateDictError", "TapeError", "TapegradError",
-    "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile", "data", "elu",
+    "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape", "MissingExtra",
+    "Parameter", "ReplayError", "ShapeError", "StaleValueError", "StateDictError", "TapeError",
+    "TapegradError", "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile", "data", "elu",
     "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads", "get_rng_state",
     "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp", "manual_seed", "nn",
     "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt", "set_default_dtype",

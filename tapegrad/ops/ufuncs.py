@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .elementwise import round, sigmoid, where
@@ -12,9 +14,12 @@ POSITIVE = (0.5, 2.0)
 
 # --- smooth -----------------------------------------------------------------------------------
 hypot = elementwise(
-    "hypot", np.hypot,
-    (lambda a, y: a / where(y == 0, 1.0, y), lambda b, y: b / where(y == 0, 1.0, y)), ulp=2, doc="sqrt(a * a + b * b), without overflow; its derivative is 0 where both are 0.",
-)  # fmt: skip
+    "hypot",
+    np.hypot,
+    (lambda a, y: a / where(y == 0, 1.0, y), lambda b, y: b / where(y == 0, 1.0, y)),
+    ulp=2,
+    doc="sqrt(a * a + b * b), without overflow; its derivative is 0 where both are 0.",
+)
 logaddexp = elementwise(
     "logaddexp", np.logaddexp, (lambda a, b: sigmoid(a - b), lambda a, b: sigmoid(b - a)),
     ulp=4, doc="log(exp(a) + exp(b)), without overflow.",
@@ -45,7 +50,7 @@ def _scaled(rng):
     ]
 
 
-ldexp = elementwise(
+ldexp: Any = elementwise(
     "ldexp", np.ldexp, inputs=("x", "n"), promotes=(0,),
     vjps=(lambda ct, n: ldexp(ct, n), None), examples=_scaled, doc="x times 2 to the integer n.",
 )  # fmt: skip
@@ -53,7 +58,7 @@ frexp_mantissa = elementwise(
     "frexp_mantissa", lambda x: np.frexp(x)[0], vjps=(lambda ct, x: ldexp(ct, -frexp_exponent(x)),),
     domain=(0.6, 0.9), doc="x scaled by a power of 2 into [0.5, 1), with x's sign.",
 )  # fmt: skip
-frexp_exponent = nondifferentiable(
+frexp_exponent: Any = nondifferentiable(
     "frexp_exponent", lambda x: np.frexp(x)[1], doc="The exponent n of x = m * 2 ** n."
 )
 
@@ -89,7 +94,7 @@ i0 = elementwise(
     "i0", lambda x: np.asarray(np.i0(x)).astype(x.dtype if x.dtype.kind == "f" else np.float64),
     (lambda x: i1(x),), ulp=8, doc="Modified Bessel function of the first kind, order 0.",
 )  # fmt: skip
-i1 = elementwise(
+i1: Any = elementwise(
     "i1", _i1, (lambda x, y: where(x == 0, 0.5, i0(x) - y / where(x == 0, 1.0, x)),),
     ulp=8, doc="Modified Bessel function of the first kind, order 1.",
 )  # fmt: skip
