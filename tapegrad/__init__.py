@@ -76,10 +76,10 @@ def __dir__() -> list:
 __all__ = [
     "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape", "MissingExtra",
     "Parameter", "ReplayError", "ShapeError", "StaleValueError", "StateDictError", "TapeError",
-    "TapegradError", "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile", "data", "elu",
-    "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads", "get_rng_state",
-    "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp", "manual_seed", "nn",
-    "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt", "set_default_dtype",
-    "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus", "stop_gradient",
-    "tape", "tensor", "use_backend",
+    "TapegradError", "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile",
+    "data", "elu", "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads",
+    "get_rng_state", "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp",
+    "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt",
+    "set_default_dtype", "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus",
+    "stop_gradient", "tape", "tensor", "use_backend",
 ]  # fmt: skip

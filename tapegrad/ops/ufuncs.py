@@ -71,6 +71,8 @@ def _i1(x: np.ndarray) -> np.ndarray:
     Source: Abramowitz & Stegun, 9.6.10 and 9.7.1. All terms of the series are positive; both are
     summed until they add nothing in float64.
     """
+    if x.dtype.kind == "c":
+        raise TypeError("i1 of complex numbers is not supported")
     wide = np.asarray(x, np.float64)
     size = np.abs(wide)
     small, large = np.minimum(size, 30.0), np.maximum(size, 30.0)
