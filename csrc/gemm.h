@@ -12,6 +12,10 @@ enum { TG_KC_F32 = 512, TG_KC_F64 = 256 };
  * order of arithmetic of its own: gemv.inc.c. */
 double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many ns it takes */
 
+/* matmul.c: the product whose operands and shape are a's and b's last axes; a vector is a row or a
+ * column. C's rows are contiguous; where it lies is left open. */
+tg_gemm_args tg_matrices(const tg_tensor *a, const tg_tensor *b);
+
 /* --- per ISA and dtype (gemm_kernel.inc.c) ------------------------------------------------ */
 enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors */
 enum { TG_GEMM_SCRATCH = 960 * 1024 };

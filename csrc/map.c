@@ -140,6 +140,49 @@ int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *ct, tg_tensor *const *
                          operands, r->n_in + 2, values);
 }
 
+/* --- for programs ------------------------------------------------------------------------- */
+
+int tg_map_find(tg_map_use *use, int op, int k, const int *dtypes, int n)
+{
+    if (op < 0 || op >= TG_N_MAP || k >= TG_MAP_INPUTS)
+        return tg_fail(TG_EVALUE, "op %d is no elementwise row", op);
+    const row *r = &rows[op];
+    const int wanted = k < 0 ? r->n_in : r->n_in + 2;
+    if (n != wanted)
+        return tg_fail(TG_EVALUE, "%s takes %d operands, got %d", tg_ops[op].name, wanted, n);
+    for (int i = 0; i < n; ++i)
+        if (dtypes[i] < 0 && (k < 0 || i == 0 || reads[op][k] >> (i - 1) & 1))
+            return tg_fail(TG_EVALUE, "%s reads operand %d", tg_ops[op].name, i);
+    const int mask_at = r->kind == CHOICE ? k >= 0 : -1;
+    int dtype = -1;
+    bool fits = true;
+    for (int i = 0; i < n; ++i) {
+        if (dtypes[i] < 0 || (k >= 0 && i > 0 && !(reads[op][k] >> (i - 1) & 1)))
+            continue;
+        if (i == mask_at)
+            fits &= dtypes[i] == TG_BOOL;
+        else if (dtype < 0)
+            dtype = dtypes[i];
+        else
+            fits &= dtypes[i] == dtype;
+    }
+    const bool is_logic = r->kind == LOGIC;
+    if (!fits || (is_logic ? dtype != TG_BOOL : !tg_is_compute(dtype)))
+        return TG_ENOKERNEL;
+    use->dtype = is_logic ? TG_F32 : dtype;
+    use->out_dtype = r->kind == TEST || is_logic ? TG_BOOL : dtype;
+    use->n_params = r->n_params;
+    use->lanes = is_logic ? TG_PAD : TG_PAD / tg_itemsize(dtype);
+    use->ns = r->ns;
+    return tg_map_kernel(use, op, k) ? TG_OK : TG_ENOKERNEL;
+}
+
+tg_map_fn *tg_map_kernel(const tg_map_use *use, int op, int k)
+{
+    const tg_map_kernels *kernels = tg_isa->map[use->dtype];
+    return k < 0 ? kernels->map[op] : kernels->vjp[op][k];
+}
+
 /* --- casts -------------------------------------------------------------------------------- */
 typedef struct cast {
     tg_cast_fn *kernel;

@@ -20,8 +20,7 @@ static int fail_shapes(const char *what, const tg_tensor *a, const tg_tensor *b)
                    tg_shape_text(b_text, sizeof b_text, b->ndim, tg_shape(b)));
 }
 
-/* The product whose operands and shape are a's and b's last axes; a vector is a row or a column. */
-static tg_gemm_args matrices(const tg_tensor *a, const tg_tensor *b)
+tg_gemm_args tg_matrices(const tg_tensor *a, const tg_tensor *b)
 {
     const int64_t *a_shape = tg_shape(a) + a->ndim, *a_step = tg_strides(a) + a->ndim;
     const int64_t *b_shape = tg_shape(b) + b->ndim, *b_step = tg_strides(b) + b->ndim;
@@ -190,7 +189,7 @@ int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
         return TG_ENOKERNEL;
     if (a->ndim == 0 || b->ndim == 0)
         return fail_shapes("matmul needs at least one axis", a, b);
-    tg_gemm_args g = matrices(a, b);
+    tg_gemm_args g = tg_matrices(a, b);
     if (g.k != (size_t)tg_shape(b)[b->ndim > 1 ? b->ndim - 2 : 0])
         return fail_shapes("inner sizes differ", a, b);
     if (a->ndim > 2 || b->ndim > 2)
@@ -244,7 +243,7 @@ int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     s.dtype = x->dtype;
     s.ndim = x->ndim > 2 ? x->ndim - 2 : 0;
     atomic_init(&s.no_memory, false);
-    s.g = matrices(x, w);
+    s.g = tg_matrices(x, w);
     s.g.n = (size_t)tg_shape(w)[0];
     s.g.b_row = tg_strides(w)[1];
     s.g.b_col = tg_strides(w)[0];

@@ -5,25 +5,7 @@
 #include "pool.h"
 #include "tensor.h"
 
-enum {
-    CHUNK = 8192, /* elements in a task */
-    MAX_STATES = 3,
-};
-
-/* One parameter's update. */
-typedef struct update {
-    tg_tensor *p, *g; /* g is held, contiguous */
-    tg_tensor *state[MAX_STATES];
-    int64_t t;
-    int64_t first_task;
-} update;
-
-typedef struct step {
-    update *updates;
-    int64_t n, tasks;
-    const tg_sgd *sgd; /* one of the two */
-    const tg_adam *adam;
-} step;
+enum { CHUNK = 8192 }; /* elements in a task */
 
 static void *element(const tg_tensor *t, int64_t i)
 {
@@ -32,9 +14,9 @@ static void *element(const tg_tensor *t, int64_t i)
 
 static void run_task(void *ctx, size_t task)
 {
-    const step *s = ctx;
-    const update *u = s->updates;
-    while (u + 1 < s->updates + s->n && u[1].first_task <= (int64_t)task)
+    const tg_updates *s = ctx;
+    const tg_update *u = s->at;
+    while (u + 1 < s->at + s->n && u[1].first_task <= (int64_t)task)
         ++u;
     const int64_t from = ((int64_t)task - u->first_task) * CHUNK, left = u->p->size - from;
     const size_t n = (size_t)(left < CHUNK ? left : CHUNK);
@@ -47,6 +29,19 @@ static void run_task(void *ctx, size_t task)
                       element(u->state[1], from), element(u->state[2], from), s->adam, u->t, n);
 }
 
+void tg_updates_count(tg_updates *s, tg_update *u)
+{
+    u->first_task = s->tasks;
+    s->tasks += (u->p->size + CHUNK - 1) / CHUNK;
+    s->elements += (double)u->p->size;
+    ++s->n;
+}
+
+void tg_updates_run(const tg_updates *s)
+{
+    tg_parallel((size_t)s->tasks, s->elements, run_task, (void *)(uintptr_t)s);
+}
+
 /* --- checking ------------------------------------------------------------------------------ */
 
 static bool is_like(const tg_tensor *t, const tg_tensor *p)
@@ -56,7 +51,7 @@ static bool is_like(const tg_tensor *t, const tg_tensor *p)
 }
 
 /* Fill in the update of parameter i of n; g stays NULL if it has no gradient. */
-static int make_update(update *u, int64_t i, int64_t n, const uint64_t *params,
+static int make_update(tg_update *u, int64_t i, int64_t n, const uint64_t *params,
                        const uint64_t *states, int n_states, const int64_t *steps)
 {
     tg_tensor *p = tg_from_handle(params[i]);
@@ -89,38 +84,33 @@ static int make_update(update *u, int64_t i, int64_t n, const uint64_t *params,
 
 /* states[k * n + i]: state k of parameter i. steps are counted up where there was a gradient.
  * An error leaves everything as it was. */
-static int take_step(step *s, int64_t n, const uint64_t *params, const uint64_t *states,
+static int take_step(tg_updates *s, int64_t n, const uint64_t *params, const uint64_t *states,
                      int n_states, int64_t *steps)
 {
-    const uint32_t class = tg_class_of((size_t)(n + 1) * sizeof(update));
-    s->updates = tg_alloc(class);
-    if (!s->updates)
+    const uint32_t class = tg_class_of((size_t)(n + 1) * sizeof(tg_update));
+    s->at = tg_alloc(class);
+    if (!s->at)
         return tg_fail_memory();
     int error = TG_OK;
-    int64_t elements = 0;
     for (int64_t i = 0; i < n && !error; ++i) {
-        update *u = &s->updates[s->n];
-        *u = (update){.first_task = s->tasks};
+        tg_update *u = &s->at[s->n];
+        *u = (tg_update){0};
         error = make_update(u, i, n, params, states, n_states, steps);
-        if (!u->g)
-            continue;
-        ++s->n;
-        s->tasks += (u->p->size + CHUNK - 1) / CHUNK;
-        elements += u->p->size;
+        if (u->g)
+            tg_updates_count(s, u);
     }
     if (!error && s->tasks) {
-        const double cost = (double)elements;
         for (int64_t i = 0; i < s->n; ++i)
-            ++s->updates[i].p->buffer->version;
-        void *lock = tg_unlock(cost);
-        tg_parallel((size_t)s->tasks, cost, run_task, s);
+            ++s->at[i].p->buffer->version;
+        void *lock = tg_unlock(s->elements);
+        tg_updates_run(s);
         tg_relock(lock);
     }
     for (int64_t i = 0; i < n && !error; ++i)
         steps[i] += tg_from_handle(params[i])->grad != NULL;
     for (int64_t i = 0; i < s->n; ++i)
-        tg_drop(s->updates[i].g);
-    tg_free(s->updates, class);
+        tg_drop(s->at[i].g);
+    tg_free(s->at, class);
     return error;
 }
 
@@ -129,7 +119,7 @@ int tg_sgd_step(int64_t n, const uint64_t *params, const uint64_t *states, int64
 {
     tg_sgd h;
     memcpy(&h, hyper, sizeof h);
-    step s = {.sgd = &h};
+    tg_updates s = {.sgd = &h};
     return take_step(&s, n, params, states, h.momentum != 0, steps);
 }
 
@@ -138,7 +128,7 @@ int tg_adam_step(int64_t n, const uint64_t *params, const uint64_t *states, int6
 {
     tg_adam h;
     memcpy(&h, hyper, sizeof h);
-    step s = {.adam = &h};
+    tg_updates s = {.adam = &h};
     return take_step(&s, n, params, states, h.amsgrad != 0 ? 3 : 2, steps);
 }
 

@@ -24,4 +24,26 @@ typedef struct tg_optim_kernels {
                  int64_t t, size_t n);
 } tg_optim_kernels;
 
+enum { TG_MAX_STATES = 3 };
+
+/* One parameter's update. */
+typedef struct tg_update {
+    tg_tensor *p, *g; /* all contiguous, of one shape and dtype */
+    tg_tensor *state[TG_MAX_STATES];
+    int64_t t; /* the parameter's t-th */
+    int64_t first_task;
+} tg_update;
+
+typedef struct tg_updates {
+    tg_update *at;
+    int64_t n, tasks;
+    double elements;
+    const tg_sgd *sgd; /* one of the two */
+    const tg_adam *adam;
+} tg_updates;
+
+/* Take u->p into the tasks of s: u is the next of s->at, its tensors' sizes are known. */
+void tg_updates_count(tg_updates *s, tg_update *u);
+void tg_updates_run(const tg_updates *s); /* does not touch the interpreter lock */
+
 #endif

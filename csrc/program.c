@@ -1,329 +1,134 @@
-/* program.c: recorded entries as a program: values numbered, dead steps dropped, memory planned.
- *
- * A run goes through the same run functions as eager code, so it gives the same bits. What it
- * saves is everything around them: no Python, no tape, no pool (placement.c stands in). */
+/* program.c: a run of a program: bind the caller's memory, make the outputs', do the steps, hand the
+ * results over. The run functions are eager code's, so the bits are too; what a run saves is everything
+ * around them: no Python, no tape, no pool (placement.c stands in), no lock. */
+#define _GNU_SOURCE
 #include "program.h"
 
-#include <stdlib.h>
+#include <time.h>
 
-#include "kernels.h"
-#include "placement.h"
 #include "pool.h"
-#include "sweep.h"
 #include "tensor.h"
 
-typedef struct step {
-    int op, n_in, n_p, out;
-    int operands, params; /* first index into codes, params */
-    int n_dead, dead; /* values dropped after it: first index into dying */
-} step;
+/* --- before the steps -------------------------------------------------------------------------- */
 
-struct tg_program {
-    int n_values, n_inputs, n_captured, n_steps, n_outputs;
-    tg_tensor **values; /* inputs, captured, then one per step */
-    int64_t *input_dims; /* ndim, dtype, shape of each input, in a row */
-    step *steps;
-    int *codes, *dying, *outputs;
-    int64_t *params;
-    bool running;
-    tg_placement placement;
-};
-
-/* --- from a trace to a program --------------------------------------------------------------- */
-
-/* Open addressing from record to value number. */
-typedef struct numbering {
-    const tg_tensor **keys;
-    int *numbers;
-    size_t size;
-} numbering;
-
-static size_t place_of(const numbering *t, const tg_tensor *key)
+int tg_program_bind(tg_program *g, int value, const tg_memory *m, int argument)
 {
-    size_t i = (size_t)(((uintptr_t)key >> 6) * 0x9e3779b97f4a7c15u >> 20) & (t->size - 1);
-    while (t->keys[i] && t->keys[i] != key)
-        i = (i + 1) & (t->size - 1);
-    return i;
-}
-
-static int number_of(const numbering *t, const tg_tensor *key)
-{
-    const size_t i = place_of(t, key);
-    return t->keys[i] ? t->numbers[i] : -1;
-}
-
-static void set_number(numbering *t, const tg_tensor *key, int number)
-{
-    const size_t i = place_of(t, key);
-    t->keys[i] = key;
-    t->numbers[i] = number;
-}
-
-void tg_program_free(tg_program *g)
-{
-    if (!g)
-        return;
-    for (int i = 0; g->values && i < g->n_captured; ++i)
-        tg_drop(g->values[g->n_inputs + i]);
-    tg_placement_forget(&g->placement);
-    free(g->values);
-    free(g->input_dims);
-    free(g->steps);
-    free(g->codes);
-    free(g->dying);
-    free(g->outputs);
-    free(g->params);
-    free(g);
-}
-
-/* Steps that an output, or a write to a parameter, depends on. */
-static void mark_live(const tg_trace *trace, const numbering *made, size_t n_outputs,
-                      tg_tensor *const *outputs, bool *live)
-{
-    for (size_t k = 0; k < n_outputs; ++k) {
-        const int j = number_of(made, outputs[k]);
-        if (j >= 0)
-            live[j] = true;
+    tg_value *v = &g->values[value];
+    tg_tensor *t = &v->own;
+    const size_t axes = (size_t)t->ndim * sizeof *m->shape;
+    if (m->dtype != t->dtype || m->ndim != t->ndim || memcmp(m->shape, t->dims, axes) != 0)
+        return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",
+                       argument);
+    v->moved = m->data != t->data;
+    t->data = m->data;
+    v->buffer.data = m->begin;
+    v->buffer.capacity = (size_t)(m->end - m->begin);
+    if (memcmp(m->strides, t->dims + t->ndim, axes) != 0) {
+        memcpy(t->dims + t->ndim, m->strides, axes);
+        v->moved = true;
+        ++v->layout;
     }
-    for (size_t j = trace->n; j-- > 0;) {
-        const tg_entry *e = &trace->entries[j];
-        live[j] |= tg_op_writes(tg_entry_op(e));
-        for (int i = 0; live[j] && i < e->n_in; ++i) {
-            const int from = number_of(made, tg_entry_in(e)[i]);
-            if (from >= 0 && (size_t)from < j)
-                live[from] = true;
-        }
-    }
+    return TG_OK;
 }
 
-static int fill(tg_program *g, const tg_trace *trace, const bool *live, const numbering *made,
-                numbering *numbers, tg_tensor *const *inputs, tg_tensor *const *outputs)
+static int bind_captured(tg_program *g)
 {
-    size_t at_code = 0, at_param = 0;
-    int *last_use = NULL;
-    for (int k = 0; k < g->n_inputs; ++k)
-        set_number(numbers, inputs[k], k);
-    g->n_values = g->n_inputs;
-    for (size_t j = 0; j < trace->n; ++j) { /* captured ones first, so that they */
-        const tg_entry *e = &trace->entries[j]; /* are numbered before the steps */
-        for (int i = 0; live[j] && i < e->n_in; ++i) {
-            tg_tensor *x = tg_entry_in(e)[i];
-            const int from = number_of(made, x);
-            if ((from < 0 || (size_t)from >= j) && number_of(numbers, x) < 0) {
-                g->values[g->n_values] = tg_hold(x);
-                ++g->n_captured;
-                set_number(numbers, x, g->n_values++);
-            }
-        }
-    }
-    for (size_t j = 0; j < trace->n; ++j) {
-        const tg_entry *e = &trace->entries[j];
-        if (!live[j])
+    for (int i = 0; i < g->n_captured; ++i) {
+        tg_value *v = &g->values[g->captured[i]];
+        const tg_tensor *t = v->captured;
+        v->moved = t->data != v->own.data;
+        if (!v->moved)
             continue;
-        step *s = &g->steps[g->n_steps++];
-        *s = (step){.op = tg_entry_op(e),
-                    .n_in = e->n_in,
-                    .n_p = e->n_p,
-                    .out = g->n_values,
-                    .operands = (int)at_code,
-                    .params = (int)at_param};
-        for (int i = 0; i < e->n_in; ++i)
-            g->codes[at_code++] = number_of(numbers, tg_entry_in(e)[i]);
-        if (e->n_p)
-            memcpy(g->params + at_param, tg_entry_params(e), e->n_p * sizeof(int64_t));
-        at_param += e->n_p;
-        set_number(numbers, e->out, g->n_values++);
-    }
-    for (int k = 0; k < g->n_outputs; ++k)
-        if ((g->outputs[k] = number_of(numbers, outputs[k])) < 0)
-            return tg_fail(TG_EVALUE, "output %d was not computed while the trace was open", k);
-    last_use = calloc((size_t)g->n_values + 1, sizeof *last_use);
-    if (!last_use)
-        return tg_fail_memory();
-    for (int j = 0; j < g->n_steps; ++j) {
-        last_use[g->steps[j].out] = j;
-        for (int i = 0; i < g->steps[j].n_in; ++i)
-            last_use[g->codes[g->steps[j].operands + i]] = j;
-    }
-    for (int k = 0; k < g->n_outputs; ++k)
-        last_use[g->outputs[k]] = g->n_steps;
-    int at_dead = 0;
-    const int first_made = g->n_inputs + g->n_captured;
-    for (int j = 0; j < g->n_steps; ++j) {
-        step *s = &g->steps[j];
-        s->dead = at_dead;
-        for (int i = 0; i < s->n_in; ++i) {
-            const int v = g->codes[s->operands + i];
-            bool seen = false;
-            for (int b = 0; b < i; ++b)
-                seen |= g->codes[s->operands + b] == v;
-            if (v >= first_made && last_use[v] == j && !seen)
-                g->dying[at_dead++] = v;
-        }
-        if (last_use[s->out] == j)
-            g->dying[at_dead++] = s->out;
-        s->n_dead = at_dead - s->dead;
-    }
-    free(last_use);
-    return TG_OK;
-}
-
-static int remember_inputs(tg_program *g, tg_tensor *const *inputs)
-{
-    size_t words = 0;
-    for (int k = 0; k < g->n_inputs; ++k)
-        words += 2 + inputs[k]->ndim;
-    g->input_dims = malloc((words + 1) * sizeof *g->input_dims);
-    if (!g->input_dims)
-        return tg_fail_memory();
-    int64_t *at = g->input_dims;
-    for (int k = 0; k < g->n_inputs; ++k) {
-        *at++ = inputs[k]->ndim;
-        *at++ = inputs[k]->dtype;
-        memcpy(at, tg_shape(inputs[k]), inputs[k]->ndim * sizeof *at);
-        at += inputs[k]->ndim;
+        if (!t->data)
+            return tg_fail(TG_ERELEASED, "a Tensor that the program reads has been released");
+        v->own.data = t->data;
+        v->buffer.data = t->buffer->data;
+        v->buffer.capacity = t->buffer->capacity;
     }
     return TG_OK;
 }
 
-tg_program *tg_program_new(const tg_trace *trace, size_t n_inputs, tg_tensor *const *inputs,
-                           size_t n_outputs, tg_tensor *const *outputs)
+static int make_outputs(tg_program *g)
 {
-    if (trace->foreign) {
-        tg_fail(TG_ENOKERNEL, "the trace holds an op without C kernel");
-        return NULL;
-    }
-    size_t n_operands = 0, n_params = 0;
-    for (size_t j = 0; j < trace->n; ++j) {
-        n_operands += trace->entries[j].n_in;
-        n_params += trace->entries[j].n_p;
-    }
-    size_t table = 64;
-    while (table < 4 * (n_operands + trace->n + n_inputs + 1))
-        table *= 2;
-    const size_t n_values = n_inputs + n_operands + trace->n + 1;
-    tg_program *g = calloc(1, sizeof *g);
-    numbering made = {calloc(table, sizeof(tg_tensor *)), calloc(table, sizeof(int)), table};
-    numbering numbers = {calloc(table, sizeof(tg_tensor *)), calloc(table, sizeof(int)), table};
-    bool *live = calloc(trace->n + 1, 1);
-    int status = TG_EMEMORY;
-    if (g && made.keys && made.numbers && numbers.keys && numbers.numbers && live) {
-        g->values = calloc(n_values, sizeof *g->values);
-        g->steps = calloc(trace->n + 1, sizeof *g->steps);
-        g->codes = calloc(n_operands + 1, sizeof *g->codes);
-        g->dying = calloc(n_operands + trace->n + 1, sizeof *g->dying);
-        g->outputs = calloc(n_outputs + 1, sizeof *g->outputs);
-        g->params = calloc(n_params + 1, sizeof *g->params);
-        g->n_inputs = (int)n_inputs;
-        g->n_outputs = (int)n_outputs;
-    }
-    if (g && g->values && g->steps && g->codes && g->dying && g->outputs && g->params) {
-        for (size_t j = 0; j < trace->n; ++j)
-            set_number(&made, trace->entries[j].out, (int)j);
-        mark_live(trace, &made, n_outputs, outputs, live);
-        status = remember_inputs(g, inputs);
-        if (!status)
-            status = fill(g, trace, live, &made, &numbers, inputs, outputs);
-    } else {
-        tg_fail_memory();
-    }
-    free(made.keys);
-    free(made.numbers);
-    free(numbers.keys);
-    free(numbers.numbers);
-    free(live);
-    if (status) {
-        tg_program_free(g);
-        return NULL;
-    }
-    return g;
-}
-
-/* --- running ----------------------------------------------------------------------------- */
-
-static int check_inputs(const tg_program *g, tg_tensor *const *inputs)
-{
-    const int64_t *at = g->input_dims;
-    for (int k = 0; k < g->n_inputs; ++k) {
-        const int64_t ndim = *at++, dtype = *at++;
-        if (inputs[k]->ndim != ndim || inputs[k]->dtype != dtype || !inputs[k]->data ||
-            memcmp(at, tg_shape(inputs[k]), (size_t)ndim * sizeof *at) != 0)
-            return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",
-                           k);
-        at += ndim;
+    for (int i = 0; i < g->n_outputs; ++i) {
+        tg_value *v = &g->values[g->outputs[i]];
+        tg_tensor *t = &v->own;
+        v->fresh = tg_new(t->dtype, t->ndim, tg_shape(t));
+        if (!v->fresh)
+            return TG_EMEMORY;
+        v->moved = true;
+        t->data = v->buffer.data = v->fresh->data;
+        v->buffer.capacity = v->fresh->buffer->capacity;
     }
     return TG_OK;
 }
 
-static int run_steps(tg_program *g)
+int tg_program_start(tg_program *g)
 {
-    tg_tensor *in[16], **wide = NULL;
-    int status = TG_OK, j = 0;
-    for (; j < g->n_steps && !status; ++j) {
-        const step *s = &g->steps[j];
-        tg_tensor **operands = in;
-        if (s->n_in > 16 && !(operands = wide = malloc((size_t)s->n_in * sizeof *wide)))
-            return tg_fail_memory();
-        for (int i = 0; i < s->n_in; ++i)
-            operands[i] = g->values[g->codes[s->operands + i]];
-        const tg_op *op = &tg_ops[s->op];
-        g->values[s->out] = NULL;
-        status =
-            op->run(op, &g->values[s->out], operands, s->n_in, g->params + s->params, s->n_p);
-        free(wide);
-        wide = NULL;
-        for (int d = 0; d < s->n_dead && !status; ++d) {
-            tg_drop(g->values[g->dying[s->dead + d]]);
-            g->values[g->dying[s->dead + d]] = NULL;
-        }
-    }
+    int status = bind_captured(g);
+    if (!status)
+        status = tg_placement_fit(&g->placement);
+    if (!status)
+        status = make_outputs(g);
     return status;
 }
 
-/* Drop what a run left, so that the placement sees every buffer's end. */
-static void drop_values(tg_program *g)
+/* --- the steps --------------------------------------------------------------------------------- */
+
+static double now(void)
 {
-    for (int j = 0; j < g->n_steps; ++j) {
-        tg_drop(g->values[g->steps[j].out]);
-        g->values[g->steps[j].out] = NULL;
-    }
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-int tg_program_run(tg_program *g, tg_tensor *const *inputs, tg_tensor **outputs)
+int tg_program_run_steps(tg_program *g)
 {
-    int status = check_inputs(g, inputs);
-    if (status)
-        return status;
-    if (g->running)
-        return tg_fail(TG_ETAPE, "this program is running already, in another thread or in "
-                                 "itself");
-    g->running = true;
-    for (int k = 0; k < g->n_inputs; ++k)
-        g->values[k] = inputs[k];
-    tg_placement *pl = &g->placement;
-    pl->next_request = pl->next_record = 0;
-    tg_placing = pl;
-    status = run_steps(g);
-    tg_placing = NULL;
-    for (int k = 0; k < g->n_outputs && !status; ++k) {
-        tg_tensor *value = g->values[g->outputs[k]];
-        outputs[k] = tg_new(value->dtype, value->ndim, tg_shape(value));
-        if (outputs[k])
-            tg_copy(outputs[k], value);
-        else
-            status = TG_EMEMORY;
+    struct tg_placement *const outer = tg_placing;
+    g->lock = tg_unlock(g->ns);
+    tg_placing = &g->placement;
+    const double from = now();
+    int status = TG_OK;
+    tg_step *s = g->steps, *const end = s + g->n_steps;
+    for (; s < end && !status; ++s) {
+        status = s->run(g, s);
+        if (g->placement.overflows)
+            tg_placement_end(&g->placement);
     }
-    tg_placing = pl;
-    drop_values(g);
-    tg_placing = NULL;
-    if (status)
-        tg_placement_forget(pl);
-    else if (!pl->planned)
-        status = tg_placement_plan(pl);
-    g->running = false;
+    g->ns = now() - from;
+    tg_placing = outer;
+    tg_relock(g->lock);
+    if (status == TG_EGUARD)
+        g->failed_guard = (int)(s - 1 - g->steps);
     return status;
 }
 
-size_t tg_program_length(const tg_program *g) { return (size_t)g->n_steps; }
+/* --- after the steps --------------------------------------------------------------------------- */
 
-size_t tg_program_planned_bytes(const tg_program *g) { return g->placement.block_bytes; }
+tg_tensor *tg_program_result(tg_program *g, int value)
+{
+    tg_value *v = &g->values[value];
+    tg_tensor *result = v->fresh;
+    if (result) {
+        v->fresh = NULL;
+        return result;
+    }
+    result = tg_new(v->t->dtype, v->t->ndim, tg_shape(v->t));
+    if (result)
+        tg_copy(result, v->t);
+    return result;
+}
+
+void tg_program_finish(tg_program *g)
+{
+    for (int i = 0; i < g->n_outputs; ++i) {
+        tg_drop(g->values[g->outputs[i]].fresh);
+        g->values[g->outputs[i]].fresh = NULL;
+    }
+    for (int i = 0; i < g->n_captured; ++i) {
+        const tg_value *v = &g->values[g->captured[i]];
+        if (v->is_written && v->captured->buffer)
+            ++v->captured->buffer->version;
+    }
+    g->is_running = false;
+}

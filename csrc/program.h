@@ -1,23 +1,169 @@
-/* program.h: a frozen list of entries that runs as one call. See program.c. */
+/* program.h: a program: values with places, steps over them, and what a run needs. program_new.c
+ * makes it, program.c runs it, steps.c and the files named there do the single steps.
+ *
+ * The interpreter lock guards making, binding, starting and finishing a run; in between, the steps
+ * touch the program's own records and buffers, the memory behind them, and nothing shared. */
 #ifndef TG_PROGRAM_H
 #define TG_PROGRAM_H
 
-#include "tape.h"
+#include "group.h"
+#include "optim.h"
+#include "placement.h"
 
-typedef struct tg_program tg_program;
+enum {
+    TG_STEP_RUN,
+    TG_STEP_GROUP,
+    TG_STEP_OPTIM,
+    TG_STEP_RANDOM,
+    TG_STEP_GUARD,
+    TG_STEP_PYTHON,
+    TG_STEP_LINEAR,
+    TG_N_STEPS
+};
 
-/* Freeze a trace. inputs: records whose values each run brings anew; outputs: what a run gives.
- * Every other record born outside the trace is captured: held, and read where it lies. NULL: out
- * of memory, or the trace holds ops that C does not run (tg_fail has said so). */
-tg_program *tg_program_new(const tg_trace *trace, size_t n_inputs, tg_tensor *const *inputs,
-                           size_t n_outputs, tg_tensor *const *outputs);
+/* Where a value lies. ARGUMENT and ARRAY: the caller's memory, any layout, bound at each run.
+ * CAPTURED: a Tensor's, read and written where it is. PLANNED: in the program's block. OUTPUT:
+ * fresh memory of each run. VIEW: where the step that makes it says. */
+enum {
+    TG_ARGUMENT = 'i',
+    TG_ARRAY = 'a',
+    TG_CAPTURED = 'c',
+    TG_PLANNED = 'p',
+    TG_OUTPUT = 'o',
+    TG_VIEW = 'v'
+};
+
+typedef struct tg_value {
+    char role;
+    bool is_written; /* a captured one that some step writes */
+    bool moved; /* its memory is not that of the last run */
+    uint32_t layout; /* changes when its strides do; from 1 */
+    tg_tensor *t; /* its values now: &own, or what the step of a view gave */
+    tg_tensor *captured; /* the Tensor's record, held by the program's maker */
+    tg_tensor *fresh; /* this run's memory of an output */
+    size_t offset; /* in the block */
+    int maker; /* the step that makes it; -1: none yet */
+    char *spare; /* memory of a view that turned out to be a copy */
+    size_t spare_bytes;
+    tg_tensor own; /* alias: no count of it or of buffer is shared */
+    tg_buffer buffer;
+} tg_value;
+
+struct tg_program;
+struct tg_step;
+typedef int tg_step_fn(struct tg_program *program, struct tg_step *step);
+
+/* Memory of the caller's, with what it must be: a Tensor's or an ndarray's. */
+typedef struct tg_memory {
+    int dtype, ndim;
+    const int64_t *shape, *strides; /* in elements */
+    char *data, *begin, *end; /* first element; all that may be read */
+} tg_memory;
+
+typedef struct tg_random {
+    int what, generator;
+    int64_t offset; /* blocks from the generator's counter */
+    double params[2];
+    const double *live; /* params' values at run time; NULL: params */
+} tg_random;
+
+/* A product that reads its operands where they are: linear.c. */
+typedef struct tg_product tg_product;
+
+typedef struct tg_optim_step {
+    tg_updates updates;
+    int n_states;
+    bool is_adam;
+    const double *hyper; /* Python's, as are the counts */
+    int64_t *counts;
+    int64_t *count_at; /* parameter i's place in counts */
+    tg_sgd sgd;
+    tg_adam adam;
+} tg_optim_step;
+
+typedef struct tg_step {
+    tg_step_fn *run;
+    uint8_t kind;
+    bool in_place; /* its output lies where an input does */
+    bool is_settled; /* has run, and gave the shape and dtype it should */
+    bool is_view; /* gave a view of an operand */
+    uint32_t layouts; /* sum of its inputs' when place_at was found out */
+    int op, n_in, n_out, n_p;
+    int place_at; /* number of the request that gets the output's place; -1: not known */
+    int *in, *out; /* values */
+    int64_t *p;
+    tg_records records;
+    union {
+        tg_group *group;
+        tg_optim_step *optim;
+        tg_random *random;
+        tg_product *product;
+        void *callable; /* Python's */
+        int expected; /* a guard's truth */
+    };
+} tg_step;
+
+typedef struct tg_seed {
+    uint64_t seed, counter;
+} tg_seed;
+
+typedef struct tg_program {
+    int n_values, n_steps, n_inputs, n_generators;
+    tg_value *values;
+    tg_step *steps;
+    int *argument_of; /* the value of each argument; -1: nobody reads it */
+    int n_widest; /* most operands of a step */
+    tg_tensor **operands; /* room for one step's inputs and outputs */
+    uint32_t *layouts;
+    char *block;
+    size_t block_bytes;
+    tg_placement placement;
+    const tg_seed *seeds; /* of this run, by generator */
+    int failed_guard; /* the step that stopped the run */
+    bool is_running, has_guards;
+    int *captured, *outputs; /* values of these roles */
+    int n_captured, n_outputs;
+    void *lock; /* what to give back to the interpreter lock while the steps run */
+    double ns; /* the last run's time */
+    void *owner; /* what call_python needs */
+    /* run a PYTHON step; the lock is held and nothing is placed */
+    int (*call_python)(struct tg_program *program, tg_step *step);
+} tg_program;
+
+/* --- making (program_new.c) ---------------------------------------------------------------- */
+tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t scratch_bytes,
+                           int n_inputs);
+int tg_program_value(tg_program *program, int index, char role, int dtype, int ndim,
+                     const int64_t *shape, tg_tensor *captured, size_t where);
+/* The step at index with room for its operands and params; the caller fills them in, and what
+ * its kind keeps; then step_ready. NULL: out of memory. */
+tg_step *tg_program_step(tg_program *program, int index, int kind, int op, int n_in, int n_out,
+                         int n_p);
+int tg_program_step_ready(tg_program *program, tg_step *step);
+int tg_program_ready(tg_program *program); /* after the last step */
 void tg_program_free(tg_program *program);
 
-/* Run it. inputs: as at tg_program_new in number, shape and dtype, any layout. outputs: room for
- * as many fresh tensors, held for the caller. */
-int tg_program_run(tg_program *program, tg_tensor *const *inputs, tg_tensor **outputs);
+/* --- running (program.c) ------------------------------------------------------------------- */
+/* The lock is held for all but run_steps. bind: argument k, or the ARRAY value -1 - k. */
+int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int argument);
+int tg_program_start(tg_program *program); /* takes the program; outputs' memory is there */
+/* All steps once; lets go of the lock if the run is long. TG_EGUARD: failed_guard says which. */
+int tg_program_run_steps(tg_program *program);
+/* Value v's result, held and fresh: an output's own memory the first time, else a copy. */
+tg_tensor *tg_program_result(tg_program *program, int value);
+void tg_program_finish(
+    tg_program *program); /* gives it back; outputs not asked for are dropped */
 
-size_t tg_program_length(const tg_program *program);
-size_t tg_program_planned_bytes(const tg_program *program);    /* 0 before the first run */
+/* --- steps --------------------------------------------------------------------------------- */
+/* Settle what a run function gave as the step's output: steps.c. */
+int tg_step_accept(tg_program *program, tg_step *step, tg_tensor *out);
+tg_tensor *const *tg_step_operands(tg_program *program, const tg_step *step);
+tg_step_fn tg_step_run, tg_step_group, tg_step_optim, tg_step_random, tg_step_guard,
+    tg_step_python, tg_step_product;
+
+/* linear.c: matmul and linear steps. params: of the activation. */
+int tg_product_new(tg_program *program, tg_step *step, int activation, const double *params,
+                   int n_params);
+void tg_product_free(tg_product *product);
 
 #endif

@@ -69,8 +69,7 @@ static PyObject *finish(int status, int op, tg_tensor *out, PyObject *inputs, Py
     return tg_raise(status, op, inputs);
 }
 
-/* Read n params into p; false with an error set if one is no number. */
-static bool read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats)
+bool tg_read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats)
 {
     for (Py_ssize_t i = 0; i < n; ++i) {
         PyObject *item = PyTuple_GetItem(params, i);
@@ -122,7 +121,7 @@ static PyObject *apply(PyObject *module, PyObject *const *args, Py_ssize_t n_arg
         PyErr_NoMemory();
         goto done;
     }
-    if (n_p && !read_params(params, n_p, p, &floats))
+    if (n_p && !tg_read_params(params, n_p, p, &floats))
         goto done;
     const tg_tensor *like = NULL;    /* what a scalar operand follows */
     for (Py_ssize_t i = 0; i < n_in && !like; ++i) {
@@ -184,7 +183,7 @@ static PyObject *record(PyObject *module, PyObject *const *args, Py_ssize_t n_ar
             status = TG_EPYTHON;
             goto done;
         }
-    if (!read_params(args[2], n_p, p, &floats)) {
+    if (!tg_read_params(args[2], n_p, p, &floats)) {
         status = TG_EPYTHON;
         goto done;
     }

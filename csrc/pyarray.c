@@ -2,6 +2,7 @@
 #include "python.h"
 
 #include "pool.h"
+#include "program.h"
 
 /* --- data in ----------------------------------------------------------------------------- */
 
@@ -80,6 +81,41 @@ static tg_tensor *copy_in(const array_interface *a)
     if (t->size)
         tg_copy(t, &source);
     return t;
+}
+
+/* Strides of axes no longer than 1 are never walked, and NumPy lets them be anything. */
+static bool read_memory(tg_memory *m, int64_t *dims, const array_interface *a)
+{
+    m->dtype = dtype_of(a);
+    if (a->two != 2 || a->ndim > MAX_NDIM || m->dtype < 0 || !(a->flags & NATIVE_BYTES))
+        return false;
+    const Py_ssize_t align = a->itemsize < 8 ? a->itemsize : 8;
+    bool fits = (uintptr_t)a->data % (size_t)align == 0, is_empty = false;
+    m->ndim = a->ndim;
+    m->shape = dims;
+    m->strides = dims + a->ndim;
+    m->data = m->begin = m->end = a->data;
+    for (int i = 0; i < a->ndim; ++i) {
+        const Py_ssize_t n = a->shape[i], step = n > 1 ? a->strides[i] : 0;
+        dims[i] = n;
+        dims[a->ndim + i] = n > 1 ? step / a->itemsize : 1;
+        fits &= step % a->itemsize == 0;
+        is_empty |= n == 0;
+        *(step < 0 ? &m->begin : &m->end) += n > 1 ? (n - 1) * step : 0;
+    }
+    m->end = is_empty ? m->begin : m->end + a->itemsize;
+    return fits;
+}
+
+int tg_memory_of_array(PyObject *array, tg_memory *m, int64_t *dims)
+{
+    PyObject *capsule = PyObject_GetAttrString(array, "__array_struct__");
+    const array_interface *a = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
+    const bool fits = a && read_memory(m, dims, a);
+    if (!a)
+        PyErr_Clear();
+    Py_XDECREF(capsule);
+    return fits;
 }
 
 tg_tensor *tg_tensor_from_array(PyObject *array)

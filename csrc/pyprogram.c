@@ -1,94 +1,313 @@
-/* pyprogram.c: traces and programs as Python sees them. */
-#include "program.h"
-#include "python.h"
+/* pyprogram.c: programs as Python runs them. */
+#include "pyprogram.h"
 
 #include <stdlib.h>
 
-typedef struct program_object {
-    PyObject_HEAD tg_program *program;
-    Py_ssize_t n_inputs, n_outputs;
-} program_object;
+/* --- PYTHON steps -------------------------------------------------------------------------------- */
 
-static PyTypeObject *program_type;
-
-static tg_tensor **records_of(PyObject *list, Py_ssize_t *n)
+/* What a callable sees of a value: a captured Tensor itself, a copy of anything else, whose memory
+ * the next steps write. */
+static PyObject *operand_of(const program_object *self, int value)
 {
-    *n = PyList_Size(list);
-    tg_tensor **records = malloc((size_t)(*n + 1) * sizeof *records);
-    for (Py_ssize_t i = 0; records && i < *n; ++i)
-        if (!(records[i] = tg_tensor_of(PyList_GetItem(list, i)))) {
-            PyErr_SetString(PyExc_TypeError, "programs take and give native Tensors");
-            free(records);
-            return NULL;
+    const tg_value *v = &self->program->values[value];
+    if (v->role == TG_CAPTURED) {
+        Py_INCREF(self->objects[value]);
+        return self->objects[value];
+    }
+    tg_tensor *copy = tg_new(v->t->dtype, v->t->ndim, tg_shape(v->t));
+    if (!copy) {
+        tg_raise(TG_EMEMORY, -1, NULL);
+        return NULL;
+    }
+    tg_copy(copy, v->t);
+    return tg_wrap(copy);
+}
+
+int tg_call_python(tg_program *g, tg_step *s)
+{
+    const program_object *self = g->owner;
+    PyObject *inputs = PyList_New(s->n_in), *result = NULL;
+    int status = TG_EPYTHON;
+    for (int i = 0; inputs && i < s->n_in; ++i) {
+        PyObject *o = operand_of(self, s->in[i]);
+        if (!o || PyList_SetItem(inputs, i, o) < 0)
+            goto done;
+    }
+    if (inputs)
+        result = PyObject_CallFunctionObjArgs(s->callable, inputs, NULL);
+    if (!result)
+        goto done;
+    const tg_value *v = &g->values[s->out[0]];
+    const tg_tensor *t = tg_tensor_of(result);
+    if (!t || !t->data) {
+        PyErr_SetString(PyExc_TypeError, "a step in Python must give a native Tensor");
+        goto done;
+    }
+    if (t->dtype != v->own.dtype || t->ndim != v->own.ndim ||
+        memcmp(tg_shape(t), tg_shape(&v->own), t->ndim * sizeof *t->dims) != 0) {
+        status = tg_fail(TG_ESHAPE,
+                         "step %d, in Python, gave another shape or dtype than when it "
+                         "was recorded",
+                         (int)(s - g->steps));
+        goto done;
+    }
+    tg_copy(v->t, t);
+    status = TG_OK;
+done:
+    Py_XDECREF(inputs);
+    Py_XDECREF(result);
+    return status;
+}
+
+/* --- binding ------------------------------------------------------------------------------------- */
+
+static int bind_array(program_object *self, int value, int argument, PyObject *array,
+                      PyObject **copy)
+{
+    tg_memory m;
+    int64_t dims[2 * 64];
+    if (tg_memory_of_array(array, &m, dims))
+        return tg_program_bind(self->program, value, &m, argument);
+    /* odd strides or a misaligned start: what NumPy copies has neither */
+    *copy = PyObject_CallMethod(array, "copy", NULL);
+    if (*copy && tg_memory_of_array(*copy, &m, dims))
+        return tg_program_bind(self->program, value, &m, argument);
+    if (*copy)
+        PyErr_Format(PyExc_TypeError,
+                     "input %d: programs take native Tensors and numeric "
+                     "ndarrays in native byte order",
+                     argument);
+    return TG_EPYTHON;
+}
+
+static int bind_argument(program_object *self, int argument, PyObject *o, PyObject **copy)
+{
+    const int value = self->program->argument_of[argument];
+    const tg_tensor *t = tg_tensor_of(o);
+    if (value < 0)
+        return TG_OK;
+    if (t) {
+        if (!t->data)
+            return tg_fail(TG_ERELEASED, "input %d has been released", argument);
+        const tg_memory m = {t->dtype,
+                             t->ndim,
+                             tg_shape(t),
+                             tg_strides(t),
+                             t->data,
+                             t->buffer->data,
+                             t->buffer->data + t->buffer->capacity};
+        return tg_program_bind(self->program, value, &m, argument);
+    }
+    if (PyObject_TypeCheck(o, tg_python.ndarray))
+        return bind_array(self, value, argument, o, copy);
+    PyErr_Format(PyExc_TypeError, "input %d: programs take native Tensors and ndarrays",
+                 argument);
+    return TG_EPYTHON;
+}
+
+/* bound: what to let go of after the run. */
+static int bind_all(program_object *self, PyObject *inputs)
+{
+    int status = TG_OK;
+    const int n = self->program->n_inputs;
+    for (int k = 0; k < n && !status; ++k) {
+        PyObject *o = PyList_GetItem(inputs, k), *copy = NULL;
+        Py_INCREF(o);
+        status = bind_argument(self, k, o, &copy);
+        self->bound[k] = copy ? copy : o;
+        if (copy)
+            Py_DECREF(o);
+    }
+    for (int i = 0; i < self->n_arrays && !status; ++i) {
+        const int value = self->arrays[i];
+        status = bind_array(self, value, n + i, self->objects[value], &self->bound[n + i]);
+    }
+    return status;
+}
+
+static void let_go(program_object *self)
+{
+    for (int i = 0; i < self->program->n_inputs + self->n_arrays; ++i)
+        Py_CLEAR(self->bound[i]);
+}
+
+/* seeds: a (seed, counter) for each generator. */
+static bool read_seeds(program_object *self, PyObject *const *seeds, Py_ssize_t n_seeds)
+{
+    const int n = self->program->n_generators;
+    if (n_seeds < n) {
+        PyErr_Format(PyExc_TypeError, "run takes a (seed, counter) for each of %d generators",
+                     n);
+        return false;
+    }
+    for (int i = 0; i < n; ++i) {
+        unsigned long long seed, counter;
+        if (!PyTuple_Check(seeds[i]) || !PyArg_ParseTuple(seeds[i], "KK", &seed, &counter)) {
+            PyErr_SetString(PyExc_TypeError, "a generator's state is (seed, counter)");
+            return false;
         }
-    if (!records)
-        PyErr_NoMemory();
-    return records;
+        self->seeds[i] = (tg_seed){seed, counter};
+    }
+    return true;
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+static void set_grad(tg_tensor *variable, tg_tensor *grad)
+{
+    tg_tensor *old = variable->grad;
+    variable->grad = grad;
+    tg_drop(old);
+}
+
+static PyObject *results(program_object *self)
+{
+    PyObject *list = PyList_New(self->n_outputs);
+    for (int k = 0; list && k < self->n_outputs; ++k) {
+        tg_tensor *t = tg_program_result(self->program, self->outputs[k]);
+        PyObject *o = t ? tg_wrap(t) : tg_raise(TG_EMEMORY, -1, NULL);
+        if (o)
+            PyList_SetItem(list, k, o);
+        else
+            Py_CLEAR(list);
+    }
+    for (int k = 0; list && k < self->n_grads; ++k) {
+        tg_tensor *t = tg_program_result(self->program, self->grads[k]);
+        if (t)
+            set_grad(self->grads_of[k], t);
+        else {
+            tg_raise(TG_EMEMORY, -1, NULL);
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* The old gradients go first, so that the new ones can have their memory; but a guard's failure
+ * leaves everything as it was. */
+static PyObject *run_bound(program_object *self)
+{
+    tg_program *g = self->program;
+    for (int k = 0; k < self->n_grads && !g->has_guards; ++k)
+        set_grad(self->grads_of[k], NULL);
+    int status = tg_program_start(g);
+    if (!status)
+        status = tg_program_run_steps(g);
+    PyObject *answer = NULL;
+    if (status == TG_OK)
+        answer = results(self);
+    else if (status == TG_EGUARD)
+        answer = PyLong_FromLong(g->failed_guard);
+    else
+        tg_raise(status, -1, NULL);
+    tg_program_finish(g);
+    return answer;
+}
+
+static PyObject *program_run(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
+{
+    program_object *self = (program_object *)o;
+    tg_program *g = self->program;
+    if (n_args < 1 || !PyList_Check(args[0]) || PyList_Size(args[0]) != g->n_inputs) {
+        PyErr_Format(PyExc_TypeError, "run takes a list of %d Tensors or ndarrays, and seeds",
+                     g->n_inputs);
+        return NULL;
+    }
+    if (g->is_running) {
+        tg_fail(TG_ETAPE, "this program is running already, in another thread or in itself");
+        return tg_raise(TG_ETAPE, -1, NULL);
+    }
+    if (!read_seeds(self, args + 1, n_args - 1))
+        return NULL;
+    g->is_running = true;
+    const int status = bind_all(self, args[0]);
+    PyObject *answer = NULL;
+    if (status == TG_OK)
+        answer = run_bound(self);
+    else
+        tg_raise(status, -1, NULL);
+    g->is_running = false;
+    let_go(self);
+    return answer;
+}
+
+/* --- the type ------------------------------------------------------------------------------------ */
+
+static int program_traverse(PyObject *o, visitproc visit, void *arg)
+{
+    Py_VISIT(((program_object *)o)->held);
+#if PY_VERSION_HEX >= 0x03090000
+    Py_VISIT(Py_TYPE(o));
+#endif
+    return 0;
+}
+
+static int program_clear(PyObject *o)
+{
+    Py_CLEAR(((program_object *)o)->held);
+    return 0;
 }
 
 static void program_dealloc(PyObject *o)
 {
+    program_object *self = (program_object *)o;
     PyTypeObject *type = Py_TYPE(o);
-    tg_program_free(((program_object *)o)->program);
+    PyObject_GC_UnTrack(o);
+    tg_program_free(self->program);
+    Py_CLEAR(self->held);
+    free(self->objects);
+    free(self->outputs);
+    free(self->grads);
+    free(self->grads_of);
+    free(self->arrays);
+    free(self->bound);
+    free(self->seeds);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
     Py_DECREF(type);
 }
 
-/* run(inputs) -> outputs, lists of Tensors */
-static PyObject *program_run(PyObject *o, PyObject *inputs)
-{
-    program_object *self = (program_object *)o;
-    if (!PyList_Check(inputs) || PyList_Size(inputs) != self->n_inputs) {
-        PyErr_Format(PyExc_TypeError, "run takes a list of %zd Tensors", self->n_inputs);
-        return NULL;
-    }
-    Py_ssize_t n;
-    tg_tensor **in = records_of(inputs, &n);
-    tg_tensor **out = in ? calloc((size_t)self->n_outputs + 1, sizeof *out) : NULL;
-    PyObject *answer = NULL;
-    if (out) {
-        const int status = tg_program_run(self->program, in, out);
-        if (status)
-            tg_raise(status, -1, NULL);
-        else
-            answer = PyList_New(self->n_outputs);
-        for (Py_ssize_t k = 0; k < self->n_outputs; ++k) {
-            PyObject *t = answer && out[k] ? tg_wrap(out[k]) : NULL;
-            if (t)
-                PyList_SetItem(answer, k, t);
-            else if (!answer)
-                tg_drop(out[k]);
-        }
-    }
-    free(in);
-    free(out);
-    return answer;
-}
-
-static PyObject *planned_bytes(PyObject *o, void *unused)
+static PyObject *block_bytes(PyObject *o, void *unused)
 {
     (void)unused;
-    return PyLong_FromSize_t(tg_program_planned_bytes(((program_object *)o)->program));
+    return PyLong_FromSize_t(((program_object *)o)->program->block_bytes);
+}
+
+static PyObject *scratch_bytes(PyObject *o, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(((program_object *)o)->program->placement.arena_bytes);
+}
+
+static PyObject *fallbacks(PyObject *o, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(((program_object *)o)->program->placement.fallbacks);
 }
 
 static Py_ssize_t program_length(PyObject *o)
 {
-    return (Py_ssize_t)tg_program_length(((program_object *)o)->program);
+    return ((program_object *)o)->program->n_steps;
 }
 
 static PyMethodDef program_methods[] = {
-    {"run", program_run, METH_O, "run(inputs) -> outputs"},
+    {"run", (PyCFunction)(void (*)(void))program_run, METH_FASTCALL,
+     "run(inputs, *seeds) -> outputs, or the number of the guard that failed"},
     {0},
 };
 
 static PyGetSetDef program_getset[] = {
-    {"planned_bytes", planned_bytes, NULL, "Memory of one run; 0 before the first.", NULL},
+    {"block_bytes", block_bytes, NULL, "Planned memory.", NULL},
+    {"scratch_bytes", scratch_bytes, NULL, "Memory that the steps share, one at a time.", NULL},
+    {"fallbacks", fallbacks, NULL, "Requests the scratch memory had no room for, ever.", NULL},
     {0},
 };
 
 static PyType_Slot program_slots[] = {
-    {Py_tp_doc, "A recorded list of entries that runs as one call."},
+    {Py_tp_doc, "A list of steps over placed values that runs as one call."},
+    {Py_tp_new, tg_program_object_new},
     {Py_tp_dealloc, program_dealloc},
+    {Py_tp_traverse, program_traverse},
+    {Py_tp_clear, program_clear},
     {Py_tp_methods, program_methods},
     {Py_tp_getset, program_getset},
     {Py_sq_length, program_length},
@@ -98,15 +317,24 @@ static PyType_Slot program_slots[] = {
 static PyType_Spec program_spec = {
     .name = "tapegrad._core.Program",
     .basicsize = sizeof(program_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .slots = program_slots,
 };
 
 int tg_add_program_type(PyObject *module)
 {
+    static const char *const kinds[TG_N_STEPS] = {
+        [TG_STEP_RUN] = "RUN",       [TG_STEP_GROUP] = "GROUP", [TG_STEP_OPTIM] = "OPTIM",
+        [TG_STEP_RANDOM] = "RANDOM", [TG_STEP_GUARD] = "GUARD", [TG_STEP_PYTHON] = "PYTHON",
+        [TG_STEP_LINEAR] = "LINEAR"};
     PyObject *type = PyType_FromSpec(&program_spec);
-    program_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "Program", type) < 0)
         return TG_EPYTHON;
+    for (int i = 0; i < TG_N_STEPS; ++i) {
+        PyObject *kind = PyLong_FromLong(i);
+        if (!kind || PyObject_SetAttrString(type, kinds[i], kind) < 0)
+            return TG_EPYTHON;
+        Py_DECREF(kind);
+    }
     return TG_OK;
 }

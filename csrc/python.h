@@ -41,9 +41,15 @@ tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
 PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
 PyObject *tg_inputs_tuple(int n, tg_tensor *const *in);
+/* Read n params into p, floats as bits and marked; false with an error set if one is no number. */
+bool tg_read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats);
 void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
 int tg_apply_python(const tg_call *call, tg_tensor **out);
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
+struct tg_memory;
+/* What array's memory is, dims (room for 2 * 64) taking shape and strides. 1: done; 0: no numeric
+ * ndarray in native byte order, or not of whole and aligned elements. No error is set. */
+int tg_memory_of_array(PyObject *array, struct tg_memory *memory, int64_t *dims);
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
 int tg_trace_source(const tg_tensor *t,
                     PyObject *array); /* an open trace learns where t is from */

@@ -33,7 +33,8 @@ enum {
     TG_ESTALE = -8,
     TG_ETAPE = -9,
     TG_EINDEX = -10,
-    TG_EPYTHON = -11
+    TG_EPYTHON = -11,
+    TG_EGUARD = -12 /* a program's guard: what it was recorded for is not so */
 };
 
 /* --- instruction sets and ops (dispatch.c) ---------------------------------------------------

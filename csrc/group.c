@@ -1,0 +1,170 @@
+/* group.c: run a fused group: blocks of elements go through all its instructions while they are in
+ * the first cache. The kernels are those of single rows, so the bits are too: an element's
+ * depend on its operands only, not on blocks or threads. group_new.c makes groups. */
+#include "group.h"
+
+#include "fused.h"
+
+enum {
+    CHUNK = 16 * TG_BLOCK, /* elements a thread takes at a time; a multiple of every block */
+    STACK = 64 * 1024, /* slots of a thread that is not the caller */
+    PLACES = 256,
+};
+
+/* As in blocks.c: results nobody would find in a cache are written past them. */
+static const double STREAM_BYTES = 24e6, STREAM_NS = 0.4;
+
+typedef struct job {
+    const tg_group *g;
+    bool streams;
+} job;
+
+/* Where the slots are; the rest of the table is set for each block. */
+static void lay_out(const tg_group *g, tg_place *places, char *slots)
+{
+    const int n_ends = g->n_in + g->n_out;
+    for (int i = 0; i < g->n_slots; ++i)
+        places[n_ends + i] = (tg_place){slots + (size_t)(n_ends + i) * g->slot_bytes, 1};
+    places[n_ends + g->n_slots] = (tg_place){(char *)(uintptr_t)tg_nothing, 0};
+}
+
+static void run_code(const tg_group *g, const tg_place *places, size_t n)
+{
+    const tg_instruction *c = g->code, *const end = c + g->n_code;
+    for (; c < end; ++c) {
+        const tg_place a = places[c->in[0]], b = places[c->in[1]], d = places[c->in[2]],
+                       e = places[c->in[3]];
+        const void *const in[] = {a.at, b.at, d.at, e.at};
+        const size_t step[] = {a.step, b.step, d.step, e.step};
+        c->kernel(places[c->out].at, in, step, g->params + c->params, n);
+    }
+}
+
+/* No more elements than a repeated value's vector has: 1 does for every step. */
+static void run_code_once(const tg_group *g, const tg_place *places, size_t n)
+{
+    static const size_t step[] = {1, 1, 1, 1};
+    const tg_instruction *c = g->code, *const end = c + g->n_code;
+    for (; c < end; ++c) {
+        const void *const in[] = {places[c->in[0]].at, places[c->in[1]].at, places[c->in[2]].at,
+                                  places[c->in[3]].at};
+        c->kernel(places[c->out].at, in, step, g->params + c->params, n);
+    }
+}
+
+/* Elements [first, first + n); slots: one for each place. */
+static void run_block(const job *j, size_t first, size_t n, tg_place *places, char *slots)
+{
+    const tg_group *g = j->g;
+    const bool is_last = first + n == g->n, is_short = g->n < g->vector;
+    for (int i = 0; i < g->n_in; ++i) {
+        const tg_end *e = &g->ends[i];
+        const tg_operand *o = &e->operand;
+        char *slot = slots + (size_t)i * g->slot_bytes;
+        const size_t item = o->item;
+        if (o->mode == TG_REPEATED)
+            places[i] = (tg_place){(char *)(uintptr_t)o->value, 0};
+        else if (o->mode == TG_GATHERED) {
+            tg_operand_gather(slot, o, first, n);
+            if (is_last && n % e->lanes)
+                tg_fill_rest(slot, n, item, tg_round_up(n, e->lanes) * item);
+            places[i] = (tg_place){slot, 1};
+        } else if (is_last && (is_short || !e->has_room)) {
+            tg_fill_lanes(slot, o->data + first * item, n, item,
+                          tg_round_up(n, e->lanes) * item);
+            places[i] = (tg_place){slot, 1};
+        } else
+            places[i] = (tg_place){(char *)(uintptr_t)o->data + first * item, 1};
+    }
+    for (int i = g->n_in; i < g->n_in + g->n_out; ++i) {
+        const tg_end *e = &g->ends[i];
+        const bool is_direct = !j->streams && (!is_last || e->has_room);
+        char *at = is_direct ? e->data + first * e->item : slots + (size_t)i * g->slot_bytes;
+        places[i] = (tg_place){at, 1};
+    }
+    if (n <= g->vector)
+        run_code_once(g, places, n);
+    else
+        run_code(g, places, n);
+    for (int i = g->n_in; i < g->n_in + g->n_out; ++i) {
+        const tg_end *e = &g->ends[i];
+        char *to = e->data + first * e->item;
+        if (j->streams)
+            tg_stream(to, places[i].at, n * e->item);
+        else if (places[i].at != to)
+            memcpy(to, places[i].at, n * e->item);
+    }
+}
+
+static void run_span(const job *j, size_t first, size_t end, tg_place *places, char *slots)
+{
+    lay_out(j->g, places, slots);
+    for (size_t block = j->g->block; first < end; first += block)
+        run_block(j, first, end - first < block ? end - first : block, places, slots);
+    if (j->streams)
+        tg_stream_fence();
+}
+
+static void run_chunk(void *context, size_t chunk)
+{
+    const job *j = context;
+    _Alignas(TG_PAD) char slots[STACK];
+    tg_place places[PLACES];
+    const size_t first = chunk * CHUNK, rest = j->g->n - first;
+    run_span(j, first, first + (rest < CHUNK ? rest : CHUNK), places, slots);
+}
+
+/* Point the ends at this run's operands. */
+static int bind(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
+                tg_tensor *const *out)
+{
+    int status = TG_OK;
+    for (int i = 0; i < g->n_in; ++i) {
+        tg_end *e = &g->ends[i];
+        tg_tensor *t = in[i];
+        if (e->layout != in_layouts[i] || e->is_turned) {
+            e->is_turned = tg_is_turned(t);
+            status |= tg_operand_plan(&e->operand, t, g->ndim, g->shape, g->n);
+            e->layout = in_layouts[i];
+            if (e->operand.copy)
+                t = e->operand.copy;
+        } else {
+            e->operand.data = t->data;
+            if (e->operand.mode == TG_REPEATED)
+                tg_operand_repeat(&e->operand);
+        }
+        e->has_room = t->buffer && tg_has_room(t, g->n, e->lanes, e->operand.item);
+    }
+    for (int i = 0; i < g->n_out; ++i) {
+        tg_end *e = &g->ends[g->n_in + i];
+        e->data = out[i]->data;
+        e->has_room = tg_has_room(out[i], g->n, e->lanes, e->item);
+    }
+    return status;
+}
+
+int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
+                 tg_tensor *const *out, char *scratch)
+{
+    if (!g->n)
+        return TG_OK;
+    if (g->isa != tg_isa)
+        tg_group_find_kernels(g);
+    const int status = bind(g, in, in_layouts, out);
+    if (status == TG_OK) {
+        job j = {.g = g, .streams = g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out};
+        const size_t n_places = (size_t)(g->n_in + g->n_out + g->n_slots) + 1;
+        tg_place *places = (tg_place *)(void *)scratch;
+        char *slots = scratch + tg_round_up(n_places * sizeof *places, TG_PAD);
+        if (g->n <= CHUNK || n_places > PLACES || n_places * g->slot_bytes > STACK)
+            run_span(&j, 0, g->n, places, slots);
+        else
+            tg_parallel((g->n + CHUNK - 1) / CHUNK, g->cost, run_chunk, &j);
+    }
+    for (int i = 0; i < g->n_in; ++i)
+        if (g->ends[i].is_turned) {
+            tg_drop(g->ends[i].operand.copy);
+            g->ends[i].operand.copy = NULL;
+        }
+    return status;
+}

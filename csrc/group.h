@@ -1,0 +1,34 @@
+/* group.h: a fused group of elementwise rows, one step of a program. See group.c. */
+#ifndef TG_GROUP_H
+#define TG_GROUP_H
+
+#include "core.h"
+
+typedef struct tg_group tg_group;
+
+/* One instruction as it is handed over: row op (k < 0) or its vjp for input k. Codes name the
+ * group's inputs, then its outputs, then temporaries; -1: an operand that is not read. */
+typedef struct tg_group_call {
+    int op, k, n_in, n_params;
+    int in[8], out;
+    double params[2];
+} tg_group_call;
+
+/* All outputs have one shape, to which the inputs broadcast; the dtypes of in and out are read, and
+ * their shapes, nothing else. NULL: tg_fail has said why. */
+tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *const *out,
+                       size_t n_calls, const tg_group_call *calls);
+void tg_group_free(tg_group *group);
+
+/* Bytes of scratch, 64-byte aligned, that a run wants. */
+size_t tg_group_scratch(const tg_group *group);
+
+/* in: any layout; out: C order. An output may lie in the very place of an input that no later
+ * instruction reads. in_layouts[i] changes when in[i]'s strides do. Does not touch the
+ * interpreter lock; allocates only copies of operands with turned axes (tg_new). */
+int tg_group_run(tg_group *group, tg_tensor *const *in, const uint32_t *in_layouts,
+                 tg_tensor *const *out, char *scratch);
+
+size_t tg_group_length(const tg_group *group); /* instructions */
+
+#endif

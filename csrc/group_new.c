@@ -1,0 +1,298 @@
+/* group_new.c: from a list of calls to a fused group: kernels found, temporaries given slots that
+ * are used again after their last reader, the block made to fit the first cache. */
+#include <stdlib.h>
+
+#include "fused.h"
+#include "tensor.h"
+
+enum { CACHE = 24 * 1024 }; /* what the places of a block may fill of the first cache */
+
+/* What is known of one code while the group is made. */
+typedef struct code {
+    int dtype; /* -1: not written yet */
+    int place;
+    size_t last_use; /* the call after which nobody reads it */
+} code;
+
+typedef struct making {
+    tg_group *g;
+    code *codes;
+    int n_codes, *idle, n_idle; /* slots free for the next temporary */
+    size_t params, lanes_most;
+} making;
+
+void tg_group_free(tg_group *g)
+{
+    if (!g)
+        return;
+    free(g->code);
+    free(g->rows);
+    free(g->params);
+    free(g->ends);
+    free(g);
+}
+
+size_t tg_group_length(const tg_group *g) { return g->n_code; }
+
+size_t tg_group_scratch(const tg_group *g)
+{
+    const size_t n = (size_t)(g->n_in + g->n_out + g->n_slots) + 1;
+    return tg_round_up(n * sizeof(tg_place), TG_PAD) + n * g->slot_bytes;
+}
+
+void tg_group_find_kernels(tg_group *g)
+{
+    for (size_t i = 0; i < g->n_code; ++i) {
+        const tg_map_use use = {.dtype = g->rows[i].dtype};
+        g->code[i].kernel = tg_map_kernel(&use, g->rows[i].op, g->rows[i].k);
+    }
+    g->isa = tg_isa;
+}
+
+/* --- checks ---------------------------------------------------------------------------------- */
+
+static int check_shapes(tg_group *g, tg_tensor *const *in, tg_tensor *const *out)
+{
+    if (g->n_out < 1)
+        return tg_fail(TG_EVALUE, "a group needs an output");
+    g->ndim = out[0]->ndim;
+    g->n = (size_t)out[0]->size;
+    memcpy(g->shape, tg_shape(out[0]), (size_t)g->ndim * sizeof *g->shape);
+    for (int k = 1; k < g->n_out; ++k)
+        if (out[k]->ndim != g->ndim ||
+            memcmp(tg_shape(out[k]), g->shape, (size_t)g->ndim * sizeof *g->shape) != 0)
+            return tg_fail(TG_ESHAPE, "output %d of a group has another shape than its first",
+                           k);
+    for (int k = 0; k < g->n_in; ++k) {
+        const int lead = g->ndim - in[k]->ndim;
+        bool fits = lead >= 0;
+        for (int d = 0; d < in[k]->ndim && fits; ++d)
+            fits = tg_shape(in[k])[d] == 1 || tg_shape(in[k])[d] == g->shape[lead + d];
+        if (!fits)
+            return tg_fail(TG_ESHAPE, "input %d of a group does not broadcast to its output",
+                           k);
+    }
+    return TG_OK;
+}
+
+/* Codes are in range, and each output and temporary is written before it is read. */
+static int check_call(const making *m, const tg_group_call *c, size_t i)
+{
+    const tg_group *g = m->g;
+    bool fits = c->out >= g->n_in && c->out < m->n_codes && c->n_in >= 1 && c->n_in <= 5;
+    for (int k = 0; k < c->n_in && fits; ++k)
+        fits = c->in[k] >= -1 && c->in[k] < m->n_codes;
+    if (!fits)
+        return tg_fail(TG_EVALUE, "instruction %zu of a group: no such operand", i);
+    for (int k = 0; k < c->n_in; ++k)
+        if (c->in[k] >= 0 && m->codes[c->in[k]].dtype < 0)
+            return tg_fail(TG_EVALUE,
+                           "instruction %zu of a group reads %d before it is written", i,
+                           c->in[k]);
+    if (m->codes[c->out].dtype >= 0)
+        return tg_fail(TG_EVALUE, "instruction %zu of a group writes %d a second time", i,
+                       c->out);
+    return TG_OK;
+}
+
+/* --- one call after the other ----------------------------------------------------------------- */
+
+static void note_lanes(making *m, int at, size_t lanes)
+{
+    tg_group *g = m->g;
+    if (at < g->n_in + g->n_out && g->ends[at].lanes < lanes)
+        g->ends[at].lanes = lanes;
+}
+
+static bool is_temporary(const making *m, int at) { return at >= m->g->n_in + m->g->n_out; }
+
+/* A slot for the temporary that call i writes: that of an operand which dies with it if the
+ * elements are as wide (kernels may write where they read), else an idle or a new one. */
+static int slot_for(making *m, const tg_group_call *c, size_t i, size_t item)
+{
+    for (int k = 0; k < c->n_in; ++k) {
+        code *from = c->in[k] < 0 ? NULL : &m->codes[c->in[k]];
+        if (from && is_temporary(m, c->in[k]) && from->last_use == i && from->place >= 0 &&
+            tg_itemsize(from->dtype) == item) {
+            const int slot = from->place;
+            from->place = -2; /* handed on */
+            return slot;
+        }
+    }
+    if (m->n_idle)
+        return m->idle[--m->n_idle];
+    return m->g->n_in + m->g->n_out + m->g->n_slots++;
+}
+
+static int add_call(making *m, const tg_group_call *c, size_t i)
+{
+    tg_group *g = m->g;
+    int status = check_call(m, c, i);
+    if (status)
+        return status;
+    int dtypes[8];
+    for (int k = 0; k < c->n_in; ++k)
+        dtypes[k] = c->in[k] < 0 ? -1 : m->codes[c->in[k]].dtype;
+    tg_map_use use;
+    status = tg_map_find(&use, c->op, c->k, dtypes, c->n_in);
+    if (status == TG_ENOKERNEL)
+        return tg_fail(TG_EVALUE, "instruction %zu of a group: %s has no kernel for its dtypes",
+                       i, tg_ops[c->op].name);
+    if (status)
+        return status;
+    if (c->n_params != use.n_params)
+        return tg_fail(TG_EVALUE, "%s takes %d params, got %d", tg_ops[c->op].name,
+                       use.n_params, c->n_params);
+    tg_instruction *to = &g->code[i];
+    g->rows[i] =
+        (tg_row_of){(int16_t)c->op, (int8_t)(c->k < 0 ? -1 : c->k), (uint8_t)use.dtype};
+    to->params = (uint32_t)m->params;
+    for (int k = 0; k < c->n_params; ++k)
+        g->params[m->params++] = c->params[k];
+    for (int k = 0; k < 4; ++k)
+        to->in[k] = UINT32_MAX; /* nothing: its place is known last */
+    for (int k = 0; k < c->n_in; ++k)
+        if (c->in[k] >= 0) {
+            note_lanes(m, c->in[k], use.lanes);
+            if (k < 4) /* a fifth is the output of a row of three, which none reads */
+                to->in[k] = (uint32_t)m->codes[c->in[k]].place;
+        }
+    note_lanes(m, c->out, use.lanes);
+    code *out = &m->codes[c->out];
+    const size_t item = tg_itemsize(use.out_dtype);
+    if (is_temporary(m, c->out)) {
+        out->place = slot_for(m, c, i, item);
+        out->dtype = use.out_dtype;
+    } else if (g->ends[c->out].item != item)
+        return tg_fail(TG_EDTYPE, "instruction %zu of a group: output %d is of another dtype",
+                       i, c->out - g->n_in);
+    else
+        out->dtype = use.out_dtype;
+    to->out = (uint32_t)out->place;
+    for (int k = 0; k < c->n_in; ++k) { /* free what dies here */
+        code *from = c->in[k] < 0 ? NULL : &m->codes[c->in[k]];
+        if (from && is_temporary(m, c->in[k]) && from->last_use == i && from->place >= 0) {
+            m->idle[m->n_idle++] = from->place;
+            from->place = -2;
+        }
+    }
+    if (is_temporary(m, c->out) && out->last_use == SIZE_MAX) /* nobody reads it */
+        m->idle[m->n_idle++] = out->place;
+    const size_t vector = TG_PAD / tg_itemsize(use.dtype);
+    g->vector = g->vector && g->vector < vector ? g->vector : vector;
+    m->lanes_most = use.lanes > m->lanes_most ? use.lanes : m->lanes_most;
+    g->ns += use.ns * (use.dtype == TG_F64 ? 2 : 1);
+    return TG_OK;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+static void choose_block(making *m, tg_tensor *const *in)
+{
+    tg_group *g = m->g;
+    size_t item = 1;
+    for (int k = 0; k < m->n_codes; ++k)
+        if (m->codes[k].dtype >= 0 && tg_itemsize(m->codes[k].dtype) > item)
+            item = tg_itemsize(m->codes[k].dtype);
+    const size_t n_places = (size_t)(g->n_in + g->n_out + g->n_slots);
+    const size_t fitting = CACHE / (n_places * item) / 64 * 64;
+    g->block = fitting < 64 ? 64 : fitting < TG_BLOCK ? fitting : TG_BLOCK;
+    while (g->block & (g->block - 1)) /* a power of two: chunks are whole blocks */
+        g->block &= g->block - 1;
+    const size_t most = tg_round_up(g->n, m->lanes_most);
+    g->slot_bytes = tg_round_up((g->block < most ? g->block : most) * item, TG_PAD);
+    for (int k = 0; k < g->n_in; ++k)
+        if ((size_t)in[k]->size == g->n)
+            g->bytes += (double)(g->n * tg_itemsize(in[k]->dtype));
+    for (int k = 0; k < g->n_out; ++k)
+        g->bytes += (double)(g->n * g->ends[g->n_in + k].item);
+    g->cost = g->ns * (double)g->n;
+    for (size_t i = 0; i < g->n_code; ++i)
+        for (int k = 0; k < 4; ++k)
+            if (g->code[i].in[k] == UINT32_MAX)
+                g->code[i].in[k] = (uint32_t)n_places;
+}
+
+static int make(making *m, tg_tensor *const *in, tg_tensor *const *out, size_t n_calls,
+                const tg_group_call *calls)
+{
+    tg_group *g = m->g;
+    int status = check_shapes(g, in, out);
+    for (int k = 0; k < g->n_in + g->n_out; ++k) {
+        const tg_tensor *t = k < g->n_in ? in[k] : out[k - g->n_in];
+        m->codes[k].place = k;
+        m->codes[k].dtype = k < g->n_in ? t->dtype : -1;
+        g->ends[k].item = tg_itemsize(t->dtype);
+        g->ends[k].lanes = 1;
+    }
+    for (int k = g->n_in + g->n_out; k < m->n_codes; ++k)
+        m->codes[k] = (code){.dtype = -1, .place = -1, .last_use = SIZE_MAX};
+    for (size_t i = 0; i < n_calls; ++i)
+        for (int k = 0; k < calls[i].n_in && k < 8; ++k)
+            if (calls[i].in[k] >= 0 && calls[i].in[k] < m->n_codes)
+                m->codes[calls[i].in[k]].last_use = i;
+    for (size_t i = 0; i < n_calls && !status; ++i)
+        status = add_call(m, &calls[i], i);
+    for (int k = 0; k < g->n_out && !status; ++k)
+        if (m->codes[g->n_in + k].dtype != out[k]->dtype)
+            status = tg_fail(TG_EDTYPE,
+                             "output %d of a group is not written, or of another "
+                             "dtype",
+                             k);
+    if (!status)
+        choose_block(m, in);
+    return status;
+}
+
+/* Aligned for the vectors of repeated values. */
+static tg_end *make_ends(size_t n)
+{
+    void *ends = NULL;
+    if (posix_memalign(&ends, TG_PAD, (n + 1) * sizeof(tg_end)) != 0)
+        return NULL;
+    return memset(ends, 0, (n + 1) * sizeof(tg_end));
+}
+
+tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *const *out,
+                       size_t n_calls, const tg_group_call *calls)
+{
+    size_t n_params = 0;
+    int n_codes = n_in + n_out;
+    for (size_t i = 0; i < n_calls; ++i) {
+        n_params += (size_t)calls[i].n_params;
+        n_codes = calls[i].out >= n_codes ? calls[i].out + 1 : n_codes;
+    }
+    tg_group *g = calloc(1, sizeof *g);
+    making m = {.g = g, .n_codes = n_codes};
+    if ((size_t)n_codes > n_calls + (size_t)(n_in + n_out)) {
+        tg_fail(TG_EVALUE, "a group's temporaries are numbered without gaps");
+        free(g);
+        return NULL;
+    }
+    bool is_made = g != NULL;
+    if (g) {
+        g->n_in = n_in;
+        g->n_out = n_out;
+        g->n_code = n_calls;
+        g->code = calloc(n_calls + 1, sizeof *g->code);
+        g->rows = calloc(n_calls + 1, sizeof *g->rows);
+        g->params = calloc(n_params + 1, sizeof *g->params);
+        g->ends = make_ends((size_t)(n_in + n_out));
+        m.codes = calloc((size_t)n_codes + 1, sizeof *m.codes);
+        m.idle = calloc(n_calls + 1, sizeof *m.idle);
+        is_made = g->code && g->rows && g->params && g->ends && m.codes && m.idle;
+        if (!is_made)
+            tg_fail_memory();
+        else
+            is_made = make(&m, in, out, n_calls, calls) == TG_OK;
+    } else {
+        tg_fail_memory();
+    }
+    free(m.codes);
+    free(m.idle);
+    if (!is_made) {
+        tg_group_free(g);
+        return NULL;
+    }
+    return g;
+}

@@ -1,0 +1,364 @@
+/* pyprogram_new.c: core.Program(values, steps, outputs, grads, block_bytes, scratch_bytes,
+ * n_inputs): the lists that tapegrad/replay plans, turned into a program. */
+#include "pyprogram.h"
+
+#include <stdlib.h>
+
+#include "sweep.h"
+
+/* Raise ValueError; false, for callers to return. */
+static bool refuse(const char *what, Py_ssize_t index)
+{
+    if (PyErr_Occurred() &&
+        PyErr_ExceptionMatches(PyExc_TypeError)) /* of a tuple's contents: say whose */
+        PyErr_Clear();
+    if (!PyErr_Occurred())
+        PyErr_Format(PyExc_ValueError, "Program: %s (at %zd)", what, index);
+    return false;
+}
+
+static bool raise_status(int status)
+{
+    if (status)
+        tg_raise(status, -1, NULL);
+    return status == TG_OK;
+}
+
+/* The program lives as long as o does. */
+static bool hold(program_object *self, PyObject *o)
+{
+    return PyList_Append(self->held, o) == 0;
+}
+
+static bool read_ints(int *to, PyObject *tuple)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_Size(tuple); ++i) {
+        const long n = PyLong_AsLong(PyTuple_GetItem(tuple, i));
+        if (n == -1 && PyErr_Occurred())
+            return false;
+        to[i] = n < INT32_MIN || n > INT32_MAX ? INT32_MIN : (int)n;
+    }
+    return true;
+}
+
+/* The memory of a C-order ndarray of that dtype; NULL with an error set. */
+static void *array_data(PyObject *array, int dtype, int64_t least)
+{
+    tg_memory m;
+    int64_t dims[2 * 64];
+    if (tg_memory_of_array(array, &m, dims) == 1 && m.dtype == dtype && m.ndim == 1 &&
+        m.shape[0] >= least && (m.shape[0] <= 1 || m.strides[0] == 1))
+        return m.data;
+    refuse("an array has another dtype, or is not long enough or contiguous", least);
+    return NULL;
+}
+
+/* --- values ---------------------------------------------------------------------------------- */
+
+static bool add_value(program_object *self, int index, PyObject *item)
+{
+    int dtype, role;
+    PyObject *shape, *where;
+    if (!PyTuple_Check(item) ||
+        !PyArg_ParseTuple(item, "iO!CO", &dtype, &PyTuple_Type, &shape, &role, &where))
+        return refuse("a value is (dtype, shape, role, where)", index);
+    const Py_ssize_t ndim = PyTuple_Size(shape);
+    int64_t dims[64];
+    if (ndim > 64)
+        return refuse("a value has more than 64 axes", index);
+    for (Py_ssize_t i = 0; i < ndim; ++i)
+        dims[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
+    size_t place = 0;
+    tg_tensor *captured = NULL;
+    if (role == TG_CAPTURED || role == TG_ARRAY) {
+        captured = role == TG_CAPTURED ? tg_tensor_of(where) : NULL;
+        if (role == TG_CAPTURED && !captured)
+            return refuse("a captured value is a native Tensor", index);
+        if (!hold(self, where))
+            return false;
+        self->objects[index] = where;
+        if (role == TG_ARRAY)
+            self->arrays[self->n_arrays++] = index;
+    } else if (role == TG_ARGUMENT || role == TG_PLANNED)
+        place = PyLong_AsSize_t(where);
+    if (PyErr_Occurred())
+        return false;
+    return raise_status(tg_program_value(self->program, index, (char)role, dtype, (int)ndim,
+                                         dims, captured, place));
+}
+
+/* --- what the kinds of steps keep --------------------------------------------------------------- */
+
+static bool read_floats(double *to, PyObject *tuple, Py_ssize_t most)
+{
+    if (PyTuple_Size(tuple) > most)
+        return refuse("too many params", PyTuple_Size(tuple));
+    for (Py_ssize_t i = 0; i < PyTuple_Size(tuple); ++i)
+        to[i] = PyFloat_AsDouble(PyTuple_GetItem(tuple, i));
+    return !PyErr_Occurred();
+}
+
+/* (row id, k, operands, dst, params) */
+static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
+{
+    PyObject *operands, *params;
+    if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "iiO!iO!", &c->op, &c->k, &PyTuple_Type,
+                                                  &operands, &c->out, &PyTuple_Type, &params))
+        return refuse("an instruction is (row, k, operands, dst, params)", index);
+    c->n_in = (int)PyTuple_Size(operands);
+    if (PyTuple_Size(operands) > 8)
+        return refuse("an instruction has too many operands", index);
+    for (int i = 0; i < c->n_in; ++i) {
+        PyObject *o = PyTuple_GetItem(operands, i);
+        c->in[i] = o == Py_None ? -1 : (int)PyLong_AsLong(o);
+        if (o != Py_None && c->in[i] < 0)
+            return refuse("an instruction's operand is no code", index);
+    }
+    c->n_params = (int)PyTuple_Size(params);
+    return read_floats(c->params, params, 2);
+}
+
+static bool make_group(program_object *self, tg_step *s, PyObject *extra)
+{
+    tg_program *g = self->program;
+    if (!PyList_Check(extra))
+        return refuse("a group's extra is its list of instructions", s - g->steps);
+    const Py_ssize_t n = PyList_Size(extra);
+    const size_t n_ends = (size_t)(s->n_in + s->n_out);
+    tg_group_call *calls = calloc((size_t)n + 1, sizeof *calls);
+    tg_tensor **ends = malloc((n_ends + 1) * sizeof *ends);
+    bool fits = calls && ends;
+    if (!fits)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < n && fits; ++i)
+        fits = read_group_call(&calls[i], PyList_GetItem(extra, i), i);
+    for (size_t i = 0; i < n_ends && fits; ++i)
+        ends[i] = &g->values[s->in[i]].own; /* out follows in */
+    if (fits) {
+        s->group = tg_group_new(s->n_in, ends, s->n_out, ends + s->n_in, (size_t)n, calls);
+        fits = s->group != NULL || raise_status(TG_EVALUE);
+    }
+    free(calls);
+    free(ends);
+    return fits;
+}
+
+/* params: (states of a parameter, then each parameter's place in counts if it is not its own) */
+static bool make_optim(program_object *self, tg_step *s, PyObject *extra)
+{
+    const Py_ssize_t index = s - self->program->steps;
+    PyObject *hyper, *counts;
+    const int n_states = s->n_p ? (int)s->p[0] : -1, each = 2 + n_states;
+    if (n_states < 0 || n_states > TG_MAX_STATES || s->n_in % each)
+        return refuse("an optimizer's params or inputs do not fit", index);
+    const int n = s->n_in / each;
+    if (s->op < 0 || s->op > 1 || (s->n_p != 1 && s->n_p != 1 + n) || !PyTuple_Check(extra) ||
+        !PyArg_ParseTuple(extra, "OO", &hyper, &counts))
+        return refuse("an optimizer's step does not fit", index);
+    tg_optim_step *o = s->optim = calloc(1, sizeof *o);
+    if (!o || !(o->updates.at = calloc((size_t)n + 1, sizeof *o->updates.at)) ||
+        !(o->count_at = calloc((size_t)n + 1, sizeof *o->count_at)))
+        return PyErr_NoMemory() != NULL;
+    o->is_adam = s->op == 1;
+    o->n_states = n_states;
+    int64_t most = 0;
+    for (int i = 0; i < n; ++i) {
+        o->count_at[i] = s->n_p == 1 ? i : s->p[1 + i];
+        if (o->count_at[i] < 0)
+            return refuse("an optimizer's count has no such place", index);
+        most = o->count_at[i] + 1 > most ? o->count_at[i] + 1 : most;
+    }
+    o->hyper = array_data(hyper, TG_F64, o->is_adam ? 8 : 6);
+    o->counts = o->hyper ? array_data(counts, TG_I64, most) : NULL;
+    return o->counts && hold(self, extra);
+}
+
+/* (generator, block offset) or (generator, block offset, float64 ndarray, position) */
+static bool make_random(program_object *self, tg_step *s, PyObject *params, PyObject *extra)
+{
+    tg_program *g = self->program;
+    const Py_ssize_t index = s - g->steps;
+    tg_random *r = s->random = calloc(1, sizeof *r);
+    PyObject *live = NULL;
+    long long offset = 0, at = 0;
+    const tg_tensor *out = &g->values[s->out[0]].own;
+    if (!r)
+        return PyErr_NoMemory() != NULL;
+    if (!PyTuple_Check(extra) ||
+        !PyArg_ParseTuple(extra, "iL|OL", &r->generator, &offset, &live, &at))
+        return refuse("a draw's extra is (generator, offset) or with an array and a position",
+                      index);
+    r->what = s->op;
+    r->offset = offset;
+    if (s->op < 0 || s->op > 2 || r->generator < 0 || r->generator >= INT32_MAX || at < 0 ||
+        (s->op == 2 ? out->dtype != TG_BOOL : !tg_is_compute(out->dtype)))
+        return refuse("no such draw", index);
+    if (r->generator >= g->n_generators)
+        g->n_generators = r->generator + 1;
+    if (live) {
+        const double *data = array_data(live, TG_F64, at + 1 + (s->op < 2));
+        r->live = data ? data + at : NULL;
+        return data && hold(self, extra);
+    }
+    if (s->n_p < 1 + (s->op < 2))
+        return refuse("a draw lacks params", index);
+    return read_floats(r->params, params, 2);
+}
+
+/* (activation's row, its params), or None */
+static bool make_linear(program_object *self, tg_step *s, PyObject *extra)
+{
+    int row = -1;
+    PyObject *params = NULL;
+    double values[2] = {0};
+    if (extra != Py_None && (!PyTuple_Check(extra) ||
+                             !PyArg_ParseTuple(extra, "iO!", &row, &PyTuple_Type, &params)))
+        return refuse("a linear step's extra is (row, params)", s - self->program->steps);
+    if (params && !read_floats(values, params, 2))
+        return false;
+    return raise_status(
+        tg_product_new(self->program, s, row, values, params ? (int)PyTuple_Size(params) : 0));
+}
+
+/* (number of the request that becomes the result,), or None */
+static bool make_run(program_object *self, tg_step *s, PyObject *extra)
+{
+    tg_program *g = self->program;
+    if (PyTuple_Check(extra) && PyTuple_Size(extra) && !s->in_place)
+        s->place_at = (int)PyLong_AsLong(PyTuple_GetItem(extra, 0));
+    if (PyErr_Occurred())
+        return false;
+    const bool is_product = s->op == tg_op_find("matmul") || s->op == tg_op_find("linear");
+    if (!is_product || !s->n_out || g->values[s->out[0]].role == TG_VIEW)
+        return true;
+    s->run = tg_step_product;
+    return raise_status(tg_product_new(g, s, -1, NULL, 0));
+}
+
+/* --- steps --------------------------------------------------------------------------------------- */
+
+static bool add_step(program_object *self, int index, PyObject *item)
+{
+    tg_program *g = self->program;
+    int kind, op;
+    PyObject *in, *out, *params, *extra;
+    uint64_t floats = 0;
+    if (!PyTuple_Check(item) ||
+        !PyArg_ParseTuple(item, "iiO!O!O!O", &kind, &op, &PyTuple_Type, &in, &PyTuple_Type,
+                          &out, &PyTuple_Type, &params, &extra))
+        return refuse("a step is (kind, op, inputs, outputs, params, extra)", index);
+    if (kind < 0 || kind >= TG_N_STEPS)
+        return refuse("no such kind of step", index);
+    tg_step *s = tg_program_step(g, index, kind, op, (int)PyTuple_Size(in),
+                                 (int)PyTuple_Size(out), (int)PyTuple_Size(params));
+    if (!s)
+        return raise_status(TG_EMEMORY);
+    if (!read_ints(s->in, in) || !read_ints(s->out, out) ||
+        !tg_read_params(params, s->n_p, s->p, &floats) ||
+        !raise_status(tg_program_step_ready(g, s)))
+        return false;
+    switch (kind) {
+    case TG_STEP_RUN: return make_run(self, s, extra);
+    case TG_STEP_GROUP: return make_group(self, s, extra);
+    case TG_STEP_OPTIM: return make_optim(self, s, extra);
+    case TG_STEP_RANDOM: return make_random(self, s, params, extra);
+    case TG_STEP_LINEAR: return make_linear(self, s, extra);
+    case TG_STEP_GUARD:
+        s->expected = s->n_p ? s->p[0] != 0 : 1;
+        return g->values[s->in[0]].own.size == 1 ||
+               refuse("a guard looks at one number", index);
+    default:
+        s->callable = extra;
+        return (PyCallable_Check(extra) && hold(self, extra)) ||
+               refuse("a Python step's extra is a callable", index);
+    }
+}
+
+/* --- the whole ------------------------------------------------------------------------------------ */
+
+static bool read_results(program_object *self, PyObject *outputs, PyObject *grads)
+{
+    const tg_program *g = self->program;
+    for (Py_ssize_t i = 0; i < PyList_Size(outputs); ++i) {
+        const long v = PyLong_AsLong(PyList_GetItem(outputs, i));
+        if (v < 0 || v >= g->n_values)
+            return refuse("no such output value", i);
+        self->outputs[self->n_outputs++] = (int)v;
+    }
+    for (Py_ssize_t i = 0; i < PyList_Size(grads); ++i) {
+        PyObject *item = PyList_GetItem(grads, i), *variable;
+        int v;
+        if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "Oi", &variable, &v))
+            return refuse("a gradient is (variable, value)", i);
+        tg_tensor *t = tg_tensor_of(variable);
+        const tg_tensor *own = v >= 0 && v < g->n_values ? &g->values[v].own : NULL;
+        if (!t || !own || own->dtype != t->dtype || own->ndim != t->ndim ||
+            memcmp(tg_shape(own), tg_shape(t), t->ndim * sizeof *t->dims) != 0)
+            return refuse("a gradient has not its variable's shape and dtype", i);
+        if (!hold(self, variable))
+            return false;
+        self->grads_of[self->n_grads] = t;
+        self->grads[self->n_grads++] = v;
+    }
+    return true;
+}
+
+static bool fill(program_object *self, PyObject *values, PyObject *steps, PyObject *outputs,
+                 PyObject *grads)
+{
+    tg_program *g = self->program;
+    for (int i = 0; i < g->n_values; ++i)
+        if (!add_value(self, i, PyList_GetItem(values, i)))
+            return false;
+    for (int i = 0; i < g->n_steps; ++i)
+        if (!add_step(self, i, PyList_GetItem(steps, i)))
+            return false;
+    self->seeds = calloc((size_t)g->n_generators + 1, sizeof *self->seeds);
+    self->bound = calloc((size_t)g->n_inputs + (size_t)self->n_arrays + 1, sizeof *self->bound);
+    if (!self->seeds || !self->bound)
+        return PyErr_NoMemory() != NULL;
+    g->seeds = self->seeds;
+    return read_results(self, outputs, grads) && raise_status(tg_program_ready(g));
+}
+
+PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"values",      "steps",         "outputs",  "grads",
+                            "block_bytes", "scratch_bytes", "n_inputs", NULL};
+    PyObject *values, *steps, *outputs, *grads;
+    Py_ssize_t block_bytes, scratch_bytes;
+    int n_inputs;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!nni", names, &PyList_Type, &values,
+                                     &PyList_Type, &steps, &PyList_Type, &outputs, &PyList_Type,
+                                     &grads, &block_bytes, &scratch_bytes, &n_inputs))
+        return NULL;
+    const size_t n_values = (size_t)PyList_Size(values), n_out = (size_t)PyList_Size(outputs),
+                 n_grads = (size_t)PyList_Size(grads);
+    if (block_bytes < 0 || scratch_bytes < 0 || n_inputs < 0 || n_values > INT32_MAX / 2 ||
+        PyList_Size(steps) > INT32_MAX / 2) {
+        refuse("a size is negative or too large", 0);
+        return NULL;
+    }
+    program_object *self = (program_object *)PyType_GenericAlloc(type, 0);
+    if (!self)
+        return NULL;
+    self->held = PyList_New(0);
+    self->objects = calloc(n_values + 1, sizeof *self->objects);
+    self->arrays = calloc(n_values + 1, sizeof *self->arrays);
+    self->outputs = calloc(n_out + 1, sizeof *self->outputs);
+    self->grads = calloc(n_grads + 1, sizeof *self->grads);
+    self->grads_of = calloc(n_grads + 1, sizeof *self->grads_of);
+    self->program = tg_program_new((int)n_values, (int)PyList_Size(steps), (size_t)block_bytes,
+                                   (size_t)scratch_bytes, n_inputs);
+    if (!self->program || !self->held || !self->objects || !self->arrays || !self->outputs ||
+        !self->grads || !self->grads_of)
+        PyErr_NoMemory();
+    else {
+        self->program->owner = self;
+        self->program->call_python = tg_call_python;
+        if (fill(self, values, steps, outputs, grads))
+            return (PyObject *)self;
+    }
+    Py_DECREF(self);
+    return NULL;
+}

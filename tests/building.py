@@ -1,0 +1,80 @@
+"""Programs built by hand for the tests: values get numbers and places as they are named."""
+
+import numpy as np
+import pytest
+
+from tapegrad.engine.dtypes import dtype_code
+from tapegrad.ops.table import OPS
+
+core = pytest.importorskip("tapegrad._core", reason="the C core is not built")
+Program = core.Program
+C_ROWS = [core.ffi.string(core.lib.tg_op_name(i)).decode() for i in range(core.lib.tg_op_count())]
+ASSIGN = C_ROWS.index("assign")  # no op of users: no row of the Python table
+
+
+class Building:
+    """Lists for core.Program; every planned value has its own place."""
+
+    def __init__(self):
+        self.values = []
+        self.steps = []
+        self.n_inputs = 0
+        self.bytes = 0
+
+    def value(self, shape, dtype, role, where=0):
+        self.values.append((dtype_code(np.dtype(dtype)), tuple(shape), role, where))
+        return len(self.values) - 1
+
+    def argument(self, like):
+        self.n_inputs += 1
+        return self.value(like.shape, like.dtype, "i", self.n_inputs - 1)
+
+    def captured(self, tensor):
+        return self.value(tensor.shape, tensor.dtype, "c", tensor)
+
+    def array(self, array):
+        return self.value(array.shape, array.dtype, "a", array)
+
+    def planned(self, shape, dtype):
+        where = self.bytes
+        self.bytes += -(-int(np.prod(shape)) * np.dtype(dtype).itemsize // 64) * 64
+        return self.value(shape, dtype, "p", where)
+
+    def made(self, shape, dtype, role):
+        return self.planned(shape, dtype) if role == "p" else self.value(shape, dtype, role)
+
+    def run(self, name, inputs, shape, dtype="f4", params=(), role="p"):
+        out = self.made(shape, dtype, role)
+        self.step(Program.RUN, OPS[name].id, inputs, (out,), params)
+        return out
+
+    def step(self, kind, op, inputs, outputs=(), params=(), extra=None):
+        self.steps.append((kind, op, tuple(inputs), tuple(outputs), tuple(params), extra))
+
+    def group(self, inputs, outputs, calls):
+        """calls: (row name, k, operands, dst, params)"""
+        calls = [(OPS[name].id, *rest) for name, *rest in calls]
+        self.step(Program.GROUP, 0, inputs, outputs, (), calls)
+
+    def program(self, outputs=(), grads=(), scratch_bytes=0):
+        return Program(
+            self.values,
+            self.steps,
+            list(outputs),
+            list(grads),
+            self.bytes,
+            scratch_bytes,
+            self.n_inputs,
+        )
+
+
+def steady(program, *args):
+    """Run until memory has settled; the last results."""
+    for _ in range(3):
+        results = program.run(*args)
+    return results
+
+
+def allocations():
+    """What must not change over steady runs."""
+    return core.lib.tg_pool_system_calls(), core.lib.tg_pool_live_bytes()
