@@ -41,11 +41,11 @@ int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result)
     PyObject *ct = tg_wrap(tg_hold(rule->ct));
     PyObject *out = tg_wrap(tg_hold(e->out));
     PyObject *inputs = tg_inputs_tuple(e->n_in, tg_entry_in(e)), *params = tg_params_tuple(e);
-    PyObject *r =
-        ct && out && inputs && params
-            ? PyObject_CallFunction(tg_python.run_rule, "iiiOOOO", rule->kind, tg_entry_op(e),
-                                    rule->input, ct, out, inputs, params)
-            : NULL;
+    PyObject *r = ct && out && inputs && params
+                      ? PyObject_CallFunction(tg_python.run_rule, "iiiOOOOL", rule->kind,
+                                              tg_entry_op(e), rule->input, ct, out, inputs,
+                                              params, (long long)rule->block)
+                      : NULL;
     int status = r ? TG_OK : TG_EPYTHON;
     if (r && r != Py_None) {
         tg_tensor *t = tg_tensor_of(r);

@@ -163,13 +163,16 @@ static PyObject *tape_watched(PyObject *o, PyObject *u)
     return list;
 }
 
-/* sweep(targets, cotangents, sources) -> list of Tensor or None */
+/* sweep(targets, cotangents, sources, block=0, keep=False) -> list of Tensor or None */
 static PyObject *tape_sweep(PyObject *o, PyObject *args)
 {
     PyObject *targets, *cts, *sources;
-    if (!PyArg_ParseTuple(args, "O!O!O!", &PyList_Type, &targets, &PyList_Type, &cts,
-                          &PyList_Type, &sources))
+    long long block = 0;
+    int keep = 0;
+    if (!PyArg_ParseTuple(args, "O!O!O!|Lp", &PyList_Type, &targets, &PyList_Type, &cts,
+                          &PyList_Type, &sources, &block, &keep))
         return NULL;
+    const tg_walk_options options = {block, keep, tg_rule_python, NULL};
     const Py_ssize_t n = PyList_Size(targets), m = PyList_Size(sources);
     if (PyList_Size(cts) != n) {
         PyErr_SetString(PyExc_ValueError, "sweep: one cotangent for each target");
@@ -187,8 +190,7 @@ static PyObject *tape_sweep(PyObject *o, PyObject *args)
     if (dx && seeded < n) {
         /* the error is set */
     } else if (dx) {
-        const int status =
-            tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, tg_rule_python, NULL);
+        const int status = tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
         result = status ? tg_raise(status, -1, NULL) : list_of(dx, m);
     } else if (x || (y && !ct)) {
         PyErr_NoMemory();
@@ -202,13 +204,16 @@ static PyObject *tape_sweep(PyObject *o, PyObject *args)
     return result;
 }
 
-/* push(sources, tangents, targets) -> list of Tensor or None */
+/* push(sources, tangents, targets, block=0, keep=False) -> list of Tensor or None */
 static PyObject *tape_push(PyObject *o, PyObject *args)
 {
     PyObject *sources, *tangents, *targets;
-    if (!PyArg_ParseTuple(args, "O!O!O!", &PyList_Type, &sources, &PyList_Type, &tangents,
-                          &PyList_Type, &targets))
+    long long block = 0;
+    int keep = 0;
+    if (!PyArg_ParseTuple(args, "O!O!O!|Lp", &PyList_Type, &sources, &PyList_Type, &tangents,
+                          &PyList_Type, &targets, &block, &keep))
         return NULL;
+    const tg_walk_options options = {block, keep, tg_rule_python, NULL};
     const Py_ssize_t n = PyList_Size(sources), m = PyList_Size(targets);
     if (PyList_Size(tangents) != n) {
         PyErr_SetString(PyExc_ValueError, "push: one tangent for each source");
@@ -219,8 +224,7 @@ static PyObject *tape_push(PyObject *o, PyObject *args)
     tg_tensor **dy = y ? calloc((size_t)m + 1, sizeof *dy) : NULL;
     PyObject *result = NULL;
     if (dy) {
-        const int status =
-            tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, tg_rule_python, NULL);
+        const int status = tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
         result = status ? tg_raise(status, -1, NULL) : list_of(dy, m);
     } else if (y) {
         PyErr_NoMemory();
@@ -344,7 +348,8 @@ static PyObject *backward(PyObject *module, PyObject *args)
     tg_tensor *ct = cotangent_of(cotangent, y);
     if (!ct)
         return NULL;
-    const int status = tg_sweep_backward(tape, y, ct, tg_rule_python, NULL);
+    const tg_walk_options options = {.python = tg_rule_python};
+    const int status = tg_sweep_backward(tape, y, ct, &options);
     tg_drop(ct);
     return answer(status);
 }

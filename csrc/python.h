@@ -27,7 +27,7 @@ typedef struct python_side {
     PyTypeObject *tensor; /* tapegrad.Tensor */
     PyTypeObject *ndarray; /* numpy.ndarray */
     PyObject *slow_apply; /* (op, inputs, params) when C cannot do it */
-    PyObject *run_rule; /* (kind, op, input, ct, out, inputs, params) */
+    PyObject *run_rule; /* (kind, op, input, ct, out, inputs, params, block) */
     PyObject *raise_error; /* (code, text, op, inputs) raises */
     PyObject *here; /* () -> line id of the user's line */
     PyObject *dtypes[TG_N_DTYPES];

@@ -2,8 +2,9 @@
  *
  * A rule is a Python function written with tapegrad ops. It runs once per signature, on real
  * tensors, while a trace logs its entries; frozen, they are the rule's template, which C runs from
- * then on. Elementwise rules do not depend on shapes; for the others the shapes and params are part
- * of the signature. Where nobody records, elementwise rows have a fused kernel instead. */
+ * then on. Elementwise rules do not depend on shapes, unless they are asked for a block of cotangents;
+ * for the others the shapes and params are part of the signature. Where nobody records, elementwise
+ * rows have a fused kernel instead. */
 #include "template.h"
 
 #include <stdlib.h>
@@ -27,13 +28,15 @@ static size_t write_key(int64_t *key, const tg_rule *rule)
     const tg_entry *e = rule->e;
     const int op = tg_entry_op(e);
     size_t at = 0;
-    key[at++] = (int64_t)op << 32 | rule->input << 8 | rule->kind;
+    key[at++] = (int64_t)op << 32 | rule->input << 8 | (rule->block != 0) << 1 | rule->kind;
     key[at++] = rule->ct->dtype | tg_entry_in(e)[0]->dtype << 8; /* of |z| they differ */
     if (e->n_p > 256)
         return 0;
     for (int i = 0; i < e->n_p; ++i)
         key[at++] = tg_entry_params(e)[i];
-    if (tg_ops[op].run == tg_run_map)
+    if (rule->block)
+        at = put_shape(key, at, rule->ct);
+    else if (tg_ops[op].run == tg_run_map)
         return at;
     for (int i = 0; i < e->n_in; ++i) {
         if (at + 66 > TG_MAX_KEY)
@@ -123,7 +126,7 @@ static int twin_of(const tg_rule *rule, twin *w)
                           .in = w->in,
                           .p = tg_entry_params(e),
                           .floats = tg_entry_floats(e)};
-    w->rule = (tg_rule){rule->kind, rule->input, &w->entry, w->ct};
+    w->rule = (tg_rule){rule->kind, rule->input, &w->entry, w->ct, rule->block};
     return is_whole ? tg_entry_fill(&w->entry, &call, w->out, 0) : tg_fail_memory();
 }
 
@@ -211,7 +214,8 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     if (!list)
         return TG_EMEMORY;
     const bool traced = list->trace && list->trace->program;
-    if (tg_ops[op].run == tg_run_map && !list->n_active && (traced || !list->trace)) {
+    if (tg_ops[op].run == tg_run_map && !rule->block && !list->n_active &&
+        (traced || !list->trace)) {
         int status = fused(rule, result);
         if (status == TG_OK && traced && *result != rule->ct)
             status = trace_fused(list->trace, rule, *result);

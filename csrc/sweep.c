@@ -46,12 +46,12 @@ static int sweep_entry(walk *w, uint64_t position, tg_entry *e, tg_tensor *ct)
             continue;
         if (!tg_has_rule(tg_entry_op(e), i))
             continue; /* an operand without derivative, like an index */
-        const tg_rule rule = {TG_VJP, i, e, ct};
+        const tg_rule rule = {TG_VJP, i, e, ct, w->options->block};
         tg_tensor *term = NULL;
-        status = tg_rule_run(&rule, &term, w->python, w->context);
+        status = tg_rule_run(&rule, &term, w->options->python, w->options->context);
         if (status || !term)
             continue; /* a rule may say: no contribution */
-        status = tg_walk_reshape_as(w->op_sum_to, &term, t);
+        status = tg_walk_reshape_as(w, w->op_sum_to, &term, t);
         if (status) {
             tg_drop(term);
             break;
@@ -112,13 +112,12 @@ static int seed(walk *w, size_t n, tg_tensor *const *targets, tg_tensor *const *
 
 int tg_sweep(tg_tape *tape, size_t n_targets, tg_tensor *const *targets, tg_tensor *const *cts,
              size_t n_sources, tg_tensor *const *sources, tg_tensor **results,
-             tg_rule_fn *python, void *context)
+             const tg_walk_options *options)
 {
     walk w;
-    int status = tg_walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, options);
     if (status)
         return status;
-    w.consume = !tape->persistent;
     for (size_t k = 0; k < n_sources && !status; ++k) {
         const size_t slot = tg_walk_slot_of(&w, sources[k]);
         if (slot != SIZE_MAX)
@@ -142,14 +141,13 @@ int tg_sweep(tg_tape *tape, size_t n_targets, tg_tensor *const *targets, tg_tens
     return status;
 }
 
-int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_fn *python,
-                      void *context)
+int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct,
+                      const tg_walk_options *options)
 {
     walk w;
-    int status = tg_walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, options);
     if (status)
         return status;
-    w.consume = !tape->persistent;
     w.all_leaves = true;
     if (tg_walk_is_variable_here(&w, target) && !tg_walk_add_leaf(&w, target))
         status = tg_fail_memory();
@@ -199,12 +197,12 @@ static int push_entry(walk *w, uint64_t position, const tg_entry *e)
         tg_tensor *tangent = value_of(w, tg_entry_in(e)[i]);
         if (!tangent)
             continue;
-        const tg_rule rule = {TG_JVP, i, e, tangent};
+        const tg_rule rule = {TG_JVP, i, e, tangent, w->options->block};
         tg_tensor *term = NULL;
-        status = tg_rule_run(&rule, &term, w->python, w->context);
+        status = tg_rule_run(&rule, &term, w->options->python, w->options->context);
         if (status || !term)
             continue;
-        status = tg_walk_reshape_as(w->op_broadcast_to, &term, e->out);
+        status = tg_walk_reshape_as(w, w->op_broadcast_to, &term, e->out);
         if (status) {
             tg_drop(term);
             break;
@@ -221,13 +219,12 @@ static int push_entry(walk *w, uint64_t position, const tg_entry *e)
 
 int tg_push(tg_tape *tape, size_t n_sources, tg_tensor *const *sources,
             tg_tensor *const *tangents, size_t n_targets, tg_tensor *const *targets,
-            tg_tensor **results, tg_rule_fn *python, void *context)
+            tg_tensor **results, const tg_walk_options *options)
 {
     walk w;
-    int status = tg_walk_begin(&w, tape, python, context);
+    int status = tg_walk_begin(&w, tape, options);
     if (status)
         return status;
-    w.consume = !tape->persistent;
     for (size_t k = 0; k < n_sources && !status; ++k) {
         leaf *l = tg_walk_add_leaf(&w, sources[k]);
         status = l ? tg_walk_accumulate(&w, &l->value, tg_hold(tangents[k])) : tg_fail_memory();

@@ -23,11 +23,13 @@ int tg_settle(tg_tensor *t, tg_tensor **settled);
 enum { TG_VJP, TG_JVP };
 
 /* One rule at work: the derivative of entry e along input `input`, applied to ct
- * (a cotangent of the output, or for TG_JVP a tangent of that input). */
+ * (a cotangent of the output, or for TG_JVP a tangent of that input). With a block, ct and the
+ * result are stacks of `block` of them along a leading axis. */
 typedef struct tg_rule {
     int kind, input;
     const tg_entry *e;
     tg_tensor *ct;
+    int64_t block; /* 0: ct is one, not a stack */
 } tg_rule;
 
 /* Run the rule in Python, on Tensors. Returns TG_OK, or negative with a Python error set. */
@@ -38,17 +40,27 @@ typedef int tg_rule_fn(void *context, const tg_rule *rule, tg_tensor **result);
 int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, void *context);
 
 /* --- sweep.c ----------------------------------------------------------------------------- */
+/* How a walk is run: in blocks of cotangents (or tangents) that share a leading axis of this
+ * length, 0 for one; asking `python` for rules that have no template; `keep`: the tape may be
+ * swept again even if it is not persistent. */
+typedef struct tg_walk_options {
+    int64_t block;
+    bool keep;
+    tg_rule_fn *python;
+    void *context;
+} tg_walk_options;
+
 /* Reverse sweep from targets (cotangents cts) to sources; results[k] is held or NULL when
  * sources[k] is not connected. */
 int tg_sweep(tg_tape *tape, size_t n_targets, tg_tensor *const *targets, tg_tensor *const *cts,
              size_t n_sources, tg_tensor *const *sources, tg_tensor **results,
-             tg_rule_fn *python, void *context);
+             const tg_walk_options *options);
 /* The same from one target to every variable and watched leaf, added to their grad. */
-int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct, tg_rule_fn *python,
-                      void *context);
+int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct,
+                      const tg_walk_options *options);
 /* Forward sweep: tangents of sources pushed to targets. */
 int tg_push(tg_tape *tape, size_t n_sources, tg_tensor *const *sources,
             tg_tensor *const *tangents, size_t n_targets, tg_tensor *const *targets,
-            tg_tensor **results, tg_rule_fn *python, void *context);
+            tg_tensor **results, const tg_walk_options *options);
 
 #endif

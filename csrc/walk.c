@@ -9,6 +9,8 @@
 #include "kernels.h"
 #include "tensor.h"
 
+enum { MAX_NDIM = 64 };
+
 static size_t hash_pointer(const void *p)
 {
     return (size_t)(((uintptr_t)p >> 6) * 0x9e3779b97f4a7c15u >> 20);
@@ -93,7 +95,7 @@ bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t)
 
 /* --- setting up -------------------------------------------------------------------------- */
 
-int tg_walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context)
+int tg_walk_begin(walk *w, tg_tape *tape, const tg_walk_options *options)
 {
     memset(w, 0, sizeof *w);
     if (tape->consumed)
@@ -109,17 +111,19 @@ int tg_walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context)
     w->begin = tg_tape_begin(tape);
     w->end = tg_tape_end(tape);
     w->solid = tape->n_intervals == 1;
-    w->python = python;
-    w->context = context;
-    static int sum_to = -1, add = -1, broadcast_to = -1;
+    w->options = options;
+    w->consume = !tape->persistent && !options->keep;
+    static int sum_to = -1, add = -1, broadcast_to = -1, reshape = -1;
     if (sum_to < 0) {
         sum_to = tg_op_find("sum_to");
         broadcast_to = tg_op_find("broadcast_to");
+        reshape = tg_op_find("reshape");
         add = tg_op_find("add");
     }
     w->op_sum_to = sum_to;
     w->op_add = add;
     w->op_broadcast_to = broadcast_to;
+    w->op_reshape = reshape;
     const size_t n = (size_t)(w->end - w->begin);
     w->values = calloc(n + 1, sizeof *w->values);
     w->marks = calloc(n + 1, 1);
@@ -254,15 +258,47 @@ int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term)
     return TG_OK;
 }
 
-int tg_walk_reshape_as(int op, tg_tensor **t, const tg_tensor *like)
+/* *t = op(*t) with the shape as params; the old *t is given up. */
+static int replace(int op, tg_tensor **t, int ndim, const int64_t *shape)
 {
-    if (same_shape(*t, like))
-        return TG_OK;
     tg_tensor *fitted = NULL;
-    const int status = tg_apply_op(op, &fitted, 1, t, like->ndim, tg_shape(like));
+    const int status = tg_apply_op(op, &fitted, 1, t, ndim, shape);
     if (status)
         return status;
     tg_drop(*t);
     *t = fitted;
     return TG_OK;
+}
+
+/* What follows the block axis is aligned at its end, so axes of length 1 go in between. */
+static int reshape_block(const walk *w, int op, tg_tensor **t, const tg_tensor *like)
+{
+    int64_t wide[MAX_NDIM + 1], exact[MAX_NDIM + 1];
+    const int ndim = (*t)->ndim > like->ndim + 1 ? (*t)->ndim : like->ndim + 1;
+    exact[0] = (*t)->dims[0];
+    memcpy(exact + 1, like->dims, like->ndim * sizeof *exact);
+    int status = TG_OK;
+    if ((*t)->ndim < ndim) {
+        const int gap = ndim - (*t)->ndim;
+        for (int i = 0; i < ndim; ++i)
+            wide[i] = i == 0 ? exact[0] : i <= gap ? 1 : (*t)->dims[i - gap];
+        status = replace(w->op_reshape, t, ndim, wide);
+    }
+    const int gap = ndim - 1 - like->ndim;
+    for (int i = 0; i < ndim; ++i)
+        wide[i] = i == 0 ? exact[0] : i <= gap ? 1 : exact[i - gap];
+    if (!status && memcmp((*t)->dims, wide, (size_t)ndim * sizeof *wide) != 0)
+        status = replace(op, t, ndim, wide);
+    return status || !gap ? status : replace(w->op_reshape, t, like->ndim + 1, exact);
+}
+
+int tg_walk_reshape_as(const walk *w, int op, tg_tensor **t, const tg_tensor *like)
+{
+    if (w->options->block) {
+        if ((*t)->ndim == like->ndim + 1 &&
+            memcmp((*t)->dims + 1, like->dims, like->ndim * sizeof *like->dims) == 0)
+            return TG_OK;
+        return reshape_block(w, op, t, like);
+    }
+    return same_shape(*t, like) ? TG_OK : replace(op, t, like->ndim, tg_shape(like));
 }

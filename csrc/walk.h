@@ -22,16 +22,15 @@ typedef struct walk {
     leaf *leaves;
     uint32_t *leaf_at;                   /* open addressing: index + 1 */
     size_t n_leaves, leaf_room, table_size;
-    tg_rule_fn *python;
-    void *context;
+    const tg_walk_options *options;
     bool consume, all_leaves, was_paused;
     bool solid;                          /* no holes: one interval */
-    int op_sum_to, op_add, op_broadcast_to;
+    int op_sum_to, op_add, op_broadcast_to, op_reshape;
 } walk;
 
 /* Start a sweep of the tape: checks that it may be, and pauses it, since what a sweep does is for
  * outer tapes to record. tg_walk_end resumes it, or ends it if it had only this one sweep. */
-int tg_walk_begin(walk *w, tg_tape *tape, tg_rule_fn *python, void *context);
+int tg_walk_begin(walk *w, tg_tape *tape, const tg_walk_options *options);
 void tg_walk_end(walk *w);
 
 leaf *tg_walk_find_leaf(const walk *w, const tg_tensor *t);       /* NULL: not one */
@@ -47,7 +46,8 @@ int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry
 int tg_walk_check_versions(const tg_entry *e);
 /* value += term, which is given up either way. In place gives the bits of the op. */
 int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term);
-/* Give *t the shape of `like` by op (sum_to or broadcast_to). */
-int tg_walk_reshape_as(int op, tg_tensor **t, const tg_tensor *like);
+/* Give *t the shape of `like`, behind the block axis if there is one, by op (sum_to or
+ * broadcast_to). */
+int tg_walk_reshape_as(const walk *w, int op, tg_tensor **t, const tg_tensor *like);
 
 #endif

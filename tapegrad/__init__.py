@@ -56,7 +56,14 @@ _LAZY = {
     "gradcheck": ("gradcheck", "gradcheck"),
     "get_default_dtype": ("nn.defaults", "get_default_dtype"),
     "set_default_dtype": ("nn.defaults", "set_default_dtype"),
-}
+    **{
+        name: ("transforms", name)
+        for name in (
+            "elementwise_grad", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
+            "linearize", "value_and_grad", "vjp",
+        )
+    },
+}  # fmt: skip
 
 
 def __getattr__(name: str):

@@ -28,6 +28,11 @@ if _LINES not in ("0", "1", ""):
     raise EngineError(f"TAPEGRAD_LINES={_LINES!r}: unknown; choose one of 0, 1")
 
 
+def keeps_lines() -> bool:
+    """Whether every tape is to keep lines."""
+    return _LINES == "1"
+
+
 class Entry(NamedTuple):
     """One line of the Wengert list."""
 
@@ -67,7 +72,7 @@ class tape:
     ):
         self._engine = select.engine()
         self._tape = self._engine.new_tape(
-            persistent, watch_accessed_variables, lines or _LINES == "1"
+            persistent, watch_accessed_variables, lines or keeps_lines()
         )
 
     def __enter__(self) -> tape:

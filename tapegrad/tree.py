@@ -1,30 +1,133 @@
-"""Nested containers of Tensors: flatten to a list, and rebuild the same structure."""
+"""Nested containers of Tensors: flatten to a list, and rebuild the same structure.
+
+Containers are lists, tuples, named tuples, dicts and dataclass instances. None is a structure
+without leaves; so is a dataclass field made with `field(metadata={"static": True})`. Anything
+else is a leaf.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import ShapeError
+from .tensor import Parameter, Tensor
 
 
 def flatten(tree: Any, leaves: list) -> Callable[[Any], Any]:
-    """Append the leaves of a nesting of lists, tuples and dicts to `leaves`.
+    """Append the leaves of a nesting to `leaves`.
 
     Returns:
-        rebuild(iterator): the same structure with its leaves taken from the iterator. None
-        is a structure without leaves. Named tuples keep their type; dicts their order.
+        rebuild(iterator): the same structure with its leaves taken from the iterator. Named
+        tuples and dataclasses keep their type (their own __init__ does not run again for
+        dataclasses); dicts keep their order.
     """
+    node = _node(tree)
+    if node is None:
+        leaves.append(tree)
+        return next
+    rebuilds = [flatten(part, leaves) for part in node.parts]
+    make = node.make
+    return lambda it: make([rebuild(it) for rebuild in rebuilds])
+
+
+def flatten_like(tree: Any, like: Any, what: str) -> list:
+    """The values of `tree` where `like` has its leaves; a value may be anything array-like.
+
+    Raises:
+        ShapeError: naming the place under `what` where the two structures differ.
+    """
+    model = _node(like)
+    if model is None:
+        return [tree]
+    mine = _node(tree)
+    keys = model.keys()
+    if mine is None or mine.keys() != keys:
+        raise ShapeError(f"{what}: need the structure {outline(like)}, got {outline(tree)}")
+    found = []
+    for key, part, like_part in zip(keys, mine.parts, model.parts):
+        found += flatten_like(part, like_part, what + key)
+    return found
+
+
+def leaf_paths(tree: Any) -> Iterator[str]:
+    """Where each leaf lies, as Python would index it: "[0]['w']"; "" for a leaf alone."""
+    node = _node(tree)
+    if node is None:
+        yield ""
+        return
+    for key, part in zip(node.keys(), node.parts):
+        for path in leaf_paths(part):
+            yield key + path
+
+
+def outline(tree: Any) -> str:
+    """The structure in one line: containers as they are written, leaves as *."""
+    node = _node(tree)
+    if tree is None or node is None:
+        return "None" if tree is None else "*"
+    inner = [outline(part) for part in node.parts]
+    if type(tree) is list:
+        return f"[{', '.join(inner)}]"
+    if type(tree) is tuple:
+        return f"({inner[0]},)" if len(inner) == 1 else f"({', '.join(inner)})"
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key!r}: {text}" for key, text in zip(tree, inner)) + "}"
+    named = (f"{key[1:]}={text}" for key, text in zip(node.keys(), inner))
+    return f"{type(tree).__name__}({', '.join(named)})"
+
+
+class _Node(NamedTuple):
+    """A container taken apart."""
+
+    make: Callable[[list], Any]
+    parts: list
+    keys: Callable[[], list[str]]  # how each part is written after the container's name
+
+
+_LEAVES = {Tensor, Parameter, np.ndarray, int, float, complex, bool, str}  # known without asking
+
+
+def _node(tree: Any) -> _Node | None:
+    """A container's parts; None for a leaf."""
     kind = type(tree)
+    if kind in _LEAVES:
+        return None
     if kind is list or kind is tuple:
-        parts = [flatten(x, leaves) for x in tree]
-        return lambda it: kind([part(it) for part in parts])
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        parts = [flatten(x, leaves) for x in tree]
-        return lambda it: kind(*[part(it) for part in parts])
+        return _Node(kind, tree, lambda: [f"[{i}]" for i in range(len(tree))])
     if isinstance(tree, dict):
         keys = list(tree)
-        parts = [flatten(tree[k], leaves) for k in keys]
-        return lambda it: kind(zip(keys, [part(it) for part in parts]))
+        return _Node(
+            lambda parts: kind(zip(keys, parts)),
+            list(tree.values()),
+            lambda: [f"[{key!r}]" for key in keys],
+        )
     if tree is None:
-        return lambda it: None
-    leaves.append(tree)
-    return next
+        return _Node(lambda parts: None, [], list)
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return _Node(
+            lambda parts: kind(*parts), tree, lambda: [f".{name}" for name in tree._fields]
+        )
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_node(tree)
+    return None
+
+
+def _dataclass_node(tree: Any) -> _Node:
+    fields = dataclasses.fields(tree)
+    names = [f.name for f in fields if not f.metadata.get("static")]
+
+    def make(parts: list) -> Any:
+        made = object.__new__(type(tree))  # __init__ may check or convert what it is given
+        for f in fields:
+            object.__setattr__(made, f.name, getattr(tree, f.name))
+        for name, part in zip(names, parts):
+            object.__setattr__(made, name, part)
+        return made
+
+    return _Node(
+        make, [getattr(tree, name) for name in names], lambda: [f".{name}" for name in names]
+    )

@@ -30,11 +30,19 @@ class EngineTape(Protocol):
     def watch(self, tensor: Any) -> None: ...
     def watched(self) -> list: ...
 
-    def sweep(self, targets: list, cotangents: list, sources: list) -> list:
-        """Reverse sweep: one cotangent per source, None where not connected."""
+    def sweep(
+        self, targets: list, cotangents: list, sources: list, block: int = 0, keep: bool = False
+    ) -> list:
+        """Reverse sweep: one cotangent per source, None where not connected.
 
-    def push(self, sources: list, tangents: list, targets: list) -> list:
-        """Forward sweep: one tangent per target, None where not connected."""
+        block: when not 0, cotangents given and returned are stacks of that many along a leading
+        axis. keep: leave a tape that is not persistent as it is.
+        """
+
+    def push(
+        self, sources: list, tangents: list, targets: list, block: int = 0, keep: bool = False
+    ) -> list:
+        """Forward sweep: one tangent per target, None where not connected. As sweep."""
 
     def entries(self) -> list[tuple]:
         """(op id, inputs, output, params, line, saved bits) of each entry, in order."""

@@ -277,12 +277,17 @@ def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
         raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None
 
 
-def run_rule(kind: int, op_id: int, i: int, ct: Any, out: Any, inputs: tuple, params: tuple) -> Any:
-    """Run a row's vjp (kind 0) or jvp (kind 1) for input i; called by a C sweep."""
+def run_rule(
+    kind: int, op_id: int, i: int, ct: Any, out: Any, inputs: tuple, params: tuple, block: int
+) -> Any:
+    """Run a row's vjp (kind 0) or jvp (kind 1) for input i, on one cotangent or on a block of
+    them; called by a C sweep."""
     op = BY_ID[op_id]
     rule = op.jvp(i) if kind else op.vjp(i)
     if rule is None:
         return None
+    if block:
+        return select.blocks().run_rule(rule, op, i, ct, out, inputs, params, block)
     return rule(op, i, ct, out, inputs, params)
 
 

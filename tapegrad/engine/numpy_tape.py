@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import StaleValueError, TapeError
 from ..ops.table import OPS, SAVED_OUT
+from . import select
 from .node import VARIABLE, Ghost, Node
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class NumpyTape:
         self.is_paused = True
         return resume
 
-    def _end(self, resume: bool) -> None:
+    def _end(self, resume: bool, keep: bool = False) -> None:
         self._is_swept = False
-        if not self.persistent:
+        if not self.persistent and not keep:
             self.close()
             self._clear()
             self.is_consumed = True
@@ -176,7 +177,9 @@ class NumpyTape:
             return needed[route]
         return sources is None and self._is_leaf(route)
 
-    def _reverse(self, cotangents: dict, sources: set | None) -> dict:
+    def _reverse(
+        self, cotangents: dict, sources: set | None, block: int = 0, keep: bool = False
+    ) -> dict:
         """Sweep; cotangents maps slots and leaves to Tensors, and is added to in place."""
         needed = self._needed(sources)
         for slot in range(len(self._entries) - 1, -1, -1):
@@ -184,12 +187,12 @@ class NumpyTape:
             kept = sources is not None and slot in sources
             ct = cotangents.get(slot) if kept else cotangents.pop(slot, None)
             if ct is not None and needed[slot]:
-                self._sweep_entry(slot, entry, ct, needed, sources, cotangents)
-            if not self.persistent:
+                self._sweep_entry(slot, entry, ct, needed, sources, cotangents, block)
+            if not self.persistent and not keep:
                 self._entries[slot] = None
         return cotangents
 
-    def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents) -> None:
+    def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents, block) -> None:
         wrap = self._engine.wrap
         if entry.versions != entry.count_versions():
             raise StaleValueError(
@@ -201,25 +204,26 @@ class NumpyTape:
             if rule is None or not self._is_needed(route, needed, sources):
                 continue
             inputs = tuple(map(wrap, entry.inputs))
-            term = rule(entry.op, i, ct, wrap(entry.out), inputs, entry.params)
+            term = _run(rule, entry, i, ct, wrap(entry.out), inputs, block)
             if term is None:
                 continue
-            if term.shape != inputs[i].shape:
-                term = self._engine.apply(OPS["sum_to"], (term,), inputs[i].shape)
+            term = _fitted("sum_to", term, inputs[i].shape, block)
             before = cotangents.get(route)
             cotangents[route] = term if before is None else before + term
 
-    def sweep(self, targets: list, cotangents: list, sources: list) -> list:
+    def sweep(
+        self, targets: list, cotangents: list, sources: list, block: int = 0, keep: bool = False
+    ) -> list:
         node_of = self._engine.node_of
         resume = self._begin()
         try:
             keys = [self._key(node_of(x)) for x in sources]
             known = {k for k in keys if isinstance(k, int) or self._is_leaf(k)}
             cts = self._seeds(targets, cotangents)
-            found = self._reverse(cts, known)
+            found = self._reverse(cts, known, block, keep)
             return [found.get(k) if k in known else None for k in keys]
         finally:
-            self._end(resume)
+            self._end(resume, keep)
 
     def _seeds(self, targets: list, cotangents: list) -> dict:
         cts: dict[Any, Any] = {}
@@ -243,7 +247,9 @@ class NumpyTape:
         finally:
             self._end(resume)
 
-    def push(self, sources: list, tangents: list, targets: list) -> list:
+    def push(
+        self, sources: list, tangents: list, targets: list, block: int = 0, keep: bool = False
+    ) -> list:
         node_of, wrap = self._engine.node_of, self._engine.wrap
         resume = self._begin()
         try:
@@ -261,14 +267,28 @@ class NumpyTape:
                     if rule is None or tangent is None:
                         continue
                     inputs = tuple(map(wrap, e.inputs))
-                    term = rule(e.op, i, tangent, wrap(e.out), inputs, e.params)
+                    term = _run(rule, e, i, tangent, wrap(e.out), inputs, block)
                     if term is None:
                         continue
-                    if term.shape != e.out.shape:
-                        term = self._engine.apply(OPS["broadcast_to"], (term,), e.out.shape)
+                    term = _fitted("broadcast_to", term, e.out.shape, block)
                     total = term if total is None else total + term
                 if total is not None:
                     values[slot] = total
             return [values.get(self._key(node_of(y))) for y in targets]
         finally:
-            self._end(resume)
+            self._end(resume, keep)
+
+
+def _run(rule: Any, e: Entry, i: int, ct: Any, out: Any, inputs: tuple, block: int) -> Any:
+    if block:
+        return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
+    return rule(e.op, i, ct, out, inputs, e.params)
+
+
+def _fitted(op: str, t: Any, shape: tuple, block: int) -> Any:
+    """t in the shape, by op (sum_to or broadcast_to); behind the block axis if there is one."""
+    if t.shape[1 if block else 0 :] == shape:
+        return t
+    if not block:
+        return select.slow_apply(OPS[op].id, (t,), shape)
+    return select.slow_apply(OPS[op].id, (select.blocks().Block(t),), shape).value

@@ -25,6 +25,7 @@ except ModuleNotFoundError as error:  # a pure NumPy install; a broken core is a
 
 _engine: Any = None  # set by start()
 _engines: dict[str, Any] = {}
+_blocks: Any = None  # ops/blocks.py, once a sweep in blocks has asked for it
 
 
 def engine() -> Any:
@@ -34,6 +35,10 @@ def engine() -> Any:
 
 def slow_apply(op_id: int, inputs: tuple, params: tuple = ()) -> Any:
     """Run an op by the engine in force: the general way, for any operands."""
+    if _blocks is not None:
+        for x in inputs:
+            if type(x) is _blocks.Block:
+                return _blocks.apply_to_blocks(BY_ID[op_id], inputs, params)
     return _engine.apply(BY_ID[op_id], inputs, params)
 
 
@@ -49,6 +54,14 @@ else:
     apply = slow_apply
     TensorBase = node.NodeHolder
     make_tensor = node.make_tensor
+
+
+def blocks() -> Any:
+    """The module that applies rules to blocks of cotangents."""
+    global _blocks
+    if _blocks is None:
+        _blocks = import_module("tapegrad.ops.blocks")
+    return _blocks
 
 
 class use_backend:

@@ -84,6 +84,13 @@ class Op:
     def is_differentiable(self) -> bool:
         return any(self.vjps)
 
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether operands broadcast and each element of the result depends on one of each."""
+        return self.kind == "elementwise" or (
+            self.kind == "nondifferentiable" and self.examples is None
+        )
+
     def residuals(self, i: int) -> int:
         """Bits of what the rules for input i read."""
         return sum_bits(rule.mask for rule in (self.vjp(i), self.jvp(i)) if rule)
