@@ -8,7 +8,7 @@ else is a leaf.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,7 +84,7 @@ class _Node(NamedTuple):
     """A container taken apart."""
 
     make: Callable[[list], Any]
-    parts: list
+    parts: Sequence
     keys: Callable[[], list[str]]  # how each part is written after the container's name
 
 

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from ..engine.select import apply
 from ..errors import TapegradError
 from ..tensor import Tensor
+from .indexing import getitem
 from .table import OPS, Op
 
 
@@ -33,7 +34,7 @@ class Block:
         self.value = value
 
     # Rules ask isinstance(x, Tensor) before they convert what is none.
-    __class__ = property(lambda self: Tensor)  # type: ignore[assignment]
+    __class__ = property(lambda self: Tensor)
 
     shape = property(lambda self: self.value.shape[1:])
     ndim = property(lambda self: self.value.ndim - 1)
@@ -51,6 +52,9 @@ class Block:
 
     def __iter__(self) -> Any:
         return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Any:
+        return getitem(cast(Tensor, self), index)
 
     __hash__ = object.__hash__
 
