@@ -81,12 +81,14 @@ def __dir__() -> list:
 
 
 __all__ = [
-    "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape", "MissingExtra",
-    "Parameter", "ReplayError", "ShapeError", "StaleValueError", "StateDictError", "TapeError",
-    "TapegradError", "Tensor", "UnsupportedError", "__version__", "asarray", "backend", "compile",
-    "data", "elu", "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads",
-    "get_rng_state", "gradcheck", "info", "leaky_relu", "linear", "log_softmax", "logsumexp",
-    "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt",
-    "set_default_dtype", "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus",
-    "stop_gradient", "tape", "tensor", "use_backend",
+    "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape",
+    "MissingExtra", "Parameter", "ReplayError", "ShapeError", "StaleValueError",
+    "StateDictError", "TapeError", "TapegradError", "Tensor", "UnsupportedError",
+    "__version__", "asarray", "backend", "compile", "data", "elementwise_grad", "elu",
+    "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads", "get_rng_state",
+    "grad", "gradcheck", "hessian", "hvp", "info", "jacfwd", "jacobian", "jacrev", "jvp",
+    "leaky_relu", "linear", "linearize", "log_softmax", "logsumexp", "manual_seed", "nn",
+    "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt", "set_default_dtype",
+    "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus",
+    "stop_gradient", "tape", "tensor", "use_backend", "value_and_grad", "vjp",
 ]  # fmt: skip
