@@ -62,5 +62,6 @@ int tg_add_arrays(PyObject *module);
 int tg_add_tape_type(PyObject *module);
 int tg_add_program_type(PyObject *module);
 int tg_add_trace(PyObject *module);
+int tg_add_checks_type(PyObject *module);
 
 #endif

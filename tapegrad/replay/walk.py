@@ -20,6 +20,7 @@ import numpy as np
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
+from .checks import pairs
 from .look import (
     NOTHING,
     cell_value,
@@ -65,10 +66,7 @@ class Walk:
             early in it, so that a walk is repeated until it learns nothing.
         watch_arrays: check the contents of ndarrays, not only which they are.
     Attributes:
-        items: (container, key, value): container[key] is value.
-        attributes: (object, name, value): getattr(object, name) is value.
-        sizes: (container, length).
-        lists, dicts: (container, tuple of its items; or of its keys and values in turn).
+        rows: what to check at every call, see checks.py.
         others: (set or bytearray, copy) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (vars(module),
             tuple of keys and values in turn), (Tensor, its flags).
@@ -83,11 +81,7 @@ class Walk:
         known: Known,
         watch_arrays: bool,
     ):
-        self.items: list[tuple[Any, Any, Any]] = []
-        self.attributes: list[tuple[Any, str, Any]] = []
-        self.sizes: list[tuple[Any, int]] = []
-        self.lists: list[tuple[Any, tuple]] = []
-        self.dicts: list[tuple[dict, tuple]] = []
+        self.rows: list[tuple[Any, Any, Any, str]] = []
         self.others: list[tuple[Any, Any]] = []
         self.modules: list[tuple[dict, tuple]] = []
         self.tensors: list[tuple[Tensor, int]] = []
@@ -107,7 +101,7 @@ class Walk:
 
     def _item(self, path: str, container: Any, key: Any) -> None:
         value = container[key]
-        self.items.append((container, key, value))
+        self.rows.append((container, key, value, "item"))
         self._visit(path, value)
 
     def _visit(self, path: str, value: Any) -> None:
@@ -167,7 +161,7 @@ class Walk:
         self.values.append((f"len({path})", len(value)))
         copy = tuple(value)
         if not isinstance(value, tuple):
-            self.lists.append((value, copy))
+            self.rows.append((value, None, copy, "list"))
         for i, part in enumerate(copy):
             self._visit(f"{path}[{i}]", part)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -175,7 +169,7 @@ class Walk:
 
     def _dict(self, path: str, value: dict) -> None:
         self.values.append((f"list({path})", Order(value)))
-        self.dicts.append((value, pairs(value)))
+        self.rows.append((value, None, pairs(value), "dict"))
         for key, part in list(value.items()):
             self._visit(f"{path}[{key!r}]", part)
 
@@ -195,7 +189,7 @@ class Walk:
         known.names |= reads.attributes
         known.sees_all |= reads.sees_all
         known.loose |= reads.loose
-        self.attributes.append((function, "__code__", function.__code__))
+        self.rows.append((function, "__code__", function.__code__, "attr"))
         self.values.append((f"the code of {path}", function.__code__))
         scope = function.__globals__
         of = "" if scope is self._home else f" of module {scope.get('__name__')}"
@@ -215,10 +209,10 @@ class Walk:
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
                 continue
-            self.attributes.append((cell, "cell_contents", value))
+            self.rows.append((cell, "cell_contents", value, "attr"))
             self._visit(f"closure variable {name!r}", value)
         if function.__defaults__:
-            self.attributes.append((function, "__defaults__", function.__defaults__))
+            self.rows.append((function, "__defaults__", function.__defaults__, "attr"))
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
             for name, value in zip(names[-len(function.__defaults__) :], function.__defaults__):
                 self._visit(f"default of {function.__name__}'s argument {name!r}", value)
@@ -278,7 +272,7 @@ class Walk:
             library = is_library(cls.__module__) and cls is not types.SimpleNamespace
             every = self._known.sees_all or is_dataclass(value)
             if not library:
-                self.sizes.append((found, len(found)))
+                self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
             for name in list(found) if every else self._names:
                 if name in found:
@@ -286,7 +280,7 @@ class Walk:
         for name in slots(cls):
             part = static(value, name)
             if name in self._known.names and part is not NOTHING:
-                self.attributes.append((value, name, part))
+                self.rows.append((value, name, part, "attr"))
                 self._visit(f"{path}.{name}", part)
         self._class(path, cls, constructs=False)
 
@@ -325,7 +319,7 @@ class Walk:
         """Structure and flags of its groups; of their numbers only those user code reads."""
         known, groups = self._known, optimizer.param_groups
         reads_all = "param_groups" in known.loose or (id(optimizer), "param_groups") in known.read
-        self.lists.append((groups, tuple(groups)))
+        self.rows.append((groups, None, tuple(groups), "list"))
         self.values.append((f"len({path}.param_groups)", len(groups)))
         for i, group in enumerate(groups):
             for name, value in list(group.items()):
@@ -365,11 +359,6 @@ class Known:
 def _is_live(value: Any) -> bool:
     """Numbers, and pairs of them as Adam's betas; flags choose between programs."""
     return isinstance(value, (int, float, tuple, np.number)) and not isinstance(value, bool)
-
-
-def pairs(found: dict) -> tuple:
-    """Keys and values in turn, in order."""
-    return tuple(part for pair in found.items() for part in pair)
 
 
 def _globals_of(root: Any) -> Any:

@@ -1,0 +1,61 @@
+"""Checks: whether containers still hold the very objects they held.
+
+By identity alone, so that a check costs nanoseconds: an object replaced by an equal one fails it,
+and guards.py then compares by value. csrc/pyguards.c is the same in C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import is_
+from typing import Any
+
+from ..engine import select
+
+
+class PythonChecks:
+    """Rows to check together.
+
+    Args:
+        rows: (container, key, expected, how). how: "item": container[key] is expected; "attr":
+            getattr(container, key) is expected; "len": len(container) == expected; "list": the
+            container's items are those of the tuple expected; "dict": its keys and values in
+            turn, and in order, are.
+    """
+
+    def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
+        kinds: dict[str, list] = {how: [] for how in ("item", "attr", "len", "list", "dict")}
+        for container, key, expected, how in rows:
+            kinds[how].append((container, key, expected))
+        self._items, self._attributes, self._sizes, self._lists, self._dicts = kinds.values()
+
+    def hold(self) -> bool:
+        """Whether every row does. About 40 ns a row."""
+        try:
+            for container, key, value in self._items:
+                if container[key] is not value:
+                    return False
+            for thing, name, value in self._attributes:
+                if getattr(thing, name) is not value:
+                    return False
+            for container, _, n in self._sizes:
+                if len(container) != n:
+                    return False
+            for container, _, copy in self._lists:
+                if len(container) != len(copy) or not all(map(is_, container, copy)):
+                    return False
+            return all(same_pairs(container, copy) for container, _, copy in self._dicts)
+        except (AttributeError, LookupError, ValueError, RuntimeError):
+            return False  # something has gone, or is being changed
+
+
+def pairs(found: dict) -> tuple:
+    """Keys and values in turn, in order."""
+    return tuple(part for pair in found.items() for part in pair)
+
+
+def same_pairs(found: dict, copy: tuple) -> bool:
+    return 2 * len(found) == len(copy) and all(map(is_, pairs(found), copy))
+
+
+Checks: Any = PythonChecks if select._core is None else select._core.Checks
