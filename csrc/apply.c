@@ -127,6 +127,8 @@ int tg_assign(uint64_t parameter, uint64_t value)
     static int assign = -1;
     if (assign < 0)
         assign = tg_op_find("assign");
+    if (in[0]->data && tg_before_write(in[0]))
+        return TG_EMEMORY;
     const int status = tg_apply_op(assign, &out, 2, in, 0, NULL);
     tg_drop(out);
     return status;

@@ -23,7 +23,9 @@ typedef struct tg_buffer {
     size_t capacity; /* bytes from data to the end of the block, a multiple of TG_PAD
                                (or 16 for the smallest class, whose kernels go through a stack copy) */
     uint32_t refs; /* tensors that use it, plus NumPy views */
-    uint32_t writers; /* writable NumPy views alive */
+    uint32_t writers : 30; /* writable NumPy views alive */
+    bool is_variable : 1; /* of a parameter: may be written in place */
+    bool has_views : 1; /* then: some other record may share it */
     uint32_t size_class;
     uint32_t version; /* bumped by every write to a parameter: views of it know */
 } tg_buffer;
@@ -79,6 +81,11 @@ tg_tensor *tg_contiguous(tg_tensor *t); /* t itself, held, or a C-order copy */
 tg_tensor *tg_hold(tg_tensor *t);
 void tg_drop(tg_tensor *t); /* NULL is fine */
 bool tg_is_contiguous(const tg_tensor *t); /* C order, no gaps */
+/* Call before p, a parameter, is written in place: other Tensors that Python holds of its memory
+ * (p.T, p.detach()) are values, and get memory of their own. TG_OK or TG_EMEMORY. */
+int tg_before_write(const tg_tensor *p);
+/* Memory of its own for t, unless it has that or is a parameter itself. */
+int tg_part_from_variable(tg_tensor *t);
 /* Copy src's values into dst, same shape (src may have 0 strides), any strides, same dtype.
  * The one strided copy of the library (move.c). */
 void tg_copy(tg_tensor *dst, const tg_tensor *src);

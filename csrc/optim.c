@@ -76,6 +76,8 @@ static int make_update(tg_update *u, int64_t i, int64_t n, const uint64_t *param
                            (long long)i);
         u->state[k] = state;
     }
+    if (tg_before_write(p))
+        return TG_EMEMORY;
     u->g = tg_contiguous(p->grad);
     return u->g ? TG_OK : TG_EMEMORY;
 }

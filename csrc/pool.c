@@ -162,6 +162,7 @@ tg_buffer *tg_buffer_new(size_t bytes)
         return NULL;
     b->refs = 1;
     b->writers = 0;
+    b->is_variable = b->has_views = false;
     b->version = 0;
     if (bytes <= TINY) {
         b->data = (char *)(b + 1);

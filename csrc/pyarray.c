@@ -208,6 +208,9 @@ static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
         return tg_raise(TG_ERELEASED, -1, NULL);
     }
     const int writable = PyObject_IsTrue(args[1]);
+    const int status = writable ? tg_before_write(t) : tg_part_from_variable(t);
+    if (status)
+        return tg_raise(status, -1, NULL);
     PyObject *capsule =
         PyCapsule_New(t->buffer, writable ? writable_pin_name : pin_name, unpin);
     if (!capsule)

@@ -168,6 +168,8 @@ static int set_flags(PyObject *o, PyObject *value, void *unused)
     if (flags == -1 && PyErr_Occurred())
         return -1;
     t->flags = (uint16_t)flags;
+    if (flags & TG_VARIABLE && t->buffer)
+        t->buffer->is_variable = true;
     return 0;
 }
 

@@ -205,6 +205,8 @@ tg_tensor *tg_view(tg_tensor *base, int ndim, const int64_t *shape, const int64_
         return NULL;
     t->buffer = base->buffer;
     ++t->buffer->refs;
+    if (t->buffer->is_variable && !tg_placing) /* a program's views are never Python's */
+        t->buffer->has_views = true;
     t->data = base->data + offset * (int64_t)tg_itemsize(base->dtype);
     t->size = 1;
     for (int i = 0; i < ndim; ++i) {
@@ -320,11 +322,55 @@ void tg_release(tg_tensor *t)
 
 /* --- parameters: the only arrays that are written in place --------------------------------- */
 
+static int part(tg_tensor *t)
+{
+    tg_tensor *own = tg_new(t->dtype, t->ndim, tg_shape(t));
+    if (!own)
+        return TG_EMEMORY;
+    tg_copy(own, t);
+    own->buffer->version = t->buffer->version; /* what tapes saved of t is still true */
+    tg_buffer_drop(t->buffer);
+    t->buffer = own->buffer;
+    t->data = own->data;
+    memcpy(t->dims, own->dims, 2 * (size_t)t->ndim * sizeof *t->dims);
+    own->buffer = NULL;
+    own->data = NULL;
+    tg_drop(own);
+    return TG_OK;
+}
+
+int tg_part_from_variable(tg_tensor *t)
+{
+    return t->buffer->is_variable && !(t->flags & TG_VARIABLE) ? part(t) : TG_OK;
+}
+
+/* Looks at every record, but only while a view is alive as its parameter is written. */
+int tg_before_write(const tg_tensor *p)
+{
+    tg_buffer *b = p->buffer;
+    if (!b->has_views || b->refs == 1)
+        return TG_OK;
+    bool has_views = false;
+    for (uint32_t i = 0; i < n_slabs; ++i)
+        for (tg_tensor *t = slabs[i]; t < slabs[i] + SLAB_SIZE; ++t) {
+            if (!t->refs || t->buffer != b || t == p)
+                continue;
+            if (!t->handles)
+                has_views = true; /* a tape's: its sweep will say that p was written */
+            else if (part(t))
+                return TG_EMEMORY;
+        }
+    b->has_views = has_views;
+    return TG_OK;
+}
+
 int tg_touch(uint64_t handle)
 {
     tg_tensor *t = tg_from_handle(handle);
     if (!t || !t->data)
         return tg_fail(TG_ESTALE, "this Tensor is gone");
+    if (tg_before_write(t))
+        return TG_EMEMORY;
     ++t->buffer->version;
     return TG_OK;
 }

@@ -8,7 +8,7 @@ import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import StaleValueError, TapeError, tape
+from tapegrad import StaleValueError, TapeError, optim, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -203,3 +203,68 @@ def test_gradients_do_not_leak_between_tapes(w):
     with tape() as t:
         y = (old * w).sum()
     close(t.gradient(y, w), old.numpy())
+
+
+# --- views of parameters are values -------------------------------------------------------------
+
+VIEWS = {
+    "detach": lambda p: p.detach(),
+    "stop_gradient": tg.stop_gradient,
+    "transpose": lambda p: p.T,
+    "part": lambda p: p[0],
+    "reversed": lambda p: p[::-1, ::-1],
+    "reshape": lambda p: p.reshape(4),
+    "broadcast": lambda p: tnp.broadcast_to(p, (3, 2, 2)),
+    "view of a view": lambda p: p.T[0].reshape(2, 1),
+}
+
+
+def sgd_step(p):
+    p.grad = np.ones((2, 2))
+    optim.SGD([p], lr=1.0).step()
+
+
+def adam_step(p):
+    p.grad = np.ones((2, 2))
+    optim.Adam([p], lr=1.0).step()
+
+
+def write_data(p):
+    p.data[...] = 7.0
+
+
+def subtract_from_data(p):
+    p.data -= 1.0
+
+
+WRITES = {
+    "assign": lambda p: p.assign(np.zeros((2, 2))),
+    "setitem": lambda p: p.__setitem__((0, 0), 9.0),
+    "write through data": write_data,
+    "subtract from data": subtract_from_data,
+    "SGD": sgd_step,
+    "Adam": adam_step,
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_a_view_somebody_holds_keeps_its_values(w, view, write):
+    held, of_held = view(w), view(w).numpy()
+    with tape():
+        recorded = view(w)
+    before, was = held.numpy().copy(), w.numpy().copy()
+    for _ in range(2):
+        write(w)
+        assert (w.numpy() != was).any()
+        for kept in (held, of_held, recorded):
+            np.testing.assert_array_equal(np.asarray(kept), before)
+
+
+def test_a_held_view_that_a_tape_saved_gives_the_gradient_at_its_values(w):
+    before = w.numpy().copy()
+    with tape() as t:
+        held = w.T
+        y = (held * held).sum()
+    w.assign(np.zeros((2, 2)))
+    close(t.gradient(y, w), 2 * before)
