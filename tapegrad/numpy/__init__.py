@@ -5,6 +5,9 @@ The registry that fills this module (registry.py) also serves `numpy.sum(tensor)
 `numpy.ndarray * tensor`; docs/numpy-coverage.md is its list.
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 import numpy as _np
 
 from ..tensor import Tensor as ndarray
@@ -20,6 +23,11 @@ from . import (
     standard,
 )
 from .standard import *  # noqa: F403
+
+if _TYPE_CHECKING:  # most names come from the registry, as this is imported
+
+    def __getattr__(name: str) -> _Any: ...
+
 
 registry.link_other_names()
 globals().update(plain.computed())
