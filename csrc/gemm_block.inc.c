@@ -8,12 +8,24 @@
 #endif
 enum {
     FN(columns) = 384, /* of B copied at a time: with KC rows half of a 1 MB L2 */
-    FN(slice) = 24, /* rows of A that go through all of them before the next */
-    FN(copied) = 64 / sizeof(T), /* the same when A is copied: a line of contiguous columns */
+    FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
 };
-#define NEAR_B (640 * 1024)
-_Static_assert((KC * FN(columns) + FN(copied) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
+/* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice as often as
+ * it would with longer vectors, so that rows far apart, few of which fit L1, are copied sooner. */
+#undef NEAR_A
+#undef NEAR_B
+#undef ROWS_FOR_B
+#ifdef TG_ISA_AVX2
+  #define NEAR_A (48 * 1024)
+  #define NEAR_B (256 * 1024)
+  #define ROWS_FOR_B 96 /* that a copy of B must serve */
+#else
+  #define NEAR_A (128 * 1024)
+  #define NEAR_B (640 * 1024)
+  #define ROWS_FOR_B 49
+#endif
+_Static_assert((KC * FN(columns) + FN(slice) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
                "the copies fit the scratch");
 
 VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
@@ -159,11 +171,11 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
     const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
 #ifdef TG_ISA_AVX512
-    const int partial = job->last == L ? FULL : job->last > L / 2 ? PARTIAL : HALF;
+    const bool half = job->last <= L / 2;
 #else
-    const int partial = job->last == L ? FULL : PARTIAL;
+    const bool half = false;
 #endif
-    FN(tile_fn) *const *tiles = FN(tiles)[partial][wide];
+    FN(tile_fn) *const *tiles = FN(tiles)[half][wide];
     job->run = job->ahead = job->a;
     job->ahead_line = job->ahead_tile = 0;
     if (next->left) {
@@ -220,10 +232,11 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                         : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)  ? 4
                         : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
                                                                                   : 2;
-    const bool copy_b = g->b_col != 1 || (m > 48 && depth * n * sizeof(T) > NEAR_B);
-    const bool copy_a = far && g->a_col != 1;
-    const size_t nc = copy_b && far ? FN(columns) : n;
-    const size_t slice = copy_a ? FN(copied) : far ? FN(slice) : m;
+    const bool copy_b = g->b_col != 1 || (m >= ROWS_FOR_B && depth * n * sizeof(T) > NEAR_B);
+    const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
+    const bool sliced = far || copy_a;
+    const size_t nc = copy_b && sliced ? FN(columns) : n;
+    const size_t slice = sliced ? FN(slice) : m;
     T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
     FN(tile_job) job;
     job.c_row = g->c_row;
@@ -240,7 +253,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                 (const T *)g->b + (ptrdiff_t)pc * g->b_row + (ptrdiff_t)(j0 + jc) * g->b_col;
             job.k = kc;
             job.add = pc > 0;
-            if (copy_b && far)
+            if (copy_b && sliced)
                 FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
             for (size_t ic = 0; ic < m; ic += slice) {
                 const size_t rows = m - ic < slice ? m - ic : slice;
@@ -265,7 +278,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     job.last = left < L ? left : L;
                     job.b_row = (copied ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
                     job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
-                    if (copy_b && far) {
+                    if (copy_b && sliced) {
                         b = b_copy + j * kc;
                     } else if (copied) { /* one panel's place, that stays in L1 */
                         FN(pack_b)(b_copy, b, g->b_row, g->b_col, kc, (v - 1) * L + job.last,

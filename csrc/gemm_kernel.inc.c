@@ -119,14 +119,6 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 }
 #endif
 
-/* How much of a tile's last vector there is; HALF: at most half, worth its own tiles on AVX-512. */
-#undef FULL
-#undef PARTIAL
-#undef HALF
-#define FULL 0
-#define PARTIAL 1
-#define HALF 2
-
 #undef FETCH_EVERY
 #undef FETCH_LINES
 #define FETCH_EVERY                                                                \
@@ -155,7 +147,7 @@ typedef struct FN(tile_job) {
 /* sum += column of A times row of B. at[] has one pointer for three rows of A: with one for each
  * the integer registers would not do. */
 VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptrdiff_t a_row,
-                   const char *at_b, const int rows, const int wide, const int partial)
+                   const char *at_b, const int rows, const int wide, const int half)
 {
     const T *b = (const T *)(const void *)at_b;
     V row[TG_TILE_WIDE];
@@ -167,8 +159,8 @@ VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptr
         const V x = vset(*(const T *)(const void *)(at[i / 3] + i % 3 * a_row));
         UNROLL
         for (int j = 0; j < wide; ++j)
-            sum[i][j] = partial == HALF && j == wide - 1 ? vfma_low(x, row[j], sum[i][j])
-                                                         : vfma(x, row[j], sum[i][j]);
+            sum[i][j] = half && j == wide - 1 ? vfma_low(x, row[j], sum[i][j])
+                                              : vfma(x, row[j], sum[i][j]);
     }
 }
 
@@ -179,8 +171,9 @@ VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptr
 #endif
 
 /* job->count tiles below each other. rows and wide are compile-time constants: every loop over them
- * unrolls, so that sum is registers. */
-VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int partial)
+ * unrolls, so that sum is registers. half: at most half of the last vector counts; only AVX-512, whose
+ * half vectors take half the time, has tiles for it. */
+VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int half)
 {
     do {
         REREAD;
@@ -199,7 +192,7 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
             size_t p = left < job->stretch ? left : job->stretch;
             left -= p;
             for (; p > 0; --p) {
-                FN(outer)(sum, at, a_row, at_b, rows, wide, partial);
+                FN(outer)(sum, at, a_row, at_b, rows, wide, half);
                 UNROLL
                 for (int i = 0; i < 4; ++i)
                     at[i] += a_col;
@@ -234,14 +227,14 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
             for (int i = 0; i < rows; ++i, from += c_row)
                 UNROLL
             for (int j = 0; j < wide; ++j)
-                sum[i][j] += partial && j == wide - 1 ? FN(vload_part)(from + j * L, last)
-                                                      : vload(from + j * L);
+                sum[i][j] += j == wide - 1 && last < L ? FN(vload_part)(from + j * L, last)
+                                                       : vload(from + j * L);
         }
         if (job->bias)
             UNROLL
         for (int j = 0; j < wide; ++j) {
             const T *from = job->bias + j * L;
-            const V bias = partial && j == wide - 1 ? FN(vload_part)(from, last) : vload(from);
+            const V bias = j == wide - 1 && last < L ? FN(vload_part)(from, last) : vload(from);
             UNROLL
             for (int i = 0; i < rows; ++i)
                 sum[i][j] += bias;
@@ -264,7 +257,7 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
         for (int i = 0; i < rows; ++i, c += c_row)
             UNROLL
         for (int j = 0; j < wide; ++j) {
-            if (partial && j == wide - 1)
+            if (j == wide - 1 && last < L)
                 FN(vstore_part)(c + j * L, sum[i][j], last);
             else
                 vstore(c + j * L, sum[i][j]);
@@ -272,32 +265,32 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
     } while (--job->count > 0);
 }
 
-#define TILE_FN(name, rows, wide, partial)                                       \
-    static void name(FN(tile_job) * job) { FN(tile)(job, rows, wide, partial); }
-#define TILE(rows, wide)                                             \
-    TILE_FN(FN(tile_##rows##x##wide), rows, wide, FULL)              \
-    TILE_FN(FN(tile_##rows##x##wide##_partial), rows, wide, PARTIAL)
+#define TILE(rows, wide)                                     \
+    static void FN(tile_##rows##x##wide)(FN(tile_job) * job) \
+    {                                                        \
+        FN(tile)(job, rows, wide, false);                    \
+    }
 TILES(TILE)
 #undef TILE
 #ifdef TG_ISA_AVX512
-  #define TILE(rows, wide) TILE_FN(FN(tile_##rows##x##wide##_half), rows, wide, HALF)
+  #define TILE(rows, wide)                                            \
+      static void FN(tile_##rows##x##wide##_half)(FN(tile_job) * job) \
+      {                                                               \
+          FN(tile)(job, rows, wide, true);                            \
+      }
 TILES(TILE)
   #undef TILE
 #endif
-#undef TILE_FN
 
 typedef void FN(tile_fn)(FN(tile_job) * job);
-/* By how full the last vector is, width, rows. */
-static FN(tile_fn) *const FN(tiles)[3][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
-#define TILE(rows, wide) [FULL][wide][rows] = FN(tile_##rows##x##wide),
+/* By whether at most half of the last vector counts, width, rows. */
+static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
+#define TILE(rows, wide) [false][wide][rows] = FN(tile_##rows##x##wide),
     TILES(TILE)
-#undef TILE
-#define TILE(rows, wide) [PARTIAL][wide][rows] = FN(tile_##rows##x##wide##_partial),
-        TILES(TILE)
 #ifdef TG_ISA_AVX512
   #undef TILE
-  #define TILE(rows, wide) [HALF][wide][rows] = FN(tile_##rows##x##wide##_half),
-            TILES(TILE)
+  #define TILE(rows, wide) [true][wide][rows] = FN(tile_##rows##x##wide##_half),
+        TILES(TILE)
 #endif
 };
 #undef TILE
