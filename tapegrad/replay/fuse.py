@@ -13,7 +13,7 @@ from typing import Any
 from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program, type_name
 
-FLOATS = (0, 1)  # the C core's codes of float32 and float64
+FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,15 @@ class _Fuser:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
         if e.kind != VJP and not (e.kind == OP and e.op.id < OPS["astype"].id):
             return None
-        dtypes = [self.values[v].dtype for v in (*e.inputs, *e.outputs)]
-        floats = {d for d in dtypes if d in FLOATS}
-        if len(floats) > 1 or any(d > 2 for d in dtypes):
+        values = self.values
+        dtypes = {values[v].dtype for v in e.inputs}
+        dtypes.add(values[e.outputs[0]].dtype)
+        shape = values[e.outputs[0]].shape
+        dtypes.discard(BOOL)
+        if len(dtypes) > 1 or not dtypes <= FLOATS:
             return None
-        shape = self.values[e.outputs[0]].shape
-        if floats:
-            return shape, floats.pop()
+        if dtypes:
+            return shape, dtypes.pop()
         return shape, 0 if (shape, 0) in self.open or (shape, 1) not in self.open else 1
 
     def close(self, key: tuple) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dtypes import DTYPES
+from ..engine.recording import ASSIGN
 
 # Kinds of values: where a run finds them.
 ARGUMENT, TENSOR, ARRAY, CONSTANT, GRAD, MADE = (
@@ -58,7 +59,9 @@ class Value:
 class Entry:
     """One step of a program. `view` is 1 + the input whose memory the output shares, or 0."""
 
-    __slots__ = ("kind", "op", "inputs", "outputs", "params", "line", "view", "k", "reads", "extra")
+    __slots__ = (
+        "kind", "op", "inputs", "outputs", "params", "line", "view", "k", "reads", "extra", "writes"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -83,6 +86,11 @@ class Entry:
         self.k = k
         self.reads = reads
         self.extra = extra
+        self.writes: tuple = ()  # values whose memory this entry changes
+        if op is ASSIGN:
+            self.writes = inputs[:1]
+        elif kind == OPTIMIZER:
+            self.writes = tuple([v for v in inputs if v not in extra[2]])
 
     def over(self, inputs: tuple, outputs: tuple | None = None) -> Entry:
         """The same entry over other values."""
@@ -90,15 +98,6 @@ class Entry:
             self.kind, self.op, inputs, self.outputs if outputs is None else outputs, self.params,
             self.line, self.view, self.k, self.reads, self.extra,
         )  # fmt: skip
-
-    @property
-    def writes(self) -> tuple:
-        """Values whose memory this entry changes."""
-        if self.kind == OP and self.op.name == "assign":
-            return self.inputs[:1]
-        if self.kind == OPTIMIZER:
-            return tuple(v for v in self.inputs if v not in self.extra[2])
-        return ()
 
     @property
     def name(self) -> str:

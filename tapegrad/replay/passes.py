@@ -54,13 +54,17 @@ def roots(program: Program) -> list[int]:
 
 def substitute(e: Entry, by: dict[int, int]) -> Entry:
     """The entry over other inputs, where `by` names any."""
-    if not any(v in by for v in e.inputs):
+    for v in e.inputs:
+        if v in by:
+            break
+    else:
         return e
-    changed = e.over(tuple([by.get(v, v) for v in e.inputs]))
+    inputs = tuple([by.get(v, v) for v in e.inputs])
     if e.kind == OPTIMIZER:
         rule, slots, grads, updated = e.extra
-        changed.extra = (rule, slots, frozenset(by.get(v, v) for v in grads), updated)
-    return changed
+        extra = (rule, slots, frozenset(by.get(v, v) for v in grads), updated)
+        return Entry(OPTIMIZER, None, inputs, (), line=e.line, extra=extra)
+    return e.over(inputs)
 
 
 def rename(program: Program, entries: list[Entry], by: dict[int, int]) -> Program:
@@ -78,7 +82,7 @@ def drop_dead(program: Program) -> Program:
     needed = set(program.results)
     kept = []
     for e in reversed(program.entries):
-        if e.writes or e.kind == GUARD or any(v in needed for v in e.outputs):
+        if e.writes or e.kind == GUARD or not needed.isdisjoint(e.outputs):
             needed.update(e.inputs)
             kept.append(e)
     return program.with_entries(kept[::-1])
@@ -99,6 +103,7 @@ def fold_constants(program: Program) -> Program:
     for e in program.entries:
         if (
             e.kind == OP
+            and is_constant(e.inputs[0])
             and is_pure(e)
             and all(map(is_constant, e.inputs))
             and values[e.outputs[0]].nbytes <= FOLD_BYTES
@@ -141,10 +146,8 @@ def merge_common(program: Program) -> Program:
     for e in program.entries:
         e = substitute(e, same)
         if is_pure(e) and e.kind != PYTHON:
-            key = (
-                e.kind, e.op.name, e.k, e.inputs, e.params,
-                tuple([writes.get(root[v], 0) for v in e.inputs]),
-            )  # fmt: skip
+            written = tuple([writes.get(root[v], 0) for v in e.inputs]) if writes else ()
+            key = (e.op.id, e.k, e.inputs, e.params, written)
             found = seen.setdefault(key, e.outputs[0])
             if found != e.outputs[0]:
                 same[e.outputs[0]] = found

@@ -123,6 +123,7 @@ class Builder:
         self.values: list[Value] = []
         self.index: dict[int, int] = {}
         self.variables: dict[int, Any] = {}  # that the step touched
+        self.scalars: dict[tuple, int] = {}  # constants by dtype and value
 
     def _add(self, key: int, value: Value) -> int:
         self.index[key] = number = len(self.values)
@@ -142,6 +143,11 @@ class Builder:
         if tensor._flags & 1:
             self.variables[key] = tensor
         kind = TENSOR if held or self.engine.is_held_outside(tensor) else CONSTANT
+        if kind == CONSTANT and not shape:
+            same = self.scalars.setdefault((dtype, _scalar(tensor)), len(self.values))
+            if same < len(self.values):
+                self.index[key] = same
+                return same
         return self._add(key, Value(dtype, shape, kind, tensor))
 
     def _number(self, key: int) -> int:
@@ -269,7 +275,7 @@ def _value_difference(u: Value, v: Value) -> str | None:
         return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
     if u.kind in (TENSOR, GRAD) and not _is_same(u.source, v.source):
         return "a Tensor from outside the step is another one"
-    if u.kind == CONSTANT and not _same_bits(u.source.numpy(), v.source.numpy()):
+    if u.kind == CONSTANT and not _same_value(u.source, v.source):
         return (
             f"a number computed by plain Python changed: {_few(u.source)} became {_few(v.source)}; "
             "pass it as an argument (an array), or compute it with Tensors"
@@ -282,6 +288,12 @@ def _value_difference(u: Value, v: Value) -> str | None:
     return None
 
 
+def _scalar(t: Any) -> tuple:
+    """A 0-d Tensor's value; zeros by their sign."""
+    value = t.item()
+    return value, str(value) if not value else ""
+
+
 def _is_same(a: Any, b: Any) -> bool:
     """Whether two Tensors are one record."""
     return (
@@ -289,6 +301,12 @@ def _is_same(a: Any, b: Any) -> bool:
         or bool(a.handle and a.handle == b.handle)
         or (a._node is not None and a._node is b._node)
     )
+
+
+def _same_value(a: Any, b: Any) -> bool:
+    if a.shape == () and _scalar(a) == _scalar(b):
+        return True
+    return _same_bits(a.numpy(), b.numpy())
 
 
 def _same_bits(a: Any, b: Any) -> bool:
