@@ -14,6 +14,8 @@ from ..tensor import Tensor as ndarray
 from . import (
     creation,
     elementwise,
+    fft,
+    linalg,
     plain,
     products,
     protocols,

@@ -71,8 +71,8 @@ def _pack(w, v):
 # --- Hermitian eigenvectors -------------------------------------------------------------------
 
 
-def _eigh_numpy(a):
-    w, v = np.linalg.eigh(symmetrized(a, "eigh"))
+def _eigh_numpy(a, is_upper=0):
+    w, v = np.linalg.eigh(symmetrized(a, "eigh"), "U" if is_upper else "L")
     return np.concatenate([w[..., None], v], -1)
 
 
@@ -90,7 +90,7 @@ def _eigh_jvp(t, y):
     return _pack(real(_diagonal(p)), dv)
 
 
-eigh = custom(
+eigh = custom(  # params: (whether LAPACK reads the upper triangle: its signs differ,) or none
     "eigh",
     _eigh_numpy,
     inputs=("a",),

@@ -258,14 +258,17 @@ def symmetrized(a, name):
     """(a + a^H) / 2, as NumPy arrays; derivatives of Hermitian matrices are of this.
 
     Raises:
-        LinAlgError: for what is not Hermitian even roughly: it would silently lose a half.
+        LinAlgError: for what is not Hermitian but for rounding, or a finite difference's step: the
+            one triangle that LAPACK reads would silently be halved.
     """
     ah = np.swapaxes(a, -1, -2).conj()
-    if a.size and (np.abs(a - ah).max((-2, -1)) > 0.1 * np.abs(a).max((-2, -1))).any():
-        raise np.linalg.LinAlgError(
-            f"{name}: the matrix is not {'Hermitian' if a.dtype.kind == 'c' else 'symmetric'}; "
-            "to use one triangle of it say which (cholesky: upper=, eigh and eigvalsh: UPLO=)"
-        )
+    if a.size and a.dtype.kind in "fc":
+        allowed = float(np.finfo(a.dtype).eps) ** 0.25 * np.abs(a).max((-2, -1))
+        if (np.abs(a - ah).max((-2, -1)) > allowed).any():
+            raise np.linalg.LinAlgError(
+                f"{name}: the matrix is not {'Hermitian' if a.dtype.kind == 'c' else 'symmetric'}; "
+                "to use one triangle of it say which (cholesky: upper=, eigh and eigvalsh: UPLO=)"
+            )
     return (0.5 * a + 0.5 * ah).astype(a.dtype, copy=False)
 
 
