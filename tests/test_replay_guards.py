@@ -7,6 +7,7 @@ called, and changed() must say so; a sentence of None means that it must notice 
 import dataclasses
 import functools
 import gc
+import random
 import sys
 import threading
 import types
@@ -862,6 +863,21 @@ def test_writes_of_the_function_itself_are_named():
     second = Guards(trainer.fill)
     trainer.fill()
     assert second.written() is None
+
+
+def test_draws_of_the_function_are_named():
+    mine, theirs, old = random.Random(0), np.random.default_rng(0), np.random.RandomState(0)
+    for draw, sentence in (
+        (lambda: mine.random(), "closure variable 'mine' was drawn from"),
+        (lambda: theirs.normal(), "closure variable 'theirs' was drawn from"),
+        (lambda: old.normal(), "closure variable 'old' was drawn from"),
+        (lambda: random.random(), "Python's random was drawn from"),
+        (lambda: np.random.random(), "numpy.random was drawn from"),  # noqa: NPY002 - tested
+    ):
+        guards = Guards(draw)
+        assert guards.written() is None
+        draw()
+        assert guards.written() == sentence
 
 
 def test_locks_and_generators_are_guarded_by_identity():

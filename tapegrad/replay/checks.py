@@ -18,16 +18,19 @@ class PythonChecks:
 
     Args:
         rows: (container, key, expected, how). how: "item": container[key] is expected; "attr":
-            getattr(container, key) is expected; "len": len(container) == expected; "list": the
-            container's items are those of the tuple expected; "dict": its keys and values in
-            turn, and in order, are.
+            getattr(container, key) is expected; "cell": the same of a closure's cell; "len":
+            len(container) == expected; "list": the container's items are those of the tuple
+            expected; "dict": its keys and values in turn, and in order, are.
     """
 
     def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
-        kinds: dict[str, list] = {how: [] for how in ("item", "attr", "len", "list", "dict")}
+        kinds: dict[str, list] = {
+            how: [] for how in ("item", "attr", "cell", "len", "list", "dict")
+        }
         for container, key, expected, how in rows:
             kinds[how].append((container, key, expected))
-        self._items, self._attributes, self._sizes, self._lists, self._dicts = kinds.values()
+        self._items, attributes, cells, self._sizes, self._lists, self._dicts = kinds.values()
+        self._attributes = attributes + cells
 
     def hold(self) -> bool:
         """Whether every row does. About 40 ns a row."""

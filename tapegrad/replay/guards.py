@@ -7,6 +7,8 @@ What no guard can see is listed in docs/replay.md.
 
 from __future__ import annotations
 
+import pickle
+import random
 import types
 from collections import deque
 from collections.abc import Iterable
@@ -60,6 +62,7 @@ class Guards:
         self._config: int
         self._before: int
         self._adopt(self._walk())
+        self._drawn = _states(self._found.generators)
 
     def changed(self) -> str | None:
         """None if everything is as it was, else a sentence that says what is not.
@@ -76,8 +79,12 @@ class Guards:
 
         None, or a sentence. Replay would not repeat such a write. A write that happens at the
         first call only (a cache) is no longer there at the second recording. Includes the live
-        hyper-parameters, so a step that sets optimizer.lr is found out.
+        hyper-parameters, so a step that sets optimizer.lr is found out, and draws from Python's
+        and NumPy's random numbers.
         """
+        for (path, before), (_, after) in zip(self._drawn, _states(self._found.generators)):
+            if before != after:
+                return f"{path} was drawn from"
         now = self._walk()
         return _difference([*self._values, *self._live], [*now.values, *now.live])
 
@@ -126,6 +133,20 @@ class Guards:
 def _is_content(pair: tuple[Any, Any]) -> bool:
     value, copy = pair
     return contents(value) == copy if isinstance(value, np.ndarray) else value == copy
+
+
+def _states(generators: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """(path, state, to be compared) of generators, and of the two that everyone shares."""
+    shared = [("Python's random", random), ("numpy.random", np.random)]
+    return [(path, _state(generator)) for path, generator in (*shared, *generators)]
+
+
+def _state(generator: Any) -> Any:
+    if hasattr(generator, "getstate"):
+        return generator.getstate()
+    if isinstance(generator, np.random.Generator):
+        return pickle.dumps(generator.bit_generator.state)  # it holds arrays: compared as bytes
+    return pickle.dumps(generator.get_state())
 
 
 def _same(old: Any, new: Any) -> bool:

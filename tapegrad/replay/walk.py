@@ -8,6 +8,7 @@ and as a list of (path, value) to say what has changed when a check fails.
 from __future__ import annotations
 
 import functools
+import random
 import sys
 import types
 from collections import deque
@@ -36,6 +37,8 @@ from .reads import FREE, GLOBAL, reads_of
 SCALARS = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
 )
+# Random number generators: objects without attributes to guard, but with a state.
+GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 # Methods that run without being named where they are called from.
 _CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 _NOT_CALLED = frozenset(
@@ -72,6 +75,7 @@ class Walk:
             tuple of keys and values in turn), (Tensor, its flags).
         values: (path, value) of everything compared, in the order of the walk.
         live: (path, value) of hyper-parameters that recorded steps read anew at each call.
+        generators: (path, random number generator) of Python's and NumPy's.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Walk:
         self.tensors: list[tuple[Tensor, int]] = []
         self.values: list[tuple[str, Any]] = []
         self.live: list[tuple[str, Any]] = []
+        self.generators: list[tuple[str, Any]] = []
         self._known = known
         self._watch_arrays = watch_arrays
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
@@ -154,6 +159,8 @@ class Walk:
             for part in (value.fget, value.fset):
                 if part is not None:
                     self._visit(path, part)
+        elif isinstance(value, GENERATORS):
+            self.generators.append((path, value))
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
 
@@ -209,7 +216,7 @@ class Walk:
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
                 continue
-            self.rows.append((cell, "cell_contents", value, "attr"))
+            self.rows.append((cell, "cell_contents", value, "cell"))
             self._visit(f"closure variable {name!r}", value)
         if function.__defaults__:
             self.rows.append((function, "__defaults__", function.__defaults__, "attr"))
