@@ -107,7 +107,7 @@ static PyObject *tensors(tg_tensor *const *array, size_t n)
     return list;
 }
 
-/* trace_end() -> (entries, leaves, without_grad, sources): entries are (op, inputs, output, params,
+/* trace_end() -> (entries, leaves, without_grad, grads_set, sources): entries are (op, inputs, output, params,
  * line, notes, dtype, shape), Tensors by handle. The handles are good while the Tensors that
  * `leaves` and the caller hold live, and no longer. */
 static PyObject *trace_end(PyObject *module, PyObject *unused)
@@ -122,8 +122,9 @@ static PyObject *trace_end(PyObject *module, PyObject *unused)
     for (size_t i = 0; i < list->n_open; ++i)
         list->n_lines += list->open[i]->lines;
     PyObject *entries = PyList_New(0), *made = PyDict_New(), *leaves = PyDict_New();
-    PyObject *none = tensors(trace->grads_none, trace->n_grads_none), *answer = NULL;
-    for (size_t i = 0; entries && made && leaves && none && i < trace->n; ++i) {
+    PyObject *none = tensors(trace->grads_none, trace->n_grads_none);
+    PyObject *set = tensors(trace->grads_set, trace->n_grads_set), *answer = NULL;
+    for (size_t i = 0; entries && made && leaves && none && set && i < trace->n; ++i) {
         PyObject *entry = read_entry(&trace->entries[i], made, leaves);
         const int status = entry ? PyList_Append(entries, entry) : -1;
         Py_XDECREF(entry);
@@ -131,31 +132,32 @@ static PyObject *trace_end(PyObject *module, PyObject *unused)
             break;
     }
     if (!PyErr_Occurred())
-        answer = Py_BuildValue("(OOOO)", entries, leaves, none, sources);
+        answer = Py_BuildValue("(OOOOO)", entries, leaves, none, set, sources);
     Py_XDECREF(entries);
     Py_XDECREF(made);
     Py_XDECREF(leaves);
     Py_XDECREF(none);
+    Py_XDECREF(set);
     Py_CLEAR(sources);
     tg_trace_clear(trace);
     free(trace);
     return answer;
 }
 
-/* is_recording() -> whether a tape of this thread records */
+/* is_recording() -> 1: a tape of this thread records; 0: none does; -1: inside no_grad */
 static PyObject *is_recording(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     const tg_list *list = tg_list_here();
-    return list ? PyBool_FromLong(list->n_active != 0) : PyErr_NoMemory();
+    return list ? PyLong_FromLong(list->off ? -1 : list->n_active != 0) : PyErr_NoMemory();
 }
 
 static PyMethodDef functions[] = {
-    {"is_recording", is_recording, METH_NOARGS, "is_recording() -> bool"},
+    {"is_recording", is_recording, METH_NOARGS, "is_recording() -> 1, 0, or -1 inside no_grad"},
     {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
     {"trace_end", trace_end, METH_NOARGS,
-     "trace_end() -> (entries, leaves, without_grad, sources)"},
+     "trace_end() -> (entries, leaves, without_grad, grads_set, sources)"},
     {0},
 };
 

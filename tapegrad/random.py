@@ -284,14 +284,18 @@ class Generator:
         return f"Generator(seed={seed}, counter={counter})"
 
 
-def bernoulli_tensor(generator: Generator, p: float, shape: Any) -> Any:
-    """generator.bernoulli as a Tensor: a step recorded for replay draws it anew at each run."""
+def bernoulli_tensor(generator: Generator, p: float, shape: Any, live: Any = None) -> Any:
+    """generator.bernoulli as a Tensor: a step recorded for replay draws it anew at each run.
+
+    live: where such a step finds p (engine.recording.Live).
+    """
     from .tensor import tensor
 
     drawn = generator.bernoulli(p, shape)
     out = tensor(drawn)
     if here.recorder is not None:
-        here.recorder.random("bernoulli", generator, p, 0.0, -(-drawn.size // 4), out)
+        a = p if live is None else live
+        here.recorder.random("bernoulli", generator, a, 0.0, -(-drawn.size // 4), out)
     return out
 
 

@@ -20,7 +20,7 @@ def recorded(function, *arrays):
         result = function(*tensors)
         return result, list(result) if isinstance(result, tuple) else [result]
 
-    return record(function, tensors, call)[1]
+    return record(tensors, call)[1]
 
 
 def outputs(program, *arrays):

@@ -216,7 +216,7 @@ class NativeEngine:
         return self._core.trace_length()
 
     def trace_end(self) -> tuple:
-        """(entries, leaves, variables without .grad, sources): see csrc/pytrace.c."""
+        """(entries, leaves, without_grad, grads_set, sources): see csrc/pytrace.c."""
         entries, *rest = self._core.trace_end()
         return [(BY_ID.get(e[0], ASSIGN), *e[1:]) for e in entries], *rest
 
@@ -294,7 +294,9 @@ def run_rule(
 def raise_error(code: int, text: str, op_id: int, inputs: tuple | None) -> NoReturn:
     """Turn a C code into its exception: the one place that does."""
     if op_id in BY_ID:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs or ())
+        shapes = ", ".join(
+            str(x.shape if hasattr(x, "shape") else np.shape(x)) for x in inputs or ()
+        )
         text = (
             f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
         )

@@ -178,8 +178,11 @@ class NumpyEngine:
             here.recorder.optimizer(kind, slots)
         numpy_optim.step(self, kind, slots)
 
-    def is_recording(self) -> bool:
-        return this_thread.recording and any(not t.is_paused for t in this_thread.open)
+    def is_recording(self) -> int:
+        """1: a tape of this thread records; 0: none does; -1: inside no_grad."""
+        if not this_thread.recording:
+            return -1
+        return int(any(not t.is_paused for t in this_thread.open))
 
     # --- logging a whole step (replay/record.py)
 

@@ -24,7 +24,7 @@ class NumpyTrace:
         self.sources: list[tuple[int, np.ndarray]] = []
         self.constants: set[int] = set()
         self._made: set[int] = set()
-        self._grads_set: set[int] = set()
+        self._grads_set: dict[int, Any] = {}
         self._without: dict[int, Any] = {}
 
     def _read(self, node: Node) -> int:
@@ -73,12 +73,11 @@ class NumpyTrace:
         self.sets_grad(node)
 
     def sets_grad(self, node: Node) -> None:
-        self._held.append(node)
-        self._grads_set.add(id(node))
+        self._grads_set.setdefault(id(node), self._engine.wrap(node))
 
     def end(self) -> tuple:
-        without = list(self._without.values())
-        return self.entries, self.leaves, without, self.sources
+        without, grads_set = list(self._without.values()), list(self._grads_set.values())
+        return self.entries, self.leaves, without, grads_set, self.sources
 
     def is_held_outside(self, tensor: Any) -> bool:
         node = self._engine.node_of(tensor)

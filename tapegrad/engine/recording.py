@@ -21,3 +21,28 @@ class _Here(threading.local):
 
 
 here = _Here()
+
+
+class Live:
+    """A number that a program reads anew before each run: function(owner.name).
+
+    fits: whether a program recorded with one value is right for another.
+    """
+
+    __slots__ = ("owner", "name", "function", "fits")
+
+    def __init__(self, owner: Any, name: str, function: Any, fits: Any):
+        self.owner = owner
+        self.name = name
+        self.function = function
+        self.fits = fits
+
+    def value(self) -> float:
+        return self.function(getattr(self.owner, self.name))
+
+    def is_fit(self) -> bool:
+        return self.fits(getattr(self.owner, self.name))
+
+    def is_as(self, other: Live) -> bool:
+        """Whether both read the same number the same way."""
+        return (self.owner, self.name, self.function) == (other.owner, other.name, other.function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..engine.recording import Live, here
 from ..ops.activations import elu, gelu, leaky_relu
 from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
 from ..ops.structured import linear
@@ -52,10 +53,29 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any
         training: if not, input is returned as it is.
         generator: draws the mask instead of tapegrad's stream.
     """
+    return drop(input, p, training, generator)
+
+
+def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None) -> Tensor:
+    """dropout; a recorded step reads p from layer.p, if given, before each run."""
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p={p}; it must be between 0 and 1")
     x = input if isinstance(input, Tensor) else asarray(input)
     if not training or p == 0:
         return x
-    kept = bernoulli_tensor(generator or default_generator(), 1 - p, x.shape)
-    return x * (kept.astype(x.dtype) * (1 / (1 - p) if p < 1 else 0.0))
+    kept, scale = _kept(p), _scale(p)
+    if layer is None or here.recorder is None:
+        mask = bernoulli_tensor(generator or default_generator(), kept, x.shape)
+        return x * (mask.astype(x.dtype) * scale)
+    live = Live(layer, "p", _kept, bool)
+    mask = bernoulli_tensor(generator or default_generator(), kept, x.shape, live)
+    factor = here.recorder.live(Live(layer, "p", _scale, bool), x.dtype)
+    return x * (mask.astype(x.dtype) * factor)
+
+
+def _kept(p: float) -> float:
+    return 1 - p
+
+
+def _scale(p: float) -> float:
+    return 1 / (1 - p) if p < 1 else 0.0

@@ -11,7 +11,7 @@ from ..engine.select import apply
 from ..ops.table import OPS
 from . import init
 from .activations import ACTIVATIONS, activation_of
-from .functional import dropout
+from .functional import drop
 from .module import Module
 
 _LINEAR = OPS["linear"]
@@ -162,7 +162,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, x: Any) -> Any:
-        return dropout(x, self.p, self.training, generator=self.generator)
+        return drop(x, self.p, self.training, self.generator, self)
 
     __call__ = forward
 

@@ -30,7 +30,8 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         return _array(tree, tree.flags.c_contiguous, arrays, key)
     if isinstance(tree, Tensor):
         if tree._flags & VARIABLE:
-            return _static(tree, id(tree), key)
+            key.append(Identity(tree))
+            return lambda it: tree
         return _array(tree, True, arrays, key)
     if isinstance(tree, (np.ndarray, np.generic)):
         return _array(np.asarray(tree), True, arrays, key)
@@ -51,7 +52,29 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         return lambda it: kind(**dict(zip(names, [part(it) for part in parts])))
     if isinstance(tree, Hashable) and _compares_by_value(tree):
         return _static(tree, tree, key)
-    return _static(tree, id(tree), key)
+    key.append(Identity(tree))
+    return lambda it: tree
+
+
+class Identity:
+    """An argument that a signature holds as the object it is."""
+
+    __slots__ = ("thing",)
+
+    def __init__(self, thing: Any):
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def objects(key: list) -> list[tuple[str, Any]]:
+    """(name, object) of the arguments that are neither arrays nor plain values."""
+    found = [k.thing for k in key if isinstance(k, Identity) and not isinstance(k.thing, Tensor)]
+    return [(f"argument object {n}", thing) for n, thing in enumerate(found)]
 
 
 def _compares_by_value(x: Any) -> bool:

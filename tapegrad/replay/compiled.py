@@ -11,43 +11,47 @@ from ..engine import select
 from ..engine.recording import here
 from ..errors import ReplayError
 from ..tensor import Tensor
-from . import interpret
-from .arguments import Taken, as_arrays, as_tensors, flatten
+from .arguments import Taken, as_tensors, flatten, objects
+from .audit import audit
 from .guards import Guards
-from .ir import Program
+from .interpret import Interpreted
+from .ir import GROUP, OP, PYTHON, Program
 from .native import NativeProgram
-from .record import difference, record
+from .plan import MemoryPlan, plan_memory
+from .record import Branch, difference, record
+from .state import same_state, state_fits, uses_arrays
 
 MADE = object()  # in a result: a Tensor
 MAX_SIGNATURES = 64  # least recently used ones go
-MAX_VARIANTS = 8  # of one signature, by what the guards found
+MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 
 class Variant:
-    """One signature under one state of what the function reads: recorded, then trusted."""
+    """One signature in one state of the world: recorded, then confirmed by a second recording."""
 
     def __init__(self, guards: Guards):
         self.guards = guards
         self.program: Program | None = None  # as recorded
-        self.ready: Any = None  # what runs it, once a second recording has confirmed it
+        self.ready: Any = None  # what runs it, once confirmed
         self.rebuild: Any = None  # the result's nesting
         self.leaves: list[Any] = []
-        self.calls = 0
+        self.replays = 0
+
+    def fits(self) -> bool:
+        """Whether the world is as at the recording, as far as can be told before a run."""
+        return self.program is None or (self.guards.changed() is None and state_fits(self.program))
 
 
 class Compiled:
-    """What tapegrad.compile returns: call it as the function itself.
-
-    Args of compile:
-        function: a training step, or any function of arrays, Tensors and plain values.
-        audit: every so many replays, run the Python as well and compare bits; 0: never.
-    """
+    """What tapegrad.compile returns: call it as the function itself."""
 
     def __init__(self, function: Callable, audit: int = 0):
         if not callable(function):
             raise TypeError(f"compile: need a function, got {type(function).__name__}")
-        functools.update_wrapper(self, function)
-        self.function = function
+        functools.update_wrapper(self, function, updated=())
+        self.__wrapped__ = function
+        self._function = function
+        self._name = getattr(function, "__name__", type(function).__name__)
         self.audit = audit
         self._signatures: dict[tuple, list[Variant]] = {}
         self._why: list[str] = []  # each recording's reason
@@ -58,149 +62,156 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         engine = select.engine()
-        if here.recorder is not None or engine.is_recording():
-            return self.function(*args, **kwargs)  # part of what is being recorded
+        state = engine.is_recording()
+        if here.recorder is not None or state > 0:
+            return self._function(*args, **kwargs)  # part of what is being recorded
         arrays: list[Any] = []
-        key: list[Any] = [engine.name]
+        key: list[Any] = [engine.name, state]
         rebuild = flatten((args, kwargs), arrays, key)
         signature = tuple(key)
-        variant = self._find(signature)
-        if variant.ready is not None and self._is_fit(variant):
-            result = self._replay(variant, arrays)
-            if result is not variant:
-                return result
-            self._note("a branch in the step went the other way")
-            variant = self._new_variant(signature)
-        return self._record(signature, variant, rebuild, arrays)
+        variants = self._variants(signature)
+        reason = ""
+        for variant in reversed(variants):
+            if variant.ready is None:
+                continue
+            if not variant.fits():
+                reason = reason or variant.guards.changed() or "gradients or optimizers differ"
+            elif variant.replays and self.audit and variant.replays % self.audit == 0:
+                return audit(self, variant, rebuild, arrays)
+            else:
+                outputs = variant.ready.run(arrays)
+                if outputs is not None:
+                    return self._result(variant, outputs)
+                reason = reason or "a branch on data went the other way"
+        return self._record(variants, rebuild, arrays, key, reason)
 
-    # --- choosing
-
-    def _find(self, signature: tuple) -> Variant:
+    def _variants(self, signature: tuple) -> list[Variant]:
+        """Those of a signature, which becomes the latest used."""
         variants = self._signatures.pop(signature, None)
         if variants is None:
-            self._note("the first call with these arguments" if self._signatures else "first call")
             variants = []
             if len(self._signatures) >= MAX_SIGNATURES:
                 del self._signatures[next(iter(self._signatures))]
         self._signatures[signature] = variants
-        reason = ""
-        for variant in reversed(variants):
-            changed = variant.guards.changed()
-            if changed is None:
-                return variant
-            reason = reason or changed
-        if reason:
-            self._note(reason)
-        return self._new_variant(signature, reason)
+        return variants
 
-    def _new_variant(self, signature: tuple, reason: str = "") -> Variant:
-        variants = self._signatures[signature]
-        if len(variants) >= MAX_VARIANTS:
-            if not any(v.ready for v in variants):
-                raise ReplayError(
-                    f"compile: {self.__name__} was recorded {len(variants)} times and never "
-                    f"replayed: {reason}; pass what changes as an argument (an array)"
-                )
-            del variants[0]
-        variant = Variant(Guards(self.function))
-        variants.append(variant)
-        return variant
-
-    def _is_fit(self, variant: Variant) -> bool:
-        """Whether variables have a .grad, or none, where the program counts on it."""
-        return variant.ready.is_fit()
-
-    def _note(self, why: str) -> None:
-        self._why.append(why)
-        del self._why[:-100]
+    def _result(self, variant: Variant, outputs: list) -> Any:
+        self._last = variant
+        variant.replays += 1
+        made = iter(outputs)
+        return variant.rebuild(iter([next(made) if x is MADE else x for x in variant.leaves]))
 
     # --- recording
 
-    def _record(self, signature: tuple, variant: Variant, rebuild: Any, arrays: list) -> Any:
+    def _record(self, variants: list, rebuild: Any, arrays: list, key: list, reason: str) -> Any:
+        waiting = [v for v in variants if v.ready is None and v.fits()]
+        if not waiting:
+            if not reason:
+                reason = next((v.guards.changed() for v in variants[::-1]), None) or (
+                    "the first call with these arguments" if len(self._signatures) > 1 else ""
+                )
+            self._note(reason or "first call")
+        variant = Variant(Guards(self._function, arguments=objects(key)))
         tensors = as_tensors(arrays)
 
         def call() -> tuple[Any, list]:
             args, kwargs = rebuild(Taken(tensors))
-            result = self.function(*args, **kwargs)
+            result = self._function(*args, **kwargs)
             leaves: list[Any] = []
             variant.rebuild = tree.flatten(result, leaves)
             variant.leaves = [MADE if isinstance(x, Tensor) else x for x in leaves]
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
-        result, program, _ = record(self.function, tensors, call)
-        variant.calls += 1
-        first, variant.program = variant.program, program
-        if first is not None:
-            why = difference(first, program)
-            if why is None:
-                variant.ready = prepare(program)
-            elif self._grads_differ(first, program):
-                self._note("variables had no .grad at the call before")
-            else:
-                variant.program = first
-                raise ReplayError(
-                    f"compile: {self.__name__} did something else at its second call: {why}"
-                )
+        result, program = record(tensors, call)
+        variant.program = program
+        written = variant.guards.written()
+        self._confirm(variants, waiting, variant, written, key)
         return result
 
-    @staticmethod
-    def _grads_differ(a: Program, b: Program) -> bool:
-        return sum(v.kind == "grad" for v in a.values) != sum(v.kind == "grad" for v in b.values)
+    def _confirm(
+        self, variants: list, waiting: list, new: Variant, written: str | None, key: list
+    ) -> None:
+        """Trust the program if an earlier recording was the same; else keep it as a new one."""
+        why: str | None = None
+        for old in waiting:
+            why = difference(old.program, new.program)
+            if why is None:
+                if written:
+                    raise self._refusal(f"it changes what it reads or keeps: {written}")
+                if uses_arrays(old.program, new.program):
+                    new.guards = Guards(self._function, True, objects(key))
+                new.ready = prepare(new.program)
+                self._last = new
+                variants[variants.index(old)] = new
+                return
+            if isinstance(why, Branch) or not same_state(old.program, new.program):
+                why = None
+        if why is not None:
+            raise self._refusal(why)
+        if len(variants) >= MAX_VARIANTS:
+            if not any(v.ready for v in variants):
+                changed = written or self._why[-1]
+                raise self._refusal(
+                    f"{len(variants)} calls were recorded and none replayed: {changed}; pass what "
+                    "changes as an argument (an array)"
+                )
+            del variants[0]
+        variants.append(new)
 
-    # --- replaying
+    def _refusal(self, why: str) -> ReplayError:
+        return ReplayError(f"compile: {self._name} cannot be replayed: {why}")
 
-    def _replay(self, variant: Variant, arrays: list) -> Any:
-        outputs = variant.ready.run(arrays)
-        if outputs is None:
-            return variant
-        self._last = variant
-        made = iter(outputs)
-        leaves = [next(made) if x is MADE else x for x in variant.leaves]
-        return variant.rebuild(iter(leaves))
+    def _note(self, why: str) -> None:
+        self._why.append(why)
+        del self._why[:-100]
 
     # --- looking inside
 
     @property
     def program(self) -> Program:
-        """The program that replays the latest call, after all passes; print it."""
-        variant = self._last or next(
-            (v for vs in reversed(self._signatures.values()) for v in reversed(vs) if v.program),
-            None,
-        )
-        if variant is None or variant.program is None:
-            raise ReplayError(f"compile: {self.__name__} has not been called yet")
+        """The program of the latest replay, after all passes (before the first: as recorded)."""
+        variant = self._latest()
         return variant.ready.program if variant.ready else variant.program
 
+    def memory_plan(self) -> MemoryPlan:
+        """Bytes, peak and lifetimes of that program's own memory."""
+        return plan_memory(self.program)
+
     def explain(self) -> str:
-        """Why programs were recorded, and what the passes made of the last one."""
-        lines = [f"{self.__name__}: {sum(map(len, self._signatures.values()))} programs"]
+        """Why programs were recorded, and what the passes made of the latest one."""
+        variants = [v for vs in self._signatures.values() for v in vs]
+        ready = [v for v in variants if v.ready]
+        lines = [f"{self._name}: {len(variants)} programs, {len(ready)} of them replaying"]
         lines += [f"  recorded: {why}" for why in self._why]
+        if ready:
+            lines += summary(self._latest())
         return "\n".join(lines)
 
+    def _latest(self) -> Variant:
+        if self._last is not None:
+            return self._last
+        variants = [v for vs in self._signatures.values() for v in vs]
+        if not variants:
+            raise ReplayError(f"compile: {self._name} has not been called yet")
+        return variants[-1]
 
-class Interpreted:
-    """A program run entry by entry by the engine in force."""
 
-    def __init__(self, program: Program):
-        self.program = program
-        self._engine = select.engine()
-        self._read = [v.source for v in program.values if v.kind == "grad"]
-
-    def is_fit(self) -> bool:
-        return all(p.grad is not None for p in self._read) and all(
-            p.grad is None for p in self.program.without_grad
-        )
-
-    def run(self, arrays: list) -> list | None:
-        program = self.program
-        counters = [g.get_state() for g in program.generators]
-        try:
-            outputs = interpret.run(program, as_arrays(arrays), counters)
-        except interpret.GuardFailed:
-            return None
-        for g, blocks in zip(program.generators, program.blocks):
-            g._take(4 * blocks)
-        return outputs
+def summary(variant: Variant) -> list[str]:
+    """What the passes made of a variant's program."""
+    program = variant.ready.program
+    groups = [e for e in program.entries if e.kind == GROUP]
+    joined = [e for e in program.entries if e.kind == OP and e.extra]
+    slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
+    lines = [
+        f"  {len(variant.program.entries)} entries as recorded, {len(program.entries)} run; "
+        f"{variant.replays} replays",
+        f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
+    ]
+    if joined:
+        lines.append(f"  {len(joined)} activations joined to the linear before them")
+    if slow:
+        lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
+    return lines
 
 
 def prepare(program: Program) -> Any:
@@ -214,10 +225,14 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
     """Record a function once per signature, and replay it afterwards as one call.
 
     Args:
-        function: see Compiled; without it, a decorator with these options.
-        audit: every so many replays, run the Python as well and compare bits.
+        function: a training step, or any function of arrays, Tensors and plain values; without
+            it, a decorator with these options. ndarray arguments reach it as Tensors.
+        audit: every so many replays, run the Python as well and compare bits; 0: never.
     Returns:
-        A Compiled: call it as the function.
+        A Compiled: call it as the function. The first two calls of a signature (shapes, dtypes,
+        everything that is no array) run in Python; later ones replay, as docs/replay.md says.
+    Raises:
+        ReplayError: from the call, if the function does what no replay can repeat.
     """
     if function is None:
         return functools.partial(compile, audit=audit)

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..engine import select
 from ..engine.dtypes import DTYPES
+from ..engine.recording import Live
 from ..tape import no_grad
 from ..tensor import Tensor, tensor
+from .arguments import as_arrays
 from .ir import (
     ARGUMENT,
     ARRAY,
@@ -16,6 +20,7 @@ from .ir import (
     GRAD,
     GROUP,
     GUARD,
+    LIVE,
     OP,
     OPTIMIZER,
     PYTHON,
@@ -53,6 +58,9 @@ def _bind(value: Any, arguments: list) -> Any:
         return tensor(value.source)
     if value.kind in (TENSOR, CONSTANT):
         return value.source
+    if value.kind == LIVE:
+        live, t = value.source
+        return tensor(np.asarray(live.value(), t.dtype))
     return value.source.grad if value.kind == GRAD else None
 
 
@@ -116,6 +124,8 @@ def _draw(e: Entry, program: Program, counters: list) -> Tensor:
 
     kind, g, a, b, offset = e.extra
     seed, counter = counters[g]
+    if isinstance(a, Live):
+        a = a.value()
     generator = Generator(0)
     generator.set_state((seed, (counter + offset) % 2**64))
     value = program.values[e.outputs[0]]
@@ -137,3 +147,22 @@ def _step(e: Entry, inputs: tuple) -> None:
     finally:
         for p, g in zip(slots.params, before):
             p.grad = g
+
+
+class Interpreted:
+    """A program run entry by entry by the engine in force."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def run(self, arrays: list) -> list | None:
+        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
+        program = self.program
+        counters = [g.get_state() for g in program.generators]
+        try:
+            outputs = run(program, as_arrays(arrays), counters)
+        except GuardFailed:
+            return None
+        for g, blocks in zip(program.generators, program.blocks):
+            g._take(4 * blocks)
+        return outputs

@@ -16,11 +16,12 @@ from ..engine.dtypes import DTYPES
 from ..engine.recording import ASSIGN
 
 # Kinds of values: where a run finds them.
-ARGUMENT, TENSOR, ARRAY, CONSTANT, GRAD, MADE = (
+ARGUMENT, TENSOR, ARRAY, CONSTANT, LIVE, GRAD, MADE = (
     "argument",  # source: its number among the arguments
     "tensor",  # source: a Tensor from outside, read where it lies
     "array",  # source: an ndarray from outside, read anew at each run
     "constant",  # source: a Tensor born inside the step that nothing computes
+    "live",  # source: (Live, a 0-d Tensor that gets its number before each run)
     "grad",  # source: a variable; its .grad from before the run
     "made",  # an entry computes it
 )
@@ -121,6 +122,7 @@ class Program:
     without_grad: list[Any] = field(default_factory=list)  # variables that must have none before
     generators: list[Any] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
+    fit: Any = None  # state.state_fits' own
 
     def with_entries(self, entries: list[Entry]) -> Program:
         return replace(self, entries=entries)
@@ -154,7 +156,15 @@ def listing(program: Program) -> str:
 
 def value_names(program: Program) -> list[str]:
     names = []
-    letters = {ARGUMENT: "x", TENSOR: "p", ARRAY: "a", CONSTANT: "c", GRAD: "g", MADE: "v"}
+    letters = {
+        ARGUMENT: "x",
+        TENSOR: "p",
+        ARRAY: "a",
+        CONSTANT: "c",
+        LIVE: "h",
+        GRAD: "g",
+        MADE: "v",
+    }
     for i, v in enumerate(program.values):
         if v.kind == CONSTANT and v.source.size == 1:
             names.append(f"{v.source.numpy().item():.6g}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
+from ..engine.recording import Live
 from .arguments import as_arrays
 from .ir import (
     ARGUMENT,
@@ -15,6 +16,7 @@ from .ir import (
     GRAD,
     GROUP,
     GUARD,
+    LIVE,
     OPTIMIZER,
     PYTHON,
     RANDOM,
@@ -25,6 +27,7 @@ from .ir import (
 )  # fmt: skip
 from .passes import optimise, roots
 from .plan import MemoryPlan, plan_memory
+from .state import grads_read
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
@@ -38,8 +41,8 @@ class NativeProgram:
         self.program = optimise(recorded)
         self.plan: MemoryPlan = plan_memory(self.program)
         self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
-        self._slots: list[tuple[Any, int, Any]] = []
-        self._grads_read = [v.source for v in self.program.values if v.kind == GRAD]
+        self._numbers: list[tuple[Live, np.ndarray]] = []
+        self._grads_read = grads_read(self.program)
         self._outputs = list(dict.fromkeys(self.program.outputs))
         self._order = [self._outputs.index(v) for v in self.program.outputs]
         self._core = self._lower()
@@ -58,6 +61,8 @@ class NativeProgram:
                 role, where = "i", v.source
             elif v.kind == GRAD:
                 role, where = "i", next(grads_read)
+            elif v.kind == LIVE:
+                role, where = "c", self._number(*v.source)
             elif v.kind in (TENSOR, CONSTANT):
                 role, where = "c", select.engine().adopt(v.source)
             elif v.kind == ARRAY:
@@ -74,6 +79,11 @@ class NativeProgram:
         grads = [(select.engine().adopt(q), v) for q, v in p.grads]
         return select._core.Program(values, steps, self._outputs, grads, self.plan.bytes, 0, n)
 
+    def _number(self, live: Live, t: Any) -> Any:
+        """The Tensor of a hyper-parameter, written before each run."""
+        self._numbers.append((live, select.engine().shared_memory(t).reshape(1)))
+        return t
+
     def _step(self, e: Entry) -> tuple:
         if e.kind == GROUP:
             calls = [(i.op.id, i.k, i.operands, i.to, i.params) for i in e.extra]
@@ -84,7 +94,11 @@ class NativeProgram:
             return GUARD_STEP, -1, e.inputs, (), (int(e.extra),), None
         if e.kind == RANDOM:
             kind, generator, a, b, offset = e.extra
-            return RANDOM_STEP, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
+            if not isinstance(a, Live):
+                return RANDOM_STEP, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
+            numbers = np.array([a.value(), b])
+            self._numbers.append((a, numbers))
+            return RANDOM_STEP, DRAWS[kind], (), e.outputs, (), (generator, offset, numbers, 0)
         if e.kind == OPTIMIZER:
             return self._optimizer(e)
         if e.kind == PYTHON:
@@ -99,25 +113,18 @@ class NativeProgram:
         number, width = RULES[rule]
         numbers = np.zeros(width)
         self._live.append((slots.owner, slots.group, numbers))
-        self._slots.append((slots.owner, slots.group, slots))
         params = (len(slots.states), *updated)
         return OPTIM_STEP, number, e.inputs, (), params, (numbers, slots.steps)
 
     # --- running
-
-    def is_fit(self) -> bool:
-        """Whether gradients and optimizer state are where the recording found them."""
-        return (
-            all(p.grad is not None for p in self._grads_read)
-            and all(p.grad is None for p in self.program.without_grad)
-            and all(owner.is_laid_out(group, slots) for owner, group, slots in self._slots)
-        )
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
         p = self.program
         for owner, group, numbers in self._live:
             numbers[:] = owner.hyper(group)
+        for live, numbers in self._numbers:
+            numbers[0] = live.value()
         if self._grads_read:
             arrays = [*arrays, *[q._grad for q in self._grads_read]]
         outputs = self._core.run(as_arrays(arrays), *[g.get_state() for g in p.generators])

@@ -9,17 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..engine.native_engine import line_here, line_name
-from ..engine.recording import TRACED, here
+from ..engine.recording import TRACED, Live, here
 from ..errors import ReplayError
+from ..tensor import Tensor
 from .ir import (
     ARGUMENT,
     ARRAY,
     CONSTANT,
     GRAD,
     GUARD,
+    LIVE,
     OP,
     OPTIMIZER,
     PYTHON,
@@ -40,6 +44,7 @@ class Recorder:
     def __init__(self, engine: Any):
         self.engine = engine
         self.events: list[tuple[int, str, Any, int]] = []
+        self.numbers: list[tuple[Any, Live]] = []
         self.wrote = ""  # where the step first wrote a parameter
 
     def _note(self, kind: str, data: Any) -> None:
@@ -80,17 +85,21 @@ class Recorder:
                 updated.append((k, p, adopt(g), states))
         self._note(OPTIMIZER, (kind, slots, updated))
 
-    def random(self, kind: str, generator: Any, a: float, b: float, blocks: int, out: Any) -> None:
+    def live(self, live: Live, dtype: Any) -> Any:
+        """A 0-d Tensor that replays set anew."""
+        t = self.engine.from_numpy(np.asarray(live.value(), dtype), Tensor)
+        self.numbers.append((t, live))
+        return t
+
+    def random(self, kind: str, generator: Any, a: Any, b: float, blocks: int, out: Any) -> None:
         """A Tensor of random numbers was drawn, with that many blocks of the stream."""
         self._note(RANDOM, (kind, generator, a, b, blocks, out))
 
 
-def record(function: Callable, arguments: list, call: Callable) -> tuple[Any, Program, list]:
-    """Run `call()`, which calls function with `arguments` (Tensors) in place, and log it.
+def record(arguments: list, call: Callable) -> tuple[Any, Program]:
+    """Run `call()`, which calls the step with `arguments` (Tensors) in place, and log it.
 
-    Returns:
-        The result of call(), the raw program, and the Tensors of the result in the order of
-        program.outputs; call() returns (result, Tensors).
+    call() returns the result and the Tensors in it; the program's outputs are those Tensors.
     """
     engine = select.engine()
     recorder = Recorder(engine)
@@ -105,24 +114,24 @@ def record(function: Callable, arguments: list, call: Callable) -> tuple[Any, Pr
         engine.trace_end()
         raise
     here.recorder = None
-    program = Builder(engine, arguments, recorder.events, *engine.trace_end()).build(tensors)
-    return result, program, tensors
+    return result, Builder(engine, arguments, recorder, *engine.trace_end()).build(tensors)
 
 
 class Builder:
     """Numbers the values of a log and puts the reported events in their places."""
 
-    def __init__(self, engine, arguments, events, entries, leaves, without_grad, sources):
+    def __init__(self, engine, arguments, recorder, entries, leaves, without, grads_set, sources):
         self.engine = engine
         self.arguments = arguments
-        self.events = events
+        self.events = recorder.events
+        self.numbers = {engine.key_of(t): (live, t) for t, live in recorder.numbers}
         self.log = entries
         self.leaves = leaves
-        self.without_grad = without_grad
+        self.without_grad = without
+        self.grads_set = grads_set
         self.sources = dict(sources)
         self.values: list[Value] = []
         self.index: dict[int, int] = {}
-        self.variables: dict[int, Any] = {}  # that the step touched
         self.scalars: dict[tuple, int] = {}  # constants by dtype and value
 
     def _add(self, key: int, value: Value) -> int:
@@ -138,10 +147,10 @@ class Builder:
 
     def _leaf(self, key: int, tensor: Any, held: bool) -> int:
         dtype, shape = CODES[tensor.dtype], tensor.shape
+        if key in self.numbers:
+            return self._add(key, Value(dtype, shape, LIVE, self.numbers[key]))
         if key in self.sources:
             return self._add(key, Value(dtype, shape, ARRAY, self.sources[key]))
-        if tensor._flags & 1:
-            self.variables[key] = tensor
         kind = TENSOR if held or self.engine.is_held_outside(tensor) else CONSTANT
         if kind == CONSTANT and not shape:
             same = self.scalars.setdefault((dtype, _scalar(tensor)), len(self.values))
@@ -179,8 +188,7 @@ class Builder:
 
     def _entry(self, op, inputs, out, params, line, notes, dtype, shape) -> None:
         if notes & GRAD_NOTE:
-            variable = self.leaves.get(inputs[0]) or self.values[self.index[inputs[0]]].source
-            self._number(inputs[0])
+            variable = self.values[self._number(inputs[0])].source
             self._add(out, Value(dtype, shape, GRAD, variable))
             return
         k = (notes >> 8 & 15) - 1
@@ -202,7 +210,6 @@ class Builder:
             inputs: list[int] = []
             grads = set()
             for _, p, g, states in updated:
-                self.variables[self.engine.key_of(p)] = p
                 grads.add(self.of(g))
                 for s in states:  # made inside the step by the first one, but they stay
                     self.sources.pop(self.engine.key_of(s), None)
@@ -224,7 +231,7 @@ class Builder:
         self.entries.append(Entry(RANDOM, None, (), (made,), line=line, extra=extra))
 
     def _final_grads(self, program: Program) -> None:
-        for p in self.variables.values():
+        for p in self.grads_set:
             g = p.grad
             if g is None:
                 program.cleared.append(p)
@@ -234,19 +241,25 @@ class Builder:
                     program.grads.append((p, number))
 
 
+class Branch(str):
+    """A difference that comes of a branch on data: both recordings are right, each on its way."""
+
+
 def difference(a: Program, b: Program) -> str | None:
     """Why two recordings of one step are not the same program; None if they are."""
     for x, y in zip(a.entries, b.entries):
+        if x.kind == y.kind == GUARD and x.inputs == y.inputs and x.extra != y.extra:
+            return Branch(f"{line_name(y.line)}: a branch on data went the other way")
         if (x.kind, x.op, x.inputs, x.outputs, x.params, x.k) != (
             y.kind, y.op, y.inputs, y.outputs, y.params, y.k
         ):  # fmt: skip
-            return (
-                f"{line_name(y.line)}: {y.name} where the first recording had {x.name}"
-                + (f" ({line_name(x.line)})" if x.line != y.line else "")
-                + (f"; numbers {x.params} became {y.params}" if x.params != y.params else "")
+            changed = f"; numbers {x.params} became {y.params}" if x.params != y.params else ""
+            first = f" ({line_name(x.line)})" if x.line != y.line else ""
+            return f"{line_name(y.line)}: {y.name} where the first recording had {x.name}" + (
+                first + changed
             )
-        if x.kind in (GUARD, RANDOM) and x.extra != y.extra:
-            return f"{line_name(y.line)}: {y.name} was {x.extra[:1]} and is {y.extra[:1]}"
+        if x.kind == RANDOM and not _is_same_draw(x.extra, y.extra):
+            return f"{line_name(y.line)}: {y.name} draws other numbers than at the first recording"
         if x.kind == OPTIMIZER and (x.extra[1] is not y.extra[1] or x.extra[3] != y.extra[3]):
             return f"{line_name(y.line)}: the optimizer's parameters or state are others"
     if len(a.entries) != len(b.entries):
@@ -267,6 +280,12 @@ def difference(a: Program, b: Program) -> str | None:
     return None
 
 
+def _is_same_draw(x: tuple, y: tuple) -> bool:
+    if isinstance(x[2], Live) and isinstance(y[2], Live):
+        return x[2].is_as(y[2]) and (x[0], x[1], x[4]) == (y[0], y[1], y[4])
+    return x == y
+
+
 def _value_difference(u: Value, v: Value) -> str | None:
     outside = (TENSOR, CONSTANT)
     if u.kind in outside and v.kind in outside and _is_same(u.source, v.source):
@@ -275,6 +294,8 @@ def _value_difference(u: Value, v: Value) -> str | None:
         return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
     if u.kind in (TENSOR, GRAD) and not _is_same(u.source, v.source):
         return "a Tensor from outside the step is another one"
+    if u.kind == LIVE and not u.source[0].is_as(v.source[0]):
+        return "a hyper-parameter is read from another place"
     if u.kind == CONSTANT and not _same_value(u.source, v.source):
         return (
             f"a number computed by plain Python changed: {_few(u.source)} became {_few(v.source)}; "

@@ -1,0 +1,90 @@
+"""Audit: run a step both ways from one state, and compare every bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import ReplayError
+from ..tensor import Tensor
+from .arguments import Taken, as_tensors
+from .ir import OPTIMIZER, TENSOR, Program, line_text
+
+
+def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
+    """Replay, note what it did, go back, run the Python, and compare; returns its result.
+
+    Raises:
+        ReplayError: if any written value or result differs. The state is then the Python's.
+    """
+    program = variant.ready.program
+    before = snapshot(program)
+    outputs = variant.ready.run(arrays)
+    replayed = snapshot(program)
+    restore(program, before)
+    args, kwargs = rebuild(Taken(as_tensors(arrays)))
+    result = compiled._function(*args, **kwargs)
+    variant.replays += 1
+    leaves: list[Any] = []
+    from .. import tree
+
+    tree.flatten(result, leaves)
+    tensors = [x for x in leaves if isinstance(x, Tensor)]
+    for n, (t, u) in enumerate(zip(tensors, outputs or [])):
+        if not same_bits(t.numpy(), u.numpy()):
+            raise ReplayError(
+                f"compile: audit of {compiled._name}: result {n} of the replay differs from the "
+                "Python's: something that no guard sees has changed"
+            )
+    for (name, _), a, b in zip(written(program), snapshot(program)[0], replayed[0]):
+        if not same_bits(a, b):
+            raise ReplayError(
+                f"compile: audit of {compiled._name}: {name} differs after a replay from what the "
+                "Python writes: something that no guard sees has changed"
+            )
+    return result
+
+
+def written(program: Program) -> list[tuple[str, Any]]:
+    """(name, Tensor) of everything that a run writes."""
+    found: dict[int, tuple[str, Any]] = {}
+    for e in program.entries:
+        for v in e.writes:
+            value = program.values[v]
+            if value.kind == TENSOR:
+                found[v] = (f"p{v} (written at {line_text(e.line)})", value.source)
+    return list(found.values())
+
+
+def snapshot(program: Program) -> tuple:
+    """Copies of what a run writes: arrays, optimizer counts, random streams, gradients."""
+    counts = [e.extra[1].steps for e in program.entries if e.kind == OPTIMIZER]
+    variables = [p for p, _ in program.grads] + program.cleared
+    return (
+        [t.numpy().copy() for _, t in written(program)],
+        [c.copy() for c in counts],
+        [g.get_state() for g in program.generators],
+        [(p, p.grad) for p in variables],
+    )
+
+
+def restore(program: Program, saved: tuple) -> None:
+    """Put everything back to a snapshot."""
+    from ..engine import select
+
+    arrays, counts, streams, grads = saved
+    for (_, t), array in zip(written(program), arrays):
+        select.engine().to_numpy(t, writable=True)[...] = array
+    steps = [e.extra[1].steps for e in program.entries if e.kind == OPTIMIZER]
+    for now, then in zip(steps, counts):
+        now[:] = then
+    for g, state in zip(program.generators, streams):
+        g.set_state(state)
+    for p, g in grads:
+        p.grad = g
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal bit for bit, nan for nan."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
