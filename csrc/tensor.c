@@ -322,17 +322,26 @@ void tg_release(tg_tensor *t)
 
 /* --- parameters: the only arrays that are written in place --------------------------------- */
 
+/* Give t memory of its own, where an axis of equal elements stays one element long. */
 static int part(tg_tensor *t)
 {
-    tg_tensor *own = tg_new(t->dtype, t->ndim, tg_shape(t));
+    enum { MAX_NDIM = 64 };
+    int64_t shape[MAX_NDIM];
+    for (int i = 0; i < t->ndim; ++i)
+        shape[i] = t->dims[i] > 1 && t->dims[t->ndim + i] == 0 ? 1 : t->dims[i];
+    tg_tensor *distinct = tg_view(t, t->ndim, shape, tg_strides(t), 0);
+    tg_tensor *own = distinct ? tg_new(t->dtype, t->ndim, shape) : NULL;
+    if (own)
+        tg_copy(own, distinct);
+    tg_drop(distinct);
     if (!own)
         return TG_EMEMORY;
-    tg_copy(own, t);
     own->buffer->version = t->buffer->version; /* what tapes saved of t is still true */
     tg_buffer_drop(t->buffer);
     t->buffer = own->buffer;
     t->data = own->data;
-    memcpy(t->dims, own->dims, 2 * (size_t)t->ndim * sizeof *t->dims);
+    for (int i = 0; i < t->ndim; ++i)
+        t->dims[t->ndim + i] = shape[i] == t->dims[i] ? own->dims[t->ndim + i] : 0;
     own->buffer = NULL;
     own->data = NULL;
     tg_drop(own);

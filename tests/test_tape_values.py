@@ -261,6 +261,15 @@ def test_a_view_somebody_holds_keeps_its_values(w, view, write):
             np.testing.assert_array_equal(np.asarray(kept), before)
 
 
+def test_a_held_broadcast_view_stays_as_small_as_its_parameter(w):
+    if tg.backend() != "native":
+        pytest.skip("the NumPy engine copies views of parameters at once")
+    held = tnp.broadcast_to(w[:, :1], (1000, 1000, 2, 3))
+    w.assign(np.zeros((2, 2)))
+    assert held.strides_in_elements == (0, 0, 1, 0)
+    np.testing.assert_array_equal(held.numpy()[7, 5], [[1, 1, 1], [0.5, 0.5, 0.5]])
+
+
 def test_a_held_view_that_a_tape_saved_gives_the_gradient_at_its_values(w):
     before = w.numpy().copy()
     with tape() as t:
