@@ -13,6 +13,7 @@ enum { MAX_OPS = 1024, MAX_RULES = 4 }; /* inputs past the third share the fourt
 static struct {
     char *name; /* of ops that only Python runs */
     uint8_t rules;
+    bool calls;
     uint16_t residuals[MAX_RULES];
 } facts[MAX_OPS];
 static int n_registered;
@@ -48,6 +49,17 @@ uint16_t tg_residuals(int op, int input) { return facts[op].residuals[rule_slot(
 bool tg_has_rule(int op, int input) { return facts[op].rules >> rule_slot(input) & 1; }
 bool tg_is_differentiable(int op) { return facts[op].rules != 0; }
 
+static void (*hold_call)(int64_t), (*drop_call)(int64_t);
+
+void tg_entry_calls(int op, void (*hold)(int64_t), void (*drop)(int64_t))
+{
+    facts[op].calls = true;
+    hold_call = hold;
+    drop_call = drop;
+}
+
+static bool is_call(int op) { return facts[op].calls; }
+
 /* --- entries ----------------------------------------------------------------------------- */
 
 static size_t far_bytes(int n_in, int n_p)
@@ -71,7 +83,7 @@ int tg_entry_fill(tg_entry *e, const tg_call *call, tg_tensor *out, uint16_t sav
     for (int i = 0; i < call->n_in; ++i) {
         in[i] = call->in[i];
         ++in[i]->refs;
-        if (i < TG_MAX_SAVED_IN && saved >> i & 1) {
+        if (tg_saves_in(saved, i)) {
             ++in[i]->uses;
             versions += tg_version(in[i]);
         }
@@ -89,6 +101,8 @@ int tg_entry_fill(tg_entry *e, const tg_call *call, tg_tensor *out, uint16_t sav
     e->versions = versions;
     e->line = 0;
     e->op = (uint16_t)(call->op + 1);
+    if (is_call(call->op) && call->n_p)
+        hold_call(call->p[0]);
     return TG_OK;
 }
 
@@ -98,15 +112,18 @@ void tg_entry_clear(tg_entry *e)
     e->op = 0;
     tg_tensor *const *in = tg_entry_in(&old);
     for (int i = 0; i < old.n_in; ++i) {
-        if (i < TG_MAX_SAVED_IN && old.saved >> i & 1)
+        if (tg_saves_in(old.saved, i))
             tg_unuse(in[i]);
         tg_unref(in[i]);
     }
     if (old.saved & TG_SAVED_OUT)
         tg_unuse(old.out);
     tg_unref(old.out);
+    const int64_t number = old.n_p ? tg_entry_params(&old)[0] : 0;
     if (old.far)
         tg_free(old.far, tg_class_of(far_bytes(old.n_in, old.n_p)));
+    if (is_call(tg_entry_op(&old)) && old.n_p)
+        drop_call(number); /* last: Python may run anything now */
 }
 
 /* --- traces ------------------------------------------------------------------------------ */

@@ -82,3 +82,46 @@ int tg_apply_python(const tg_call *call, tg_tensor **out)
     Py_XDECREF(params);
     return t ? TG_OK : TG_EPYTHON;
 }
+
+/* --- calls ------------------------------------------------------------------------------- */
+
+static PyObject *hold_python, *drop_python; /* what entries of calls tell of their number */
+
+static void tell(PyObject *function, int64_t number)
+{
+    PyObject *type, *value, *traceback; /* entries go while errors are on their way */
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *r = PyObject_CallFunction(function, "L", (long long)number);
+    if (!r)
+        PyErr_WriteUnraisable(function);
+    Py_XDECREF(r);
+    PyErr_Restore(type, value, traceback);
+}
+
+static void hold_call(int64_t number) { tell(hold_python, number); }
+static void drop_call(int64_t number) { tell(drop_python, number); }
+
+/* calls(op, hold, drop): entries of op hold the call whose number is their first param. */
+static PyObject *calls(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int op;
+    PyObject *hold, *drop;
+    if (!PyArg_ParseTuple(args, "iOO", &op, &hold, &drop))
+        return NULL;
+    Py_INCREF(hold);
+    Py_INCREF(drop);
+    Py_XDECREF(hold_python);
+    Py_XDECREF(drop_python);
+    hold_python = hold;
+    drop_python = drop;
+    tg_entry_calls(op, hold_call, drop_call);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"calls", calls, METH_VARARGS, "calls(op, hold, drop)"},
+    {0},
+};
+
+int tg_add_rules(PyObject *module) { return tg_add_functions(module, functions); }

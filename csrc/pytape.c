@@ -5,77 +5,7 @@
 
 #include "kernels.h"
 
-/* --- sequences of Tensors ------------------------------------------------------------------ */
-
-/* Records of a list's Tensors, borrowed; NULL with an error set. */
-static tg_tensor **records_of(PyObject *list, Py_ssize_t n)
-{
-    tg_tensor **records = malloc((size_t)(n + 1) * sizeof *records);
-    if (!records) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < n; ++i)
-        if (!(records[i] = tg_tensor_of(PyList_GetItem(list, i)))) {
-            PyErr_Format(PyExc_TypeError, "expected native Tensors, got %R",
-                         PyList_GetItem(list, i));
-            free(records);
-            return NULL;
-        }
-    return records;
-}
-
-static PyObject *list_of(tg_tensor **records, Py_ssize_t n)
-{
-    PyObject *list = PyList_New(n);
-    for (Py_ssize_t i = 0; i < n; ++i) {
-        PyObject *o = Py_None;
-        if (records[i])
-            o = tg_wrap(records[i]);
-        else
-            Py_INCREF(o);
-        if (list && o)
-            PyList_SetItem(list, i, o);
-        else
-            Py_XDECREF(o);
-    }
-    return list;
-}
-
-/* A cotangent, held: the Tensor given, or ones shaped like y for None. NULL: error set. */
-static tg_tensor *cotangent_of(PyObject *given, const tg_tensor *y)
-{
-    tg_tensor *t = tg_tensor_of(given);
-    if (t)
-        return tg_hold(t);
-    if (given != Py_None) {
-        PyErr_SetString(PyExc_TypeError, "a cotangent must be a native Tensor");
-        return NULL;
-    }
-    const int dtype = tg_is_compute(y->dtype) ? y->dtype : TG_F64;
-    t = tg_new(dtype, y->ndim, tg_shape(y));
-    if (!t) {
-        tg_raise(TG_EMEMORY, -1, NULL);
-        return NULL;
-    }
-    for (int64_t i = 0; i < t->size; ++i) {
-        if (dtype == TG_F32)
-            ((float *)(void *)t->data)[i] = 1;
-        else
-            ((double *)(void *)t->data)[i] = 1;
-    }
-    if (dtype == y->dtype)
-        return t;
-    tg_tensor *cast = NULL;
-    const int status =
-        tg_apply_op(tg_op_find("astype"), &cast, 1, &t, 1, (int64_t[]){y->dtype});
-    tg_drop(t);
-    if (status)
-        tg_raise(status, -1, NULL);
-    return cast;
-}
-
-static PyTypeObject *tape_type;
+PyTypeObject *tg_tape_type;
 
 /* --- the tape's base class ----------------------------------------------------------------- */
 
@@ -104,7 +34,7 @@ static void tape_dealloc(PyObject *o)
 
 #define TAPE(o) (((tape_object *)(o))->tape)
 
-static PyObject *answer(int status)
+PyObject *tg_answer(int status)
 {
     if (status)
         return tg_raise(status, -1, NULL);
@@ -114,27 +44,27 @@ static PyObject *answer(int status)
 static PyObject *tape_open(PyObject *o, PyObject *u)
 {
     (void)u;
-    return answer(tg_tape_open(TAPE(o)));
+    return tg_answer(tg_tape_open(TAPE(o)));
 }
 static PyObject *tape_close(PyObject *o, PyObject *u)
 {
     (void)u;
-    return answer(tg_tape_close(TAPE(o)));
+    return tg_answer(tg_tape_close(TAPE(o)));
 }
 static PyObject *tape_pause(PyObject *o, PyObject *u)
 {
     (void)u;
-    return answer(tg_tape_pause(TAPE(o)));
+    return tg_answer(tg_tape_pause(TAPE(o)));
 }
 static PyObject *tape_resume(PyObject *o, PyObject *u)
 {
     (void)u;
-    return answer(tg_tape_resume(TAPE(o)));
+    return tg_answer(tg_tape_resume(TAPE(o)));
 }
 static PyObject *tape_reset(PyObject *o, PyObject *u)
 {
     (void)u;
-    return answer(tg_tape_reset(TAPE(o)));
+    return tg_answer(tg_tape_reset(TAPE(o)));
 }
 
 static PyObject *tape_watch(PyObject *o, PyObject *tensor)
@@ -144,7 +74,7 @@ static PyObject *tape_watch(PyObject *o, PyObject *tensor)
         PyErr_SetString(PyExc_TypeError, "watch: not a native Tensor");
         return NULL;
     }
-    return answer(tg_tape_watch(TAPE(o), t));
+    return tg_answer(tg_tape_watch(TAPE(o), t));
 }
 
 static PyObject *tape_watched(PyObject *o, PyObject *u)
@@ -161,79 +91,6 @@ static PyObject *tape_watched(PyObject *o, PyObject *u)
         PyList_SetItem(list, (Py_ssize_t)i, t);
     }
     return list;
-}
-
-/* sweep(targets, cotangents, sources, block=0, keep=False) -> list of Tensor or None */
-static PyObject *tape_sweep(PyObject *o, PyObject *args)
-{
-    PyObject *targets, *cts, *sources;
-    long long block = 0;
-    int keep = 0;
-    if (!PyArg_ParseTuple(args, "O!O!O!|Lp", &PyList_Type, &targets, &PyList_Type, &cts,
-                          &PyList_Type, &sources, &block, &keep))
-        return NULL;
-    const tg_walk_options options = {block, keep, tg_rule_python, NULL};
-    const Py_ssize_t n = PyList_Size(targets), m = PyList_Size(sources);
-    if (PyList_Size(cts) != n) {
-        PyErr_SetString(PyExc_ValueError, "sweep: one cotangent for each target");
-        return NULL;
-    }
-    tg_tensor **y = records_of(targets, n);
-    tg_tensor **ct = y ? calloc((size_t)n + 1, sizeof *ct) : NULL;
-    tg_tensor **x = ct ? records_of(sources, m) : NULL;
-    tg_tensor **dx = x ? calloc((size_t)m + 1, sizeof *dx) : NULL;
-    PyObject *result = NULL;
-    Py_ssize_t seeded = 0;
-    while (dx && seeded < n &&
-           (ct[seeded] = cotangent_of(PyList_GetItem(cts, seeded), y[seeded])))
-        ++seeded;
-    if (dx && seeded < n) {
-        /* the error is set */
-    } else if (dx) {
-        const int status = tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
-        result = status ? tg_raise(status, -1, NULL) : list_of(dx, m);
-    } else if (x || (y && !ct)) {
-        PyErr_NoMemory();
-    }
-    while (seeded > 0)
-        tg_drop(ct[--seeded]);
-    free(y);
-    free(ct);
-    free(x);
-    free(dx);
-    return result;
-}
-
-/* push(sources, tangents, targets, block=0, keep=False) -> list of Tensor or None */
-static PyObject *tape_push(PyObject *o, PyObject *args)
-{
-    PyObject *sources, *tangents, *targets;
-    long long block = 0;
-    int keep = 0;
-    if (!PyArg_ParseTuple(args, "O!O!O!|Lp", &PyList_Type, &sources, &PyList_Type, &tangents,
-                          &PyList_Type, &targets, &block, &keep))
-        return NULL;
-    const tg_walk_options options = {block, keep, tg_rule_python, NULL};
-    const Py_ssize_t n = PyList_Size(sources), m = PyList_Size(targets);
-    if (PyList_Size(tangents) != n) {
-        PyErr_SetString(PyExc_ValueError, "push: one tangent for each source");
-        return NULL;
-    }
-    tg_tensor **x = records_of(sources, n), **dx = x ? records_of(tangents, n) : NULL;
-    tg_tensor **y = dx ? records_of(targets, m) : NULL;
-    tg_tensor **dy = y ? calloc((size_t)m + 1, sizeof *dy) : NULL;
-    PyObject *result = NULL;
-    if (dy) {
-        const int status = tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
-        result = status ? tg_raise(status, -1, NULL) : list_of(dy, m);
-    } else if (y) {
-        PyErr_NoMemory();
-    }
-    free(x);
-    free(dx);
-    free(y);
-    free(dy);
-    return result;
 }
 
 /* Number of recorded entries. Cost: one look at each position covered. */
@@ -287,6 +144,54 @@ static PyObject *get_state(PyObject *o, void *which)
     return PyBool_FromLong(states[(intptr_t)which]);
 }
 
+static PyObject *tape_tracks(PyObject *o, PyObject *tensor)
+{
+    const tg_tensor *t = tg_tensor_of(tensor);
+    return PyBool_FromLong(t && tg_tape_tracks(TAPE(o), t));
+}
+
+/* mark() -> a number for cut(): where the tape stands now. */
+static PyObject *tape_mark(PyObject *o, PyObject *u)
+{
+    (void)u;
+    const tg_list *list = TAPE(o)->list;
+    return PyLong_FromUnsignedLongLong(list ? list->next : 0);
+}
+
+/* cut(mark) -> the Tensors that entries recorded since the mark read and the tape tracked before
+ * them; the tape forgets those entries. */
+static PyObject *tape_cut(PyObject *o, PyObject *mark)
+{
+    tg_tape *tape = TAPE(o);
+    const uint64_t begin = PyLong_AsUnsignedLongLong(mark);
+    PyObject *read = PyList_New(0);
+    if (!read || PyErr_Occurred())
+        return NULL;
+    for (uint64_t at = begin; tape->list && at < tg_tape_end(tape); ++at) {
+        const tg_entry *e = tg_tape_covers(tape, at) ? tg_entry_at(tape->list, at) : NULL;
+        for (int i = 0; e && i < e->n_in; ++i) {
+            tg_tensor *t = tg_entry_in(e)[i];
+            const bool inside = t->node && t->node >> TG_NODE_BITS == tape->list->id &&
+                                (t->node & TG_NODE_MASK) >= begin;
+            if (inside || !tg_tape_tracks(tape, t))
+                continue;
+            PyObject *p = tg_wrap(tg_hold(t));
+            if (!p || PyList_Append(read, p) < 0) {
+                Py_XDECREF(p);
+                Py_DECREF(read);
+                return NULL;
+            }
+            Py_DECREF(p);
+        }
+    }
+    const int status = tg_tape_cut(tape, begin);
+    if (status) {
+        Py_DECREF(read);
+        return tg_raise(status, -1, NULL);
+    }
+    return read;
+}
+
 static PyGetSetDef tape_getset[] = {
     {"persistent", get_state, NULL, NULL, (void *)0},
     {"is_open", get_state, NULL, NULL, (void *)1},
@@ -304,9 +209,12 @@ static PyMethodDef tape_methods[] = {
     {"reset", tape_reset, METH_NOARGS, NULL},
     {"watch", tape_watch, METH_O, NULL},
     {"watched", tape_watched, METH_NOARGS, NULL},
-    {"sweep", tape_sweep, METH_VARARGS, NULL},
-    {"push", tape_push, METH_VARARGS, NULL},
+    {"sweep", tg_python_sweep, METH_VARARGS, NULL},
+    {"push", tg_python_push, METH_VARARGS, NULL},
     {"entries", tape_entries, METH_NOARGS, NULL},
+    {"tracks", tape_tracks, METH_O, NULL},
+    {"mark", tape_mark, METH_NOARGS, NULL},
+    {"cut", tape_cut, METH_O, NULL},
     {0},
 };
 
@@ -327,33 +235,6 @@ static PyType_Spec tape_spec = {
     .slots = tape_slots,
 };
 
-/* backward(target, cotangent or None, tape or None): None is the innermost tape that recorded
- * the target. */
-static PyObject *backward(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *target, *cotangent, *on = Py_None;
-    if (!PyArg_ParseTuple(args, "OO|O", &target, &cotangent, &on))
-        return NULL;
-    tg_tensor *y = tg_tensor_of(target);
-    if (!y || (on != Py_None && Py_TYPE(on) != tape_type)) {
-        PyErr_SetString(PyExc_TypeError, "backward: native Tensors and tapes only");
-        return NULL;
-    }
-    tg_tape *tape = on == Py_None ? y->tape : TAPE(on);
-    if (!tape)
-        return answer(tg_fail(TG_ETAPE,
-                              "backward: no tape recorded this Tensor; compute it "
-                              "inside 'with tape():' from a parameter or a watched Tensor"));
-    tg_tensor *ct = cotangent_of(cotangent, y);
-    if (!ct)
-        return NULL;
-    const tg_walk_options options = {.python = tg_rule_python};
-    const int status = tg_sweep_backward(tape, y, ct, &options);
-    tg_drop(ct);
-    return answer(status);
-}
-
 static PyObject *set_recording(PyObject *module, PyObject *on)
 {
     (void)module;
@@ -363,8 +244,30 @@ static PyObject *set_recording(PyObject *module, PyObject *on)
     return PyBool_FromLong(tg_set_recording(list, PyObject_IsTrue(on)));
 }
 
+/* open_tapes() -> this thread's tapes that are recording, innermost last. */
+static PyObject *open_tapes(PyObject *module, PyObject *u)
+{
+    (void)module, (void)u;
+    const tg_list *list = tg_list_here();
+    PyObject *tapes = PyList_New(0);
+    for (size_t i = 0; tapes && list && !list->off && i < list->n_open; ++i) {
+        if (list->open[i]->paused)
+            continue;
+        tape_object *t = (tape_object *)PyType_GenericAlloc(tg_tape_type, 0);
+        if (t)
+            t->tape = tg_tape_hold(list->open[i]);
+        if (!t || PyList_Append(tapes, (PyObject *)t) < 0) {
+            Py_XDECREF((PyObject *)t);
+            Py_DECREF(tapes);
+            return NULL;
+        }
+        Py_DECREF((PyObject *)t);
+    }
+    return tapes;
+}
+
 static PyMethodDef functions[] = {
-    {"backward", backward, METH_VARARGS, "backward(target, cotangent, tape=None)"},
+    {"open_tapes", open_tapes, METH_NOARGS, "open_tapes() -> tapes recording, innermost last"},
     {"set_recording", set_recording, METH_O, "set_recording(on) -> what it was; per thread"},
     {0},
 };
@@ -372,7 +275,7 @@ static PyMethodDef functions[] = {
 int tg_add_tape_type(PyObject *module)
 {
     PyObject *type = PyType_FromSpec(&tape_spec);
-    tape_type = (PyTypeObject *)type;
+    tg_tape_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "NativeTape", type) < 0)
         return TG_EPYTHON;
     return tg_add_functions(module, functions);

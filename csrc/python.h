@@ -53,6 +53,10 @@ int tg_memory_of_array(PyObject *array, struct tg_memory *memory, int64_t *dims)
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
 int tg_trace_source(const tg_tensor *t,
                     PyObject *array); /* an open trace learns where t is from */
+PyObject *tg_answer(int status); /* None, or raises */
+extern PyTypeObject *tg_tape_type;
+PyObject *tg_python_sweep(PyObject *tape, PyObject *args);
+PyObject *tg_python_push(PyObject *tape, PyObject *args);
 extern PyType_Slot tg_operator_slots[];
 int tg_find_operators(void);
 int tg_add_functions(PyObject *module, PyMethodDef *functions);
@@ -60,6 +64,8 @@ int tg_add_tensor_type(PyObject *module);
 int tg_add_apply(PyObject *module);
 int tg_add_arrays(PyObject *module);
 int tg_add_tape_type(PyObject *module);
+int tg_add_sweeps(PyObject *module);
+int tg_add_rules(PyObject *module);
 int tg_add_program_type(PyObject *module);
 int tg_add_trace(PyObject *module);
 int tg_add_checks_type(PyObject *module);

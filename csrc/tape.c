@@ -253,6 +253,34 @@ bool tg_tape_watches(const tg_tape *tape, const tg_tensor *t)
     return false;
 }
 
+bool tg_tape_tracks(const tg_tape *tape, const tg_tensor *t)
+{
+    if (t->node && tape->list && t->node >> TG_NODE_BITS == tape->list->id &&
+        tg_tape_covers(tape, t->node & TG_NODE_MASK))
+        return true;
+    return (t->flags & TG_VARIABLE && tape->automatic) ||
+           (t->flags & TG_WATCHED && tg_tape_watches(tape, t));
+}
+
+int tg_tape_cut(tg_tape *tape, uint64_t begin)
+{
+    if (!tape->list || tape->sweeping)
+        return tg_fail(TG_ETAPE, "this tape is not recording");
+    const uint64_t end = tg_tape_end(tape);
+    const bool goes_on = tape->open && !tape->paused;
+    end_interval(tape);
+    while (tape->n_intervals && tape->intervals[tape->n_intervals - 1].begin >= begin)
+        --tape->n_intervals;
+    if (tape->n_intervals && tape->intervals[tape->n_intervals - 1].end > begin)
+        tape->intervals[tape->n_intervals - 1].end = begin;
+    for (uint64_t i = end; i-- > begin;)
+        if (!covered_by_another(tape, i))
+            tg_entry_release_place(tape->list, i);
+    const int status = goes_on ? begin_interval(tape) : TG_OK;
+    recount(tape->list);
+    return status;
+}
+
 int tg_tape_watch(tg_tape *tape, tg_tensor *t)
 {
     if (tg_tape_watches(tape, t))

@@ -5,8 +5,14 @@
 
 #include "core.h"
 
-/* saved: bit i (i < 15) input i's data is held for some rule, bit 15 the output's. */
+/* saved: bit i input i's data is held for some rule, bit 14 that of input 14 and all after it,
+ * bit 15 the output's. */
 enum { TG_SAVED_OUT = 1 << 15, TG_MAX_SAVED_IN = 15 };
+
+static inline bool tg_saves_in(uint16_t saved, int i)
+{
+    return saved >> (i < TG_MAX_SAVED_IN ? i : TG_MAX_SAVED_IN - 1) & 1;
+}
 
 typedef struct tg_entry {
     uint16_t op, n_in, n_p, saved;   /* op + 1 here; 0: an empty place */
@@ -63,9 +69,9 @@ typedef struct tg_tape {
 enum {
     TG_TRACE_PYTHON = 1,             /* the op ran in Python */
     TG_TRACE_GRAD = 2,               /* no op: the .grad of in[0], from before the trace */
-    TG_TRACE_VIEW_SHIFT = 4,         /* 1 + the input whose memory the output shares, 4 bits */
-    TG_TRACE_VJP_SHIFT = 8,          /* 1 + k: the fused vjp of the row for its input k, 4 bits */
-    TG_TRACE_READS_SHIFT = 12,       /* which of (inputs ..., output) that kernel reads, 4 bits */
+    TG_TRACE_VIEW_SHIFT = 4, /* 1 + the input whose memory the output shares, 4 bits */
+    TG_TRACE_VJP_SHIFT = 8, /* 1 + k: the fused vjp of the row for its input k, 4 bits */
+    TG_TRACE_READS_SHIFT = 12, /* which of (inputs ..., output) that kernel reads, 4 bits */
 };
 
 typedef struct tg_trace {
@@ -120,6 +126,9 @@ int tg_tape_reset(tg_tape *tape);
 int tg_tape_watch(tg_tape *tape, tg_tensor *t);
 bool tg_tape_watches(const tg_tape *tape, const tg_tensor *t);
 bool tg_tape_covers(const tg_tape *tape, uint64_t position);
+bool tg_tape_tracks(const tg_tape *tape, const tg_tensor *t);
+/* Let go of the entries recorded since the list's next position was `begin`. */
+int tg_tape_cut(tg_tape *tape, uint64_t begin);
 void tg_tape_forget(tg_tape *tape); /* let go of its entries */
 uint64_t tg_tape_begin(const tg_tape *tape); /* first and one past the last position */
 uint64_t tg_tape_end(const tg_tape *tape);
@@ -138,6 +147,8 @@ bool tg_is_tracing(void); /* this thread records a program */
 
 /* Residuals of op's rule for input i: bits of inputs, TG_SAVED_OUT. Told by Python's op table. */
 uint16_t tg_residuals(int op, int input);
+/* An op whose first param is the number of something Python keeps while an entry holds it. */
+void tg_entry_calls(int op, void (*hold)(int64_t number), void (*drop)(int64_t number));
 const char *tg_entry_name(const tg_entry *e);
 bool tg_has_rule(int op, int input);
 bool tg_is_differentiable(int op);

@@ -181,8 +181,8 @@ int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry
 int tg_walk_check_versions(const tg_entry *e)
 {
     uint32_t versions = 0;
-    for (int i = 0; i < e->n_in && i < TG_MAX_SAVED_IN; ++i)
-        if (e->saved >> i & 1)
+    for (int i = 0; i < e->n_in; ++i)
+        if (tg_saves_in(e->saved, i))
             versions += tg_version(tg_entry_in(e)[i]);
     if (versions == e->versions)
         return TG_OK;

@@ -59,8 +59,9 @@ _LAZY = {
     **{
         name: ("transforms", name)
         for name in (
-            "elementwise_grad", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
-            "linearize", "value_and_grad", "vjp",
+            "checkpoint", "custom_jvp", "custom_vjp", "defjvp", "defvjp", "elementwise_grad",
+            "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp",
+            "linearize", "primitive", "value_and_grad", "vjp",
         )
     },
 }  # fmt: skip
@@ -84,11 +85,12 @@ __all__ = [
     "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape",
     "MissingExtra", "Parameter", "ReplayError", "ShapeError", "StaleValueError",
     "StateDictError", "TapeError", "TapegradError", "Tensor", "UnsupportedError",
-    "__version__", "asarray", "backend", "compile", "data", "elementwise_grad", "elu",
-    "enable_grad", "erf", "gelu", "get_default_dtype", "get_num_threads", "get_rng_state",
-    "grad", "gradcheck", "hessian", "hvp", "info", "jacfwd", "jacobian", "jacrev", "jvp",
-    "leaky_relu", "linear", "linearize", "log_softmax", "logsumexp", "manual_seed", "nn",
-    "no_grad", "numpy", "optim", "parameter", "relu", "rsqrt", "set_default_dtype",
-    "set_num_threads", "set_rng_state", "sigmoid", "silu", "softmax", "softplus",
-    "stop_gradient", "tape", "tensor", "use_backend", "value_and_grad", "vjp",
+    "__version__", "asarray", "backend", "checkpoint", "compile", "custom_jvp", "custom_vjp",
+    "data", "defjvp", "defvjp", "elementwise_grad", "elu", "enable_grad", "erf", "gelu",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "grad", "gradcheck", "hessian",
+    "hvp", "info", "jacfwd", "jacobian", "jacrev", "jvp", "leaky_relu", "linear", "linearize",
+    "log_softmax", "logsumexp", "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter",
+    "primitive", "relu", "rsqrt", "set_default_dtype", "set_num_threads", "set_rng_state",
+    "sigmoid", "silu", "softmax", "softplus", "stop_gradient", "tape", "tensor", "use_backend",
+    "value_and_grad", "vjp",
 ]  # fmt: skip

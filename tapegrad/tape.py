@@ -19,7 +19,7 @@ from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.native_engine import line_name
 from .errors import DTypeError, EngineError, ShapeError
-from .ops.table import BY_ID, SAVED_OUT
+from .ops.table import BY_ID, SAVED_OUT, is_saved
 from .tensor import Tensor, asarray, tensor
 from .tree import flatten
 
@@ -126,7 +126,7 @@ class tape:
     def __iter__(self) -> Iterator[Entry]:
         for op_id, inputs, out, params, line, saved in self._tape.entries():
             op = BY_ID[op_id]
-            names = [n for i, n in enumerate(op.inputs) if saved >> i & 1]
+            names = [n for i, n in enumerate(op.inputs) if is_saved(saved, i)]
             if saved & SAVED_OUT:
                 names.append("y")
             yield Entry(op.name, inputs, out, params, tuple(names), line_name(line))

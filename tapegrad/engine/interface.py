@@ -44,6 +44,15 @@ class EngineTape(Protocol):
     ) -> list:
         """Forward sweep: one tangent per target, None where not connected. As sweep."""
 
+    def tracks(self, tensor: Any) -> bool:
+        """Whether what is computed from the Tensor is recorded here."""
+
+    def mark(self) -> int:
+        """Where the tape stands now, for cut()."""
+
+    def cut(self, mark: int) -> list:
+        """Forget the entries recorded since; gives the tracked Tensors they read."""
+
     def entries(self) -> list[tuple]:
         """(op id, inputs, output, params, line, saved bits) of each entry, in order."""
 
@@ -71,6 +80,9 @@ class Engine(Protocol):
         """The same Tensor, usable by this engine, whichever engine made it."""
 
     def new_tape(self, persistent: bool, automatic: bool, lines: bool) -> EngineTape: ...
+
+    def open_tapes(self) -> list[EngineTape]:
+        """This thread's tapes that are recording now, innermost last."""
 
     def backward(self, target: Any, cotangent: Any, tape: EngineTape | None) -> None:
         """Sweep `tape` (None: the innermost that recorded target), adding to every `.grad`."""

@@ -70,6 +70,8 @@ class NativeEngine:
         self._new_tape = core.NativeTape
         self.backward = core.backward
         self.set_recording = core.set_recording
+        self.open_tapes = core.open_tapes
+        self.calls = core.calls
         self.is_recording = core.is_recording
         lib, ffi = core.lib, core.ffi
         c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}

@@ -88,7 +88,7 @@ class Node:
         from .numpy_tape import this_thread
 
         return this_thread.recording and any(
-            tape.tracks(self) for tape in this_thread.open if not tape.is_paused
+            tape.tracks_node(self) for tape in this_thread.open if not tape.is_paused
         )
 
     @property

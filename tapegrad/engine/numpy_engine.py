@@ -102,7 +102,7 @@ class NumpyEngine:
         for tape in reversed(this_thread.open):
             if tape.is_paused:
                 continue
-            tracked = [i for i, x in enumerate(nodes) if tape.tracks(x)]
+            tracked = [i for i, x in enumerate(nodes) if tape.tracks_node(x)]
             if not tracked:
                 continue
             saved = 0
@@ -177,6 +177,9 @@ class NumpyEngine:
         if here.recorder is not None:
             here.recorder.optimizer(kind, slots)
         numpy_optim.step(self, kind, slots)
+
+    def open_tapes(self) -> list[NumpyTape]:
+        return [t for t in this_thread.open if not t.is_paused and this_thread.recording]
 
     def is_recording(self) -> int:
         """1: a tape of this thread records; 0: none does; -1: inside no_grad."""

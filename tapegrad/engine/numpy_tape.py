@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import StaleValueError, TapeError
-from ..ops.table import OPS, SAVED_OUT
+from ..ops.table import OPS, SAVED_OUT, is_saved
 from . import select
 from .node import VARIABLE, Ghost, Node
 
@@ -39,7 +39,7 @@ class Entry:
 
     def __init__(self, op: Any, inputs: list, out: Node, params: tuple, saved: int, line: int):
         self.op = op
-        self.inputs = [x if saved >> i & 1 else Ghost(x) for i, x in enumerate(inputs)]
+        self.inputs = [x if is_saved(saved, i) else Ghost(x) for i, x in enumerate(inputs)]
         self.out = out if saved & SAVED_OUT else Ghost(out)
         self.params = params
         self.line = line
@@ -115,8 +115,28 @@ class NumpyTape:
     def _is_leaf(self, node: Node) -> bool:
         return (self._automatic and bool(node.flags & VARIABLE)) or node in self._watched
 
-    def tracks(self, node: Node) -> bool:
+    def tracks_node(self, node: Node) -> bool:
         return node in self._slots or self._is_leaf(node)
+
+    def tracks(self, tensor: Any) -> bool:
+        return self.tracks_node(self._engine.node_of(tensor))
+
+    def mark(self) -> int:
+        return len(self._entries)
+
+    def cut(self, mark: int) -> list:
+        made = {slot: node for node, slot in self._slots.items()}
+        read: dict[Node, None] = {}
+        for entry in self._entries[mark:]:
+            for route in entry.routes if entry is not None else ():
+                if isinstance(route, int):
+                    if route < mark:
+                        read[made[route]] = None
+                elif self._is_leaf(route):
+                    read[route] = None
+        del self._entries[mark:]
+        self._slots = {node: slot for node, slot in self._slots.items() if slot < mark}
+        return [self._engine.wrap(node) for node in read]
 
     def append(self, entry: Entry, inputs: list[Node], out: Node) -> None:
         entry.routes = [self._slots.get(x, x) for x in inputs]

@@ -100,7 +100,7 @@ def run_rule(
         result = rule(op, i, Block(ct), out, inputs, params)
     except NeedsRows:
         rows = [rule(op, i, ct[b], out, inputs, params) for b in range(block)]
-        return None if rows[0] is None else _stacked(rows)
+        return None if rows[0] is None else stacked(rows)
     if result is None:
         return None
     return result.value if type(result) is Block else _repeated(result, block)
@@ -132,7 +132,7 @@ def _full(x: Any, block: int) -> Tensor:
     return x.value if type(x) is Block else _repeated(x, block)
 
 
-def _stacked(rows: list) -> Tensor:
+def stacked(rows: list) -> Tensor:
     rows = [_reshape(y, (1, *y.shape)) for y in rows]
     return rows[0] if len(rows) == 1 else apply(OPS["concatenate"].id, tuple(rows), (0,))
 
@@ -146,7 +146,7 @@ def _row(x: Any, b: int) -> Any:
 
 def _by_row(op: Op, inputs: tuple, params: tuple, block: int) -> Tensor:
     """The op once per row: what there is no better way for."""
-    return _stacked([apply(op.id, tuple(_row(x, b) for x in inputs), params) for b in range(block)])
+    return stacked([apply(op.id, tuple(_row(x, b) for x in inputs), params) for b in range(block)])
 
 
 # --- forms: op(rows) as one op on the stack ---------------------------------------------------

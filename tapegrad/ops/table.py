@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FREE = ("ct", "t", "params", "index", "inputs_like")
-SAVED_OUT = 1 << 15  # the output's bit in a residual mask; input i has bit i
+SAVED_OUT = 1 << 15  # the output's bit in a residual mask; input i has bit i, from 14 on bit 14
+SAVED_ALL = SAVED_OUT - 1  # every input
 
 
 class Rule:
@@ -94,6 +95,11 @@ class Op:
     def residuals(self, i: int) -> int:
         """Bits of what the rules for input i read."""
         return sum_bits(rule.mask for rule in (self.vjp(i), self.jvp(i)) if rule)
+
+
+def is_saved(mask: int, i: int) -> bool:
+    """Whether a residual mask names input i."""
+    return bool(mask >> (i if i < 14 else 14) & 1)
 
 
 def sum_bits(masks) -> int:
