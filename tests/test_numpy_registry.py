@@ -1,5 +1,8 @@
 """Every entry of the registry of NumPy's functions: its examples' values and derivatives."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -105,3 +108,35 @@ def test_every_entry_says_what_it_must(name):
         assert entry.function.__doc__
     if entry.state == registry.DIFFERENTIABLE and not entry.note:
         assert entry.examples, f"{name} has no example: nothing tests its derivative"
+
+
+def public_functions(module):
+    return {
+        name
+        for name in dir(module)
+        if name[0] != "_"
+        and callable(getattr(module, name))
+        and not isinstance(getattr(module, name), type)
+    }
+
+
+def test_every_public_function_of_numpy_has_an_entry():
+    assert public_functions(np) - {name for name, _ in registry.functions()} == set()
+
+
+def test_the_namespace_has_every_function_that_is_not_missing():
+    for name, entry in registry.functions():
+        if entry.function is not None or (
+            entry.state == registry.PLAIN and registry.numpys(name) is not None
+        ):
+            assert callable(getattr(tnp, name)), name
+
+
+def test_the_coverage_page_is_current():
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "tools" / "coverage.py").exists():
+        pytest.skip("the tools are not installed")
+    spec = importlib.util.spec_from_file_location("coverage_tool", root / "tools" / "coverage.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PAGE.read_text() == tool.page(), "run `python tools/coverage.py`"

@@ -108,6 +108,14 @@ class Node:
         return self.array.size
 
 
+def shared_node(array: np.ndarray) -> Node:
+    """A node over memory that others may write as long as the node lives."""
+    memory = Memory(array)
+    node = Node(np.asarray(memory))
+    node.writers.append(weakref.ref(memory))
+    return node
+
+
 class Ghost:
     """What is left of a value that no rule reads: its shape and dtype."""
 

@@ -113,6 +113,19 @@ def add_row(op: Any) -> None:
     BY_ID[op.id] = op
 
 
+def share(array: Any, tensor_type: type) -> Any:
+    """A Tensor over an array's own memory; None where it must be copied. Others may write there,
+    so tapes keep copies of what they save of it."""
+    from .dtypes import CODES
+    from .node import shared_node
+
+    if array.dtype not in CODES:
+        return None
+    if _core is not None:
+        return _core.share_array(array)
+    return make_tensor(tensor_type, shared_node(array))
+
+
 def start(rows: list, tensor_type: type) -> None:
     """Make the engines once the op table is complete (called by tapegrad/__init__.py)."""
     from .numpy_engine import NumpyEngine

@@ -12,18 +12,26 @@ import numpy as _np
 
 from ..tensor import Tensor as ndarray
 from . import (
+    calculus,
+    choosing,
     creation,
+    dlpack,
     elementwise,
     fft,
     linalg,
+    order,
+    padding,
     plain,
+    polynomials,
     products,
     protocols,
     reductions,
     registry,
     shaping,
     standard,
+    writing,
 )
+from .joining import c_, r_
 from .standard import *  # noqa: F403
 
 if _TYPE_CHECKING:  # most names come from the registry, as this is imported
@@ -36,3 +44,7 @@ globals().update(plain.computed())
 globals().update((name, e.function) for name, e in registry.functions() if e.function)
 
 random = _np.random
+
+if _TYPE_CHECKING:  # the functions are put in by the registry, out of a type checker's sight
+
+    def __getattr__(name: str) -> _Any: ...

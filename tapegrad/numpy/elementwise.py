@@ -17,10 +17,13 @@ from .registry import differentiable, plain
 
 for _function, *_examples in (
     (e.add, "add(x, y)", "add(x, v)", "add(x, s)", "add.reduce(x)", "add.accumulate(x, axis=1)",
-     "add.outer(v, w)", "add.reduceat(x, [0, 2, 1], axis=1)"),
+     "add.outer(v, w)", "add.reduceat(x, [0, 2, 1], axis=1)",
+     "(add.at(z := copy(x), ([0, 0, 2], [1, 1, 3]), v[:3]), z)[1]",
+     "add(x, y, out=copy(x), where=m)"),
     (e.subtract, "subtract(x, y)", "subtract.reduce(x, axis=1)", "subtract(s, x)"),
     (e.multiply, "multiply(x, y)", "multiply.reduce(x)", "multiply.outer(v, x)",
-     "multiply.accumulate(x)", "multiply.reduce(x, axis=1, where=m)"),
+     "multiply.accumulate(x)", "(multiply.at(z := copy(x), [0, 2, 0], v), z)[1]",
+     "multiply.reduce(x, axis=1, where=m)"),
     (e.divide, "divide(x, p)", "divide.accumulate(p, axis=1)", "divide(s, p)"),
     (composite.power, "power(p, y)", "power(p, 3)", "power(x, 2)", "power(2.0, x)"),
     (e.negative, "negative(x)"),
@@ -189,6 +192,16 @@ def clip(
     """Values limited to a_min..a_max; passes the derivative at the edges."""
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     return composite.clip(a, low, high)
+
+
+@differentiable("real_if_close(x + 0j)", "real_if_close(x)")
+def real_if_close(a: Any, tol: float = 100) -> Tensor:
+    """The real part if every imaginary part is within tol machine epsilons of 0, else a."""
+    a = as_tensor(a)
+    if a.dtype.kind != "c":
+        return a
+    limit = tol * np.finfo(a.dtype).eps if tol > 1 else tol
+    return complex.real(a) if (np.abs(complex.imag(a).numpy()) < limit).all() else a
 
 
 @differentiable("where(m, x, y)", "where(x > 0, x, 0.0)", "where(m, s, v)")

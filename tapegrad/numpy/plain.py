@@ -41,6 +41,7 @@ OF_NOTHING = (
 
 # Types, texts, files, settings: their results are no numbers.
 OF_NO_ARRAY = (
+    "asmatrix", "bmat", "printoptions",
     "array2string", "array_repr", "array_str", "base_repr", "binary_repr", "can_cast",
     "common_type", "datetime_data", "einsum_path", "format_float_positional",
     "format_float_scientific", "frompyfunc", "get_include", "get_printoptions", "getbufsize",
@@ -50,9 +51,6 @@ OF_NO_ARRAY = (
     "set_printoptions", "setbufsize", "seterr", "seterrcall", "shape", "shares_memory",
     "show_config", "show_runtime", "test", "typename",
 )  # fmt: skip
-
-# numpy.matrix is deprecated, and its results are matrices whatever goes in.
-MATRICES = ("asmatrix", "bmat")
 
 
 def tensors(x: Any) -> Any:

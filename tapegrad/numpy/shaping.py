@@ -15,6 +15,7 @@ from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis, shape_of
 from ..ops.shapes import as_dtype, concatenate, ravel
 from ..tensor import Tensor, tensor
+from .creation import check_device
 from .registry import differentiable, plain, values
 
 for _function, *_examples in (
@@ -28,11 +29,9 @@ for _function, *_examples in (
     (shapes.expand_dims, "expand_dims(x, 1)", "expand_dims(x, (0, 2))"),
     (shapes.broadcast_to, "broadcast_to(x, (2, 3, 4))"),
     (shapes.flip, "flip(x)", "flip(x, 1)"),
-    (shapes.pad, "pad(x, ((1, 2), (0, 1)))", "pad(x, 1, constant_values=3.0)"),
     (shapes.tile, "tile(x, 2)", "tile(v, (2, 3))"),
     (shapes.repeat, "repeat(x, 2)", "repeat(x, [1, 0, 2], axis=0)"),
     (shapes.split, "split(x, 2, axis=1)[1]", "split(x, [1, 2])[1]"),
-    (shapes.astype, "astype(x, 'f8')"),
     (indexing.take, "take(x, [0, -1, 0], axis=1)", "take(x, [5, 2])"),
     (indexing.take_along_axis, "take_along_axis(x, i[:, :2] % 3, axis=1)"),
 ):  # fmt: skip
@@ -47,10 +46,17 @@ def _list(arrays: Any) -> list[Tensor]:
 # --- copies and shapes ------------------------------------------------------------------------
 
 
-@differentiable("copy(x)")
+@differentiable("copy(x)", "((z := copy(x)).__setitem__((0, slice(1, 3)), s), z)[1]")
 def copy(a: Any, order: str = "K", subok: bool = False) -> Tensor:
     """The same values in memory of their own."""
     return shapes.copy(a)
+
+
+@differentiable("astype(x, 'f8')", "astype(x, float64, copy=True)")
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Tensor:
+    """x cast to dtype; cotangents are cast back."""
+    check_device(device)
+    return shapes.astype(x, dtype, copy)
 
 
 @differentiable("resize(x, (2, 7))", "resize(x, 3)")

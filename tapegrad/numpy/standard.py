@@ -1,42 +1,55 @@
-"""What is not a function: dtypes and constants; and what the array API standard asks a
-namespace to say about itself (version 2024.12).
+"""What is not a function of arrays: dtypes, constants, and what the array API standard (2024.12)
+asks a namespace to say about itself.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy import bool_ as bool
 from numpy import (
-    bool_,
-    complex64,
-    complex128,
     dtype,
     e,
     errstate,
     euler_gamma,
-    finfo,
-    float16,
-    float32,
-    float64,
-    iinfo,
+    index_exp,
     inf,
-    int8,
-    int16,
-    int32,
-    int64,
-    int_,
-    intp,
-    longdouble,
     mgrid,
     nan,
     newaxis,
     ogrid,
     pi,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
+    s_,
 )
 
+__array_api_version__ = "2024.12"
+
+_TYPES = {
+    name: kind
+    for name, kind in vars(np).items()
+    if isinstance(kind, type) and issubclass(kind, np.generic)
+}
+globals().update(_TYPES)
+
+
+def __array_namespace_info__() -> Any:
+    """What the array API standard's inspection gives: devices, dtypes, capabilities (NumPy 2)."""
+    return np.__array_namespace_info__()
+
+
+def finfo(type: Any, /) -> np.finfo:
+    """Limits of a floating dtype, or of an array's."""
+    return np.finfo(getattr(type, "dtype", type) if hasattr(type, "numpy") else type)
+
+
+def iinfo(type: Any, /) -> np.iinfo:
+    """Limits of an integer dtype, or of an array's."""
+    return np.iinfo(getattr(type, "dtype", type) if hasattr(type, "numpy") else type)
+
+
 __all__ = [
-    "bool_", "complex128", "complex64", "dtype", "e", "errstate", "euler_gamma", "finfo",
-    "float16", "float32", "float64", "iinfo", "inf", "int16", "int32", "int64", "int8", "int_",
-    "intp", "longdouble", "mgrid", "nan", "newaxis", "ogrid", "pi", "uint16", "uint32", "uint64",
-    "uint8",
+    "__array_api_version__", "__array_namespace_info__", "bool", "dtype", "e", "errstate",
+    "euler_gamma", "finfo", "iinfo", "index_exp", "inf", "mgrid", "nan", "newaxis", "ogrid", "pi",
+    "s_", *_TYPES,
 ]  # fmt: skip

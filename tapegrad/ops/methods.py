@@ -126,6 +126,75 @@ def _array_function(self: Tensor, *args: Any) -> Any:
     return protocols.call_function(self, *args)
 
 
+def _served(name: str) -> Any:
+    """The method that is tapegrad.numpy's function of that name, imported when first called."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        from .. import numpy as namespace
+
+        return getattr(namespace, name)(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"As numpy.ndarray.{name}."
+    return method
+
+
+def _served_operator(name: str, is_reflected: bool = False) -> Any:
+    def method(self: Tensor, other: Any) -> Any:
+        from .. import numpy as namespace
+
+        function = getattr(namespace, name)
+        return function(other, self) if is_reflected else function(self, other)
+
+    return method
+
+
+def _sort(self: Tensor, axis: int = -1, kind: str | None = None, order: None = None) -> None:
+    """Sort the lines along axis in place: this Tensor becomes the sorted one."""
+    indexing.setitem(self, ..., _served("sort")(self, axis, kind))
+
+
+def _partition(self: Tensor, kth: Any, axis: int = -1, kind: str = "introselect") -> None:
+    """Partition the lines along axis in place: this Tensor becomes the partitioned one."""
+    indexing.setitem(self, ..., _served("partition")(self, kth, axis))
+
+
+def _fill(self: Tensor, value: Any) -> None:
+    """Set every element to value: this Tensor becomes the filled one."""
+    indexing.setitem(self, ..., value)
+
+
+def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
+    """The parts along axis (None: of the flat array) where condition is true."""
+    from .. import numpy as namespace
+
+    return namespace.compress(condition, self, axis)
+
+
+def _tobytes(self: Tensor, order: Any = "C") -> bytes:
+    """The values as bytes."""
+    return self.numpy().tobytes(order)
+
+
+def _to_device(self: Tensor, device: Any, /, *, stream: None = None) -> Tensor:
+    """This Tensor: "cpu" is the only device."""
+    if device != "cpu" or stream is not None:
+        raise ValueError(f"to_device: the only device is 'cpu', without streams; got {device!r}")
+    return self
+
+
+def _dlpack(self: Tensor, **kwargs: Any) -> Any:
+    """A DLPack capsule that shares the memory, read-only: tapegrad.numpy.dlpack.exported."""
+    from ..numpy import dlpack
+
+    return dlpack.exported(self, **kwargs)
+
+
+def _dlpack_device(self: Tensor) -> tuple[int, int]:
+    """DLPack's name of the CPU: (1, 0)."""
+    return (1, 0)
+
+
 METHODS = {
     "sum": reductions.sum,
     "mean": reductions.mean,
@@ -134,12 +203,6 @@ METHODS = {
     "min": reductions.min,
     "argmax": reductions.argmax,
     "argmin": reductions.argmin,
-    "cumsum": reductions.cumsum,
-    "var": composite.var,
-    "std": composite.std,
-    "all": logic.all,
-    "any": logic.any,
-    "clip": composite.clip,
     "dot": composite.dot,
     "round": _round,
     "reshape": _reshape,
@@ -152,7 +215,14 @@ METHODS = {
     "copy": shapes.copy,
     "repeat": shapes.repeat,
     "take": indexing.take,
-    "diagonal": composite.diagonal,
+    "sort": _sort,
+    "partition": _partition,
+    "fill": _fill,
+    "compress": _compress,
+    "tobytes": _tobytes,
+    "to_device": _to_device,
+    "device": property(lambda self: "cpu", doc='Where the values are: "cpu".'),
+    "strides": property(lambda self: self.numpy().strides, doc="Bytes from element to element."),
     "conj": complex.conj,
     "conjugate": complex.conj,
     "real": property(complex.real, doc="The real part; itself where it is real."),
@@ -169,6 +239,14 @@ METHODS = {
     "__rfloordiv__": _swapped(logic.floor_divide),
     "__mod__": lambda self, other: logic.remainder(self, other),
     "__rmod__": _swapped(logic.remainder),
+    "__divmod__": _served_operator("divmod"),
+    "__rdivmod__": _served_operator("divmod", True),
+    "__lshift__": _served_operator("left_shift"),
+    "__rlshift__": _served_operator("left_shift", True),
+    "__rshift__": _served_operator("right_shift"),
+    "__rrshift__": _served_operator("right_shift", True),
+    "__dlpack__": _dlpack,
+    "__dlpack_device__": _dlpack_device,
     "__pos__": lambda self: linear.copy(self),
     "__invert__": _invert,
     "__contains__": _contains,
@@ -177,6 +255,12 @@ METHODS = {
     "__array_ufunc__": _array_ufunc,
     "__array_function__": _array_function,
 }
+for _name in (
+    "all", "any", "argpartition", "argsort", "choose", "clip", "cumprod", "cumsum", "diagonal",
+    "nonzero", "ptp", "put", "searchsorted", "std", "trace", "var",
+):  # fmt: skip
+    METHODS[_name] = _served(_name)
+
 for _name, _on_bools, _on_integers in (
     ("and", logical_and, logic.bitwise_and),
     ("or", logical_or, logic.bitwise_or),

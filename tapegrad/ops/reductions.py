@@ -263,38 +263,57 @@ LOGSUMEXP = custom(
 
 
 def sum(
-    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
-) -> Any:
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
     """Sum over one axis, several (a tuple), or all (None), as np.sum."""
-    x = _prepared(x, dtype, out, "sum")
+    if out is not None or initial is not None or where is not True:
+        return _in_full("sum", x, axis, dtype, out, keepdims, initial, where)
+    x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
     return apply(SUM.id, (x,), reduced(x.ndim, axis, keepdims, "sum"))
 
 
 def mean(
-    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
-) -> Any:
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False, *,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """Mean over one axis, several (a tuple), or all (None), as np.mean; of nothing it is nan."""
-    x = _prepared(x, dtype, out, "mean")
+    if out is not None or where is not True:
+        return _in_full("mean", x, axis, dtype, out, keepdims, where=where)
+    x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
     return apply(MEAN.id, (x,), reduced(x.ndim, axis, keepdims, "mean"))
 
 
 def prod(
-    x: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False
-) -> Any:
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = None, where: Any = True,
+) -> Any:  # fmt: skip
     """Product over axes, as np.prod."""
-    x = _prepared(x, dtype, out, "prod")
+    if out is not None or initial is not None or where is not True:
+        return _in_full("prod", x, axis, dtype, out, keepdims, initial, where)
+    x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
     return apply(PROD.id, (x,), reduced(x.ndim, axis, keepdims, "prod"))
 
 
-def max(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+def max(
+    x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """Largest value over axes, as np.max: nan wins. Equal ones share the derivative evenly."""
-    x = _prepared(x, None, out, "max")
+    if out is not None or initial is not None or where is not True:
+        return _in_full("max", x, axis, out, keepdims, initial, where)
+    x = as_tensor(x)
     return apply(MAX.id, (x,), reduced(x.ndim, axis, keepdims, "max"))
 
 
-def min(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
+def min(
+    x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None,
+    where: Any = True,
+) -> Any:  # fmt: skip
     """Smallest value over axes, as np.min: nan wins. Equal ones share the derivative evenly."""
-    x = _prepared(x, None, out, "min")
+    if out is not None or initial is not None or where is not True:
+        return _in_full("min", x, axis, out, keepdims, initial, where)
+    x = as_tensor(x)
     return apply(MIN.id, (x,), reduced(x.ndim, axis, keepdims, "min"))
 
 
@@ -320,6 +339,13 @@ def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any
     if axis is None:
         x, axis = ravel(x), 0
     return cumsum_row(x, last_or(x.ndim, axis, "cumsum"))
+
+
+def _in_full(name: str, *args: Any, **kwargs: Any) -> Any:
+    """The reduction by tapegrad.numpy, which knows out=, initial= and where=."""
+    from .. import numpy as namespace
+
+    return getattr(namespace, name)(*args, **kwargs)
 
 
 def _prepared(x, dtype, out, name):
