@@ -121,9 +121,13 @@ def share(array: Any, tensor_type: type) -> Any:
 
     if array.dtype not in CODES:
         return None
-    if _core is not None:
-        return _core.share_array(array)
-    return make_tensor(tensor_type, shared_node(array))
+    node = shared_node(array)
+    if _core is None:
+        return make_tensor(tensor_type, node)
+    t = _core.share_array(array)
+    if t is not None:
+        t._node = node  # the NumPy engine asks it whether others may write
+    return t
 
 
 def start(rows: list, tensor_type: type) -> None:

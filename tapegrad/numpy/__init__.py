@@ -5,8 +5,7 @@ The registry that fills this module (registry.py) also serves `numpy.sum(tensor)
 `numpy.ndarray * tensor`; docs/numpy-coverage.md is its list.
 """
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
-from typing import Any as _Any
+import typing as _typing
 
 import numpy as _np
 
@@ -45,6 +44,6 @@ globals().update((name, e.function) for name, e in registry.functions() if e.fun
 
 random = _np.random
 
-if _TYPE_CHECKING:  # the functions are put in by the registry, out of a type checker's sight
+if _typing.TYPE_CHECKING:  # the functions are put in by the registry, out of a type checker's sight
 
-    def __getattr__(name: str) -> _Any: ...
+    def __getattr__(name: str) -> _typing.Any: ...

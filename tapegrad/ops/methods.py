@@ -166,9 +166,9 @@ def _fill(self: Tensor, value: Any) -> None:
 
 def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
     """The parts along axis (None: of the flat array) where condition is true."""
-    from .. import numpy as namespace
+    from ..numpy.choosing import compress
 
-    return namespace.compress(condition, self, axis)
+    return compress(condition, self, axis)
 
 
 def _tobytes(self: Tensor, order: Any = "C") -> bytes:

@@ -1,0 +1,210 @@
+"""Functions and operators that write into an array: recorded updates, or refused."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import tape
+from tapegrad.errors import DetachedWarning, UnsupportedError
+from tapegrad.ops import methods
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+def test_out_becomes_the_result_and_keeps_its_derivative():
+    x, out = tg.parameter([1.0, 2.0]), tg.tensor([0.0, 0.0])
+    with tape() as t:
+        assert np.multiply(x, 3.0, out=out) is out
+        y = (out * out).sum()
+    np.testing.assert_array_equal(out, [3.0, 6.0])
+    np.testing.assert_array_equal(t.gradient(y, x), [18.0, 36.0])
+
+
+def test_where_leaves_the_other_elements_of_out():
+    x = tg.parameter([1.0, 2.0, 3.0])
+    with tape() as t:
+        out = x * 10.0
+        np.exp(x, out=out, where=[False, True, False])
+        y = out.sum()
+    np.testing.assert_allclose(t.gradient(y, x), [10.0, np.exp(2.0), 10.0])
+
+
+def test_out_of_a_reduction_may_be_an_array_where_nothing_is_recorded():
+    total = np.zeros(3)
+    assert np.sum(tg.tensor(np.ones((2, 3))), axis=0, out=total) is total
+    np.testing.assert_array_equal(total, [2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a, x: np.exp(x, out=a),
+        lambda a, x: np.sum(x[None], axis=0, out=a),
+        lambda a, x: np.add.at(a, [0, 0], x),
+        lambda a, x: np.copyto(a, x),
+        lambda a, x: np.put(a, [0, 1], x),
+        lambda a, x: np.place(a, [True, False], x),
+        lambda a, x: np.putmask(a, [True, False], x),
+    ],
+)
+def test_what_a_tape_records_is_not_written_into_an_array(write):
+    a, x = np.zeros(2), tg.parameter([1.0, 2.0])
+    with tape(), pytest.raises(UnsupportedError, match="derivative"):
+        write(a, x)
+    np.testing.assert_array_equal(a, [0.0, 0.0])
+
+
+def test_a_parameter_is_not_an_out():
+    p = tg.parameter([1.0, 2.0])
+    with pytest.raises(UnsupportedError, match=r"p\.assign"):
+        np.exp(p, out=p)
+
+
+def test_a_cast_that_loses_is_refused():
+    with pytest.raises(TypeError, match="cannot cast"):
+        np.exp(tg.tensor([1.0]), out=tg.tensor([1]))
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.subtract, np.multiply, np.maximum, np.divide])
+def test_at_does_one_place_after_another_where_they_repeat(ufunc):
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([0.5, 4.0, 3.0, 2.0])
+    places = [0, 2, 0, 0]
+    want = a.copy()
+    ufunc.at(want, places, b)
+    got = tg.tensor(a)
+    ufunc.at(got, places, tg.tensor(b))
+    np.testing.assert_allclose(got, want)
+
+
+def test_at_of_one_operand():
+    got = tg.tensor([1.0, 2.0, 3.0])
+    np.negative.at(got, [0, 1])
+    np.testing.assert_array_equal(got, [-1.0, -2.0, 3.0])
+
+
+def test_in_place_sort_and_fill_are_updates():
+    p = tg.parameter([3.0, 1.0, 2.0])
+    with tape() as t:
+        x = p * 1.0
+        before = x[0]
+        x.sort()
+        y = (x * [1.0, 10.0, 100.0]).sum() + before
+    np.testing.assert_array_equal(x, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(t.gradient(y, p), [101.0, 1.0, 10.0])
+    x.fill(7.0)
+    np.testing.assert_array_equal(x, [7.0, 7.0, 7.0])
+
+
+# --- out of the tape --------------------------------------------------------------------------
+
+
+def test_an_array_of_a_recorded_tensor_warns_once_a_line(monkeypatch):
+    monkeypatch.setattr(methods, "_warned", set())
+    p = tg.parameter([1.0, 2.0])
+    with tape(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            np.asarray(p)
+        np.array([p[0], p[1]])
+    assert len(caught) == 2
+    assert all(w.category is DetachedWarning and w.filename == __file__ for w in caught)
+    assert "tapegrad.numpy.array" in str(caught[0].message)
+
+
+def test_arrays_of_what_no_tape_records_do_not_warn():
+    p = tg.parameter([1.0, 2.0])
+    np.asarray(p)
+    with tape():
+        np.asarray(tg.tensor([1.0]))
+        np.asarray(p > 1.0)
+        np.asarray(p.detach())
+        with tg.no_grad():
+            np.asarray(p)
+
+
+def test_lists_of_tensors_keep_their_derivatives():
+    a, b = tg.parameter(2.0), tg.parameter(3.0)
+    with tape() as t:
+        y = tnp.sum([a, b * b]) + tnp.dot([a, 1.0], [b, 2.0]) + np.stack([a, b]).prod()
+    ga, gb = t.gradient(y, [a, b])
+    assert (ga.item(), gb.item()) == (1.0 + 3.0 + 3.0, 6.0 + 2.0 + 2.0)
+
+
+def test_an_unserved_function_names_itself_the_line_and_the_recipe():
+    from tapegrad.numpy.protocols import unsupported
+
+    text = str(unsupported("linalg.cond"))
+    assert "numpy.linalg.cond" in text
+    assert f"{__file__}:" in text
+    assert "tapegrad.primitive" in text
+    assert "tapegrad.defvjp" in text
+
+
+# --- DLPack -----------------------------------------------------------------------------------
+
+
+def test_export_shares_memory_read_only():
+    x = tg.tensor(np.arange(6.0).reshape(2, 3))[:, ::-1]
+    if np.lib.NumpyVersion(np.__version__) < "2.1.0":
+        pytest.skip("this NumPy's DLPack cannot say read-only")
+    view = np.from_dlpack(x)
+    np.testing.assert_array_equal(view, x)
+    assert np.shares_memory(view, x.numpy())
+    assert not view.flags.writeable
+    assert not np.shares_memory(np.from_dlpack(x, copy=True), x.numpy())
+
+
+def test_an_old_consumer_gets_a_copy_or_an_error():
+    x = tg.tensor([1.0, 2.0])
+    assert x.__dlpack_device__() == (1, 0)
+    assert x.__dlpack__() is not None
+    with pytest.raises(BufferError, match="read-only"):
+        x.__dlpack__(copy=False)
+    with pytest.raises(BufferError, match="CPU"):
+        x.__dlpack__(dl_device=(2, 0))
+
+
+def test_import_shares_memory_and_copy_does_not():
+    a = np.arange(4.0)
+    shared, own = tnp.from_dlpack(a), tnp.from_dlpack(a, copy=True)
+    assert np.shares_memory(shared.numpy(), a)
+    a[0] = 100.0
+    assert shared[0].item() == 100.0
+    assert own[0].item() == 0.0
+    assert (shared * 2.0)[0].item() == 200.0
+
+
+def test_writing_shared_memory_later_does_not_change_a_gradient():
+    a = np.array([1.0, 2.0])
+    x = tnp.from_dlpack(a)
+    with tape() as t:
+        t.watch(x)
+        y = (x * x).sum()
+    a[:] = 50.0
+    np.testing.assert_array_equal(t.gradient(y, x), [2.0, 4.0])
+
+
+def test_import_of_odd_arrays_copies_or_says_so():
+    a = np.zeros(3, [("a", "i1"), ("b", "f8")])["b"]
+    if a.flags.aligned:
+        pytest.skip("records are aligned here")
+    try:
+        np.from_dlpack(a)
+    except BufferError:
+        pytest.skip("this NumPy does not export it")
+    with pytest.raises(ValueError, match="needs a copy"):
+        tnp.from_dlpack(a, copy=False)
+    np.testing.assert_array_equal(tnp.from_dlpack(a), a)
+
+
+def test_torch_and_tapegrad_share_memory():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    t = torch.arange(3.0)
+    x = tnp.from_dlpack(t)
+    t[0] = 9.0
+    assert x[0].item() == 9.0
+    back = torch.from_dlpack(tg.tensor([1.0, 2.0]))
+    assert back.tolist() == [1.0, 2.0]
