@@ -5,7 +5,8 @@ The registry that fills this module (registry.py) also serves `numpy.sum(tensor)
 `numpy.ndarray * tensor`; docs/numpy-coverage.md is its list.
 """
 
-import typing as _typing
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 import numpy as _np
 
@@ -43,7 +44,3 @@ globals().update(plain.computed())
 globals().update((name, e.function) for name, e in registry.functions() if e.function)
 
 random = _np.random
-
-if _typing.TYPE_CHECKING:  # the functions are put in by the registry, out of a type checker's sight
-
-    def __getattr__(name: str) -> _typing.Any: ...

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ops import linear
+from ..ops import composite, linear, reductions
 from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, concatenate, ravel, stack
 from ..tensor import Tensor, tensor
+from . import linalg
 from .calculus import convolve
-from .registry import differentiable, missing
+from .registry import differentiable
+from .shaping import trim_zeros
 
 
 @differentiable("polyval(v, x)", "polyval(x[0], s)")
@@ -121,8 +123,6 @@ def poly(seq_of_zeros: Any) -> Tensor:
     """The polynomial with these roots; of a square matrix, its characteristic polynomial."""
     roots = as_tensor(seq_of_zeros)
     if roots.ndim == 2:
-        from . import linalg
-
         roots = linalg.eigvals(roots)
     y = tensor(np.ones(1, np.result_type(roots.dtype, np.float64)))
     for r in ravel(roots):
@@ -130,5 +130,36 @@ def poly(seq_of_zeros: Any) -> Tensor:
     return y
 
 
-missing("roots", "needs eigenvalues; linalg.eigvals of the companion matrix has the derivative")
-missing("polyfit", "needs least squares; solve for vander's coefficients with linalg")
+@differentiable("real(sum(exp(roots(p[0]))))", note="by linalg.eigvals")
+def roots(p: Any) -> Tensor:
+    """The roots of a polynomial: the eigenvalues of its companion matrix."""
+    p = _coefficients(p)
+    if p.ndim != 1:
+        raise ValueError(f"roots: need one axis, got {p.shape}")
+    n_zero = p.size - trim_zeros(p, "b").size
+    p = trim_zeros(p)
+    zeros = tensor(np.zeros(n_zero))
+    if p.size < 2:
+        return zeros
+    below = np.eye(p.size - 2, p.size - 1, dtype=p.dtype)
+    companion = concatenate([linear.reshape(-p[1:] / p[0], (1, p.size - 1)), below])
+    found = linalg.eigvals(companion)
+    return concatenate([found, zeros]) if n_zero else found
+
+
+@differentiable("polyfit(t, cos(t), 2)", "polyfit(t, stack([t * t, sin(t)], 1), 1)",
+                "polyfit(v, w, 2, w=w)")  # fmt: skip
+def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None) -> Any:
+    """Coefficients of the polynomial of degree deg that fits points (x, y) with least squares."""
+    if full:
+        raise ValueError("polyfit: full=True is not supported for Tensors")
+    x, y = as_tensor(x) * 1.0, as_tensor(y) * 1.0
+    lhs, rhs = vander(x, deg + 1), y
+    if w is not None:
+        weights = as_tensor(w)
+        lhs = lhs * linear.reshape(weights, (-1, 1))
+        rhs = rhs * (weights if rhs.ndim == 1 else linear.reshape(weights, (-1, 1)))
+    scale = reductions.sum(lhs * lhs, 0) ** 0.5
+    scaled = lhs / scale
+    c = composite.dot(linalg.pinv(scaled), rhs)
+    return c / scale if c.ndim == 1 else c / linear.reshape(scale, (-1, 1))
