@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from ..engine.recording import Live, here
@@ -61,7 +62,11 @@ def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p={p}; it must be between 0 and 1")
     x = input if isinstance(input, Tensor) else asarray(input)
-    if not training or p == 0:
+    if not training:
+        return x
+    if p == 0:
+        if layer is not None and here.recorder is not None:
+            here.recorder.watch(Live(layer, "p", _kept, operator.not_))
         return x
     kept, scale = _kept(p), _scale(p)
     if layer is None or here.recorder is None:

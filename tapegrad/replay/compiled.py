@@ -13,6 +13,7 @@ from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
 from .audit import audit
+from .epoch import run_epoch
 from .guards import Guards
 from .interpret import Interpreted
 from .ir import GROUP, OP, PYTHON, Program
@@ -84,6 +85,44 @@ class Compiled:
                     return self._result(variant, outputs)
                 reason = reason or "a branch on data went the other way"
         return self._record(variants, rebuild, arrays, key, reason)
+
+    def ready_for(self, args: tuple) -> Any:
+        """The program that a call with these arguments would replay, or None."""
+        engine = select.engine()
+        key: list[Any] = [engine.name, engine.is_recording()]
+        flatten((args, {}), [], key)
+        variants = self._signatures.get(tuple(key), ())
+        return next((v.ready for v in reversed(variants) if v.ready and v.fits()), None)
+
+    def epoch(
+        self,
+        *arrays: Any,
+        batch_size: int,
+        shuffle: Any = False,
+        drop_last: bool = False,
+        callback: Callable | None = None,
+        every: int = 1,
+    ) -> Any:
+        """Call the function on every batch of rows, without returning to Python in between.
+
+        Args:
+            arrays: ndarrays or Tensors (or nestings of them) of the same length, whose batches
+                are the function's arguments.
+            batch_size: rows a step; a short last batch is a step of its own.
+            shuffle: True takes the order from tapegrad.manual_seed's stream; an int is a seed of
+                its own; a Generator (tapegrad's or NumPy's) draws a permutation.
+            drop_last: leave a short last batch out.
+            callback: callback(steps done, the last step's result) after every `every` steps and
+                at the end; a true answer ends the epoch.
+        Returns:
+            The function's results stacked per step: ndarrays in place of Tensors.
+        Raises:
+            ShapeError, ValueError, TypeError: for arrays or options that do not fit.
+
+        The first two batches run in Python if they must be recorded. Ctrl-C ends it within a
+        second, at a step's boundary.
+        """
+        return run_epoch(self, arrays, batch_size, shuffle, drop_last, callback, every)
 
     def _variants(self, signature: tuple) -> list[Variant]:
         """Those of a signature, which becomes the latest used."""

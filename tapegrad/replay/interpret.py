@@ -152,6 +152,8 @@ def _step(e: Entry, inputs: tuple) -> None:
 class Interpreted:
     """A program run entry by entry by the engine in force."""
 
+    does_epochs = False
+
     def __init__(self, program: Program):
         self.program = program
 

@@ -122,6 +122,7 @@ class Program:
     without_grad: list[Any] = field(default_factory=list)  # variables that must have none before
     generators: list[Any] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
+    watched: list[Any] = field(default_factory=list)  # hyper-parameters it branched on (Live)
     fit: Any = None  # state.state_fits' own
 
     def with_entries(self, entries: list[Entry]) -> Program:

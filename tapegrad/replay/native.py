@@ -118,23 +118,54 @@ class NativeProgram:
 
     # --- running
 
-    def run(self, arrays: list) -> list | None:
-        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
-        p = self.program
+    def _read_numbers(self) -> None:
         for owner, group, numbers in self._live:
             numbers[:] = owner.hyper(group)
         for live, numbers in self._numbers:
             numbers[0] = live.value()
+
+    def _ran(self, steps: int) -> None:
+        """Move on what C could not: streams, and gradients that the step clears."""
+        for g, blocks in zip(self.program.generators, self.program.blocks):
+            g._take(4 * blocks * steps)
+        for p in self.program.cleared:
+            p.grad = None
+
+    def run(self, arrays: list) -> list | None:
+        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
+        self._read_numbers()
         if self._grads_read:
             arrays = [*arrays, *[q._grad for q in self._grads_read]]
-        outputs = self._core.run(as_arrays(arrays), *[g.get_state() for g in p.generators])
+        seeds = [g.get_state() for g in self.program.generators]
+        outputs = self._core.run(as_arrays(arrays), *seeds)
         if type(outputs) is int:
             return None
-        for g, blocks in zip(p.generators, p.blocks):
-            g._take(4 * blocks)
-        for q in p.cleared:
-            q.grad = None
+        self._ran(1)
         return outputs if len(outputs) == len(self._order) else [outputs[i] for i in self._order]
+
+    @property
+    def does_epochs(self) -> bool:
+        """Whether steps can follow each other without Python."""
+        return not self._grads_read and self._order == list(range(len(self._order)))
+
+    def run_epoch(
+        self,
+        data: list,
+        order: np.ndarray | None,
+        batch_size: int,
+        first: int,
+        steps: int,
+        stacks: list,
+    ) -> int:
+        """Up to `steps` steps from step `first`; gives how many were done.
+
+        Comes back about every 50 ms, for Python to look at signals.
+        """
+        self._read_numbers()
+        seeds = [g.get_state() for g in self.program.generators]
+        done = self._core.run_epoch(data, order, batch_size, first, steps, stacks, *seeds)
+        self._ran(done)
+        return done
 
 
 def _caller(e: Entry) -> Any:

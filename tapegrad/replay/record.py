@@ -45,6 +45,7 @@ class Recorder:
         self.engine = engine
         self.events: list[tuple[int, str, Any, int]] = []
         self.numbers: list[tuple[Any, Live]] = []
+        self.watched: list[Live] = []
         self.wrote = ""  # where the step first wrote a parameter
 
     def _note(self, kind: str, data: Any) -> None:
@@ -91,6 +92,10 @@ class Recorder:
         self.numbers.append((t, live))
         return t
 
+    def watch(self, live: Live) -> None:
+        """A replay is right only while live.is_fit()."""
+        self.watched.append(live)
+
     def random(self, kind: str, generator: Any, a: Any, b: float, blocks: int, out: Any) -> None:
         """A Tensor of random numbers was drawn, with that many blocks of the stream."""
         self._note(RANDOM, (kind, generator, a, b, blocks, out))
@@ -124,6 +129,7 @@ class Builder:
         self.engine = engine
         self.arguments = arguments
         self.events = recorder.events
+        self.watched = recorder.watched
         self.numbers = {engine.key_of(t): (live, t) for t, live in recorder.numbers}
         self.log = entries
         self.leaves = leaves
@@ -182,6 +188,7 @@ class Builder:
         program = Program(
             self.values, self.entries, [self.of(t) for t in outputs], len(self.arguments),
             without_grad=self.without_grad, generators=self.generators, blocks=self.blocks,
+            watched=self.watched,
         )  # fmt: skip
         self._final_grads(program)
         return program

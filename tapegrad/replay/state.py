@@ -10,7 +10,7 @@ from .ir import ARRAY, CONSTANT, GRAD, LIVE, OPTIMIZER, RANDOM, Program
 
 def lives(program: Program) -> list[Live]:
     """The hyper-parameters that are read anew before each run."""
-    found = [v.source[0] for v in program.values if v.kind == LIVE]
+    found = [v.source[0] for v in program.values if v.kind == LIVE] + program.watched
     return found + [
         e.extra[2] for e in program.entries if e.kind == RANDOM and isinstance(e.extra[2], Live)
     ]

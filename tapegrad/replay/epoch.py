@@ -1,0 +1,142 @@
+"""Epochs: a compiled step over all batches of some arrays, shuffle and row gather included, as a
+few C calls. Bit for bit what the same calls one by one would do."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import tree
+from ..errors import ShapeError
+from ..random import Generator, default_generator
+from ..tensor import Tensor
+from .arguments import Taken, flatten
+
+
+def run_epoch(
+    compiled: Any,
+    arrays: tuple,
+    batch_size: int,
+    shuffle: Any,
+    drop_last: bool,
+    callback: Callable | None,
+    every: int,
+) -> Any:
+    """See Compiled.epoch."""
+    data, rebuild, n = _data(arrays)
+    batch_size, every = operator.index(batch_size), operator.index(every)
+    if batch_size < 1 or every < 1:
+        name, value = ("batch_size", batch_size) if batch_size < 1 else ("every", every)
+        raise ValueError(f"epoch: {name} is {value}; it must be at least 1")
+    full, rest = divmod(n, batch_size)
+    n_steps = full + (rest > 0 and not drop_last)
+    if not n_steps:
+        raise ValueError(f"epoch: {n} rows make no batch of {batch_size}; give drop_last=False")
+    run = _Epoch(compiled, data, rebuild, _order(shuffle, n), batch_size, n_steps)
+    while run.step < n_steps:
+        stop = n_steps if callback is None else min(n_steps, run.step + every - run.step % every)
+        while run.step < stop:
+            if not run.many(min(stop, full)):
+                run.one()
+        if callback is not None and callback(run.step, run.latest()):
+            break
+    return run.results()
+
+
+def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
+    """The arrays of a nesting, how to put batches into their places, and their length."""
+    found: list[Any] = []
+    rebuild = flatten(arrays, found, [])
+    data = [np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in found]
+    lengths = {x.shape[:1] for x in data}
+    if len(lengths) != 1 or () in lengths:
+        shapes = ", ".join(str(x.shape) for x in data) or "no arrays"
+        raise ShapeError(f"epoch: the arrays must have the same number of rows, got {shapes}")
+    return data, rebuild, data[0].shape[0]
+
+
+def _order(shuffle: Any, n: int) -> np.ndarray | None:
+    """Row numbers in the order of the epoch; None: as they are."""
+    if shuffle is False or shuffle is None:
+        return None
+    if shuffle is True:
+        return default_generator().permutation(n)
+    if isinstance(shuffle, (int, np.integer)):
+        return Generator(int(shuffle)).permutation(n)
+    if hasattr(shuffle, "permutation"):  # a Generator of ours or of NumPy's
+        return np.asarray(shuffle.permutation(n), np.int64)
+    raise TypeError(f"epoch: shuffle={shuffle!r}; give False, True, a seed or a Generator")
+
+
+class _Epoch:
+    """How far an epoch has come, and what its steps have returned."""
+
+    def __init__(self, compiled, data, rebuild, order, batch_size, n_steps):
+        self.compiled = compiled
+        self.data = data
+        self.rebuild = rebuild
+        self.order = order
+        self.batch_size = batch_size
+        self.n_steps = n_steps
+        self.step = 0
+        self._stacks: list[np.ndarray] = []  # per Tensor of the result, (n_steps, ...)
+        self._plain: list[Any] = []
+        self._nest: Any = None
+
+    def _batch(self) -> tuple:
+        first = self.step * self.batch_size
+        if self.order is None:
+            batch = [x[first : first + self.batch_size] for x in self.data]
+        else:
+            rows = self.order[first : first + self.batch_size]
+            batch = [x[rows] for x in self.data]
+        return self.rebuild(Taken(batch))
+
+    def one(self) -> None:
+        """The next step by a call."""
+        leaves: list[Any] = []
+        self._nest = tree.flatten(self.compiled(*self._batch()), leaves)
+        made = [x.numpy() for x in leaves if isinstance(x, Tensor)]
+        self._plain = [_Stacked if isinstance(x, Tensor) else x for x in leaves]
+        if not self._stacks:
+            self._stacks = [np.empty((self.n_steps, *x.shape), x.dtype) for x in made]
+        for stack, x in zip(self._stacks, made):
+            if stack.shape[1:] != x.shape:
+                raise ShapeError(
+                    f"epoch: a result of shape {stack.shape[1:]} became {x.shape} at step "
+                    f"{self.step}; reduce it over the batch, or give drop_last=True"
+                )
+            stack[self.step] = x
+        self.step += 1
+
+    def many(self, stop: int) -> bool:
+        """Steps up to `stop` in C; False: the next one needs a call."""
+        if self.step >= stop or not self._stacks:
+            return False
+        ready = self.compiled.ready_for(self._batch())
+        if ready is None or not ready.does_epochs:
+            return False
+        done = ready.run_epoch(
+            self.data, self.order, self.batch_size, self.step, stop - self.step, self._stacks
+        )
+        self.step += done
+        return done > 0
+
+    def _shaped(self, arrays: list) -> Any:
+        made = iter(arrays)
+        return self._nest(iter([next(made) if x is _Stacked else x for x in self._plain]))
+
+    def latest(self) -> Any:
+        """What the last step returned, arrays in place of Tensors."""
+        return self._shaped([stack[self.step - 1] for stack in self._stacks])
+
+    def results(self) -> Any:
+        """What all steps so far returned, stacked."""
+        return self._shaped([stack[: self.step] for stack in self._stacks])
+
+
+class _Stacked:
+    """Marks a Tensor in a result."""

@@ -1,0 +1,143 @@
+"""Epochs: the bits of the same calls one by one, stacked results, orders, callbacks, errors."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad import nn, optim
+from tapegrad.errors import ShapeError
+
+X = np.random.default_rng(0).normal(size=(53, 5)).astype("f4")
+Y = np.random.default_rng(1).integers(0, 3, 53)
+
+
+def make():
+    tg.manual_seed(3)
+    net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Dropout(0.25), nn.Linear(8, 3))
+    adam = optim.Adam(net.parameters(), lr=0.01)
+
+    @tg.compile
+    def step(x, y):
+        with tg.tape():
+            loss = nn.cross_entropy(net(x), y)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return {"loss": loss, "net": "mlp"}
+
+    return step, net, adam
+
+
+def by_hand(step, order, batch_size, drop_last=False):
+    losses = []
+    for first in range(0, len(order), batch_size):
+        rows = order[first : first + batch_size]
+        if len(rows) == batch_size or not drop_last:
+            losses.append(step(X[rows], Y[rows])["loss"].item())
+    return losses
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "drop_last"), [(1, False), (8, False), (8, True), (53, True), (60, False)]
+)
+def test_an_epoch_has_the_bits_of_its_calls(batch_size, drop_last):
+    epochs, net, _ = make()
+    found = [epochs.epoch(X, Y, batch_size=batch_size, drop_last=drop_last) for _ in range(4)]
+    state = tg.get_rng_state()
+    calls, other, _ = make()
+    expected = [by_hand(calls, np.arange(53), batch_size, drop_last) for _ in range(4)]
+    assert [f["loss"].tolist() for f in found] == expected
+    assert found[0]["net"] == "mlp"
+    assert found[0]["loss"].dtype == np.float32
+    assert tg.get_rng_state() == state
+    for p, q in zip(net.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+        np.testing.assert_array_equal(p.grad.numpy(), q.grad.numpy())
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "order"),
+    [
+        (7, lambda: tg.random.Generator(7).permutation(53)),
+        (True, lambda: tg.random.default_generator().permutation(53)),
+        (np.random.default_rng(5), lambda: np.random.default_rng(5).permutation(53)),
+        (tg.random.Generator(5), lambda: tg.random.Generator(5).permutation(53)),
+        (np.int64(7), lambda: tg.random.Generator(7).permutation(53)),
+    ],
+)
+def test_shuffled(shuffle, order):
+    epochs, *_ = make()
+    found = [epochs.epoch(X, Y, batch_size=8, shuffle=7)["loss"].tolist() for _ in range(2)]
+    found.append(epochs.epoch(X, Y, batch_size=8, shuffle=shuffle)["loss"].tolist())
+    calls, *_ = make()
+    seven = tg.random.Generator(7).permutation(53)
+    assert found[:2] == [by_hand(calls, seven, 8) for _ in range(2)]
+    assert found[2] == by_hand(calls, order(), 8)
+
+
+def test_a_callback_sees_results_changes_rates_and_stops():
+    epochs, _, adam = make()
+    seen = []
+
+    def callback(steps, result):
+        seen.append((steps, result["loss"].item()))
+        adam.lr = 0.01 / steps
+        return steps >= 5
+
+    found = epochs.epoch(X, Y, batch_size=8, callback=callback, every=2)
+    assert [s for s, _ in seen] == [2, 4, 6]
+    assert [x for _, x in seen] == found["loss"][1::2].tolist()
+    assert len(found["loss"]) == 6
+    calls, _, adam = make()
+    losses = []
+    for k in range(6):
+        losses.append(calls(X[8 * k : 8 * k + 8], Y[8 * k : 8 * k + 8])["loss"].item())
+        if k % 2:
+            adam.lr = 0.01 / (k + 1)
+    assert losses == found["loss"].tolist()
+
+
+def test_ctrl_c_leaves_a_step_boundary():
+    epochs, *_ = make()
+
+    def interrupt(steps, result):
+        if steps == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        epochs.epoch(X, Y, batch_size=8, callback=interrupt, every=2)
+    calls, *_ = make()
+    for k in range(4):
+        calls(X[8 * k : 8 * k + 8], Y[8 * k : 8 * k + 8])
+    a, b = (s(X[:8], Y[:8])["loss"].item() for s in (epochs, calls))
+    assert a == b
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "error", "message"),
+    [
+        ((X, Y[:5]), {"batch_size": 8}, ShapeError, "same number of rows"),
+        ((), {"batch_size": 8}, ShapeError, "no arrays"),
+        ((X, np.float32(1)), {"batch_size": 8}, ShapeError, "same number of rows"),
+        ((X, Y), {"batch_size": 0}, ValueError, "batch_size is 0"),
+        ((X, Y), {"batch_size": 8, "every": 0}, ValueError, "every is 0"),
+        ((X, Y), {"batch_size": 8.0}, TypeError, "integer"),
+        ((X, Y), {"batch_size": 60, "drop_last": True}, ValueError, "make no batch"),
+        ((X[:0], Y[:0]), {"batch_size": 8}, ValueError, "make no batch"),
+        ((X, Y), {"batch_size": 8, "shuffle": "yes"}, TypeError, "a seed or a Generator"),
+    ],
+)
+def test_bad_input(arrays, options, error, message):
+    step, *_ = make()
+    with pytest.raises(error, match=message):
+        step.epoch(*arrays, **options)
+
+
+def test_a_result_per_row_needs_whole_batches():
+    @tg.compile
+    def double(x):
+        return x * 2
+
+    assert double.epoch(X, batch_size=8, drop_last=True).shape == (6, 8, 5)
+    with pytest.raises(ShapeError, match="drop_last"):
+        double.epoch(X, batch_size=8)
