@@ -19,13 +19,13 @@ int tg_program_bind(tg_program *g, int value, const tg_memory *m, int argument)
     if (m->dtype != t->dtype || m->ndim != t->ndim || memcmp(m->shape, t->dims, axes) != 0)
         return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",
                        argument);
-    v->moved = m->data != t->data;
+    v->moves += m->data != t->data;
     t->data = m->data;
     v->buffer.data = m->begin;
     v->buffer.capacity = (size_t)(m->end - m->begin);
     if (memcmp(m->strides, t->dims + t->ndim, axes) != 0) {
         memcpy(t->dims + t->ndim, m->strides, axes);
-        v->moved = true;
+        ++v->moves;
         ++v->layout;
     }
     return TG_OK;
@@ -36,11 +36,11 @@ static int bind_captured(tg_program *g)
     for (int i = 0; i < g->n_captured; ++i) {
         tg_value *v = &g->values[g->captured[i]];
         const tg_tensor *t = v->captured;
-        v->moved = t->data != v->own.data;
-        if (!v->moved)
+        if (t->data == v->own.data)
             continue;
         if (!t->data)
             return tg_fail(TG_ERELEASED, "a Tensor that the program reads has been released");
+        ++v->moves;
         v->own.data = t->data;
         v->buffer.data = t->buffer->data;
         v->buffer.capacity = t->buffer->capacity;
@@ -56,7 +56,7 @@ static int make_outputs(tg_program *g)
         v->fresh = tg_new(t->dtype, t->ndim, tg_shape(t));
         if (!v->fresh)
             return TG_EMEMORY;
-        v->moved = true;
+        v->moves += t->data != v->fresh->data;
         t->data = v->buffer.data = v->fresh->data;
         v->buffer.capacity = v->fresh->buffer->capacity;
     }
@@ -75,19 +75,29 @@ int tg_program_start(tg_program *g)
 
 /* --- the steps --------------------------------------------------------------------------------- */
 
-static double now(void)
+double tg_program_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-int tg_program_run_steps(tg_program *g)
+struct tg_placement *tg_program_enter(tg_program *g, double ns)
 {
     struct tg_placement *const outer = tg_placing;
-    g->lock = tg_unlock(g->ns);
+    g->lock = tg_unlock(ns);
     tg_placing = &g->placement;
-    const double from = now();
+    return outer;
+}
+
+void tg_program_leave(tg_program *g, struct tg_placement *outer)
+{
+    tg_placing = outer;
+    tg_relock(g->lock);
+}
+
+int tg_program_do_steps(tg_program *g)
+{
     int status = TG_OK;
     tg_step *s = g->steps, *const end = s + g->n_steps;
     for (; s < end && !status; ++s) {
@@ -95,11 +105,18 @@ int tg_program_run_steps(tg_program *g)
         if (g->placement.overflows)
             tg_placement_end(&g->placement);
     }
-    g->ns = now() - from;
-    tg_placing = outer;
-    tg_relock(g->lock);
     if (status == TG_EGUARD)
         g->failed_guard = (int)(s - 1 - g->steps);
+    return status;
+}
+
+int tg_program_run_steps(tg_program *g)
+{
+    struct tg_placement *const outer = tg_program_enter(g, g->ns);
+    const double from = tg_program_now();
+    const int status = tg_program_do_steps(g);
+    g->ns = tg_program_now() - from;
+    tg_program_leave(g, outer);
     return status;
 }
 

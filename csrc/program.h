@@ -36,7 +36,7 @@ enum {
 typedef struct tg_value {
     char role;
     bool is_written; /* a captured one that some step writes */
-    bool moved; /* its memory is not that of the last run */
+    uint32_t moves; /* changes when its memory or its strides do */
     uint32_t layout; /* changes when its strides do; from 1 */
     tg_tensor *t; /* its values now: &own, or what the step of a view gave */
     tg_tensor *captured; /* the Tensor's record, held by the program's maker */
@@ -87,6 +87,7 @@ typedef struct tg_step {
     bool in_place; /* its output lies where an input does */
     bool is_settled; /* has run, and gave the shape and dtype it should */
     bool is_view; /* gave a view of an operand */
+    uint32_t moves; /* sum of its inputs' when a view was made */
     uint32_t layouts; /* sum of its inputs' when place_at was found out */
     int op, n_in, n_out, n_p;
     int place_at; /* number of the request that gets the output's place; -1: not known */
@@ -149,6 +150,12 @@ int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int
 int tg_program_start(tg_program *program); /* takes the program; outputs' memory is there */
 /* All steps once; lets go of the lock if the run is long. TG_EGUARD: failed_guard says which. */
 int tg_program_run_steps(tg_program *program);
+/* The parts of it, for epoch.c: let go of the lock if ns says so; the steps; take it again; ns on
+ * the clock. */
+struct tg_placement *tg_program_enter(tg_program *program, double ns);
+int tg_program_do_steps(tg_program *program);
+void tg_program_leave(tg_program *program, struct tg_placement *outer);
+double tg_program_now(void);
 /* Value v's result, held and fresh: an output's own memory the first time, else a copy. */
 tg_tensor *tg_program_result(tg_program *program, int value);
 void tg_program_finish(

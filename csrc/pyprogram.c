@@ -118,14 +118,23 @@ static int bind_all(program_object *self, PyObject *inputs)
         if (copy)
             Py_DECREF(o);
     }
+    return status == TG_OK && !tg_program_bind_arrays(self) ? TG_EPYTHON : status;
+}
+
+bool tg_program_bind_arrays(program_object *self)
+{
+    const int n = self->program->n_inputs;
+    int status = TG_OK;
     for (int i = 0; i < self->n_arrays && !status; ++i) {
         const int value = self->arrays[i];
         status = bind_array(self, value, n + i, self->objects[value], &self->bound[n + i]);
     }
-    return status;
+    if (status)
+        tg_raise(status, -1, NULL);
+    return status == TG_OK;
 }
 
-static void let_go(program_object *self)
+void tg_program_let_go(program_object *self)
 {
     for (int i = 0; i < self->program->n_inputs + self->n_arrays; ++i)
         Py_CLEAR(self->bound[i]);
@@ -160,6 +169,19 @@ static void set_grad(tg_tensor *variable, tg_tensor *grad)
     tg_drop(old);
 }
 
+bool tg_program_set_grads(program_object *self)
+{
+    for (int k = 0; k < self->n_grads; ++k) {
+        tg_tensor *t = tg_program_result(self->program, self->grads[k]);
+        if (!t) {
+            tg_raise(TG_EMEMORY, -1, NULL);
+            return false;
+        }
+        set_grad(self->grads_of[k], t);
+    }
+    return true;
+}
+
 static PyObject *results(program_object *self)
 {
     PyObject *list = PyList_New(self->n_outputs);
@@ -171,15 +193,8 @@ static PyObject *results(program_object *self)
         else
             Py_CLEAR(list);
     }
-    for (int k = 0; list && k < self->n_grads; ++k) {
-        tg_tensor *t = tg_program_result(self->program, self->grads[k]);
-        if (t)
-            set_grad(self->grads_of[k], t);
-        else {
-            tg_raise(TG_EMEMORY, -1, NULL);
-            Py_CLEAR(list);
-        }
-    }
+    if (list && !tg_program_set_grads(self))
+        Py_CLEAR(list);
     return list;
 }
 
@@ -227,7 +242,7 @@ static PyObject *program_run(PyObject *o, PyObject *const *args, Py_ssize_t n_ar
     else
         tg_raise(status, -1, NULL);
     g->is_running = false;
-    let_go(self);
+    tg_program_let_go(self);
     return answer;
 }
 
@@ -292,10 +307,19 @@ static Py_ssize_t program_length(PyObject *o)
 static PyMethodDef program_methods[] = {
     {"run", (PyCFunction)(void (*)(void))program_run, METH_FASTCALL,
      "run(inputs, *seeds) -> outputs, or the number of the guard that failed"},
+    {"run_epoch", (PyCFunction)(void (*)(void))tg_program_run_epoch, METH_FASTCALL,
+     "run_epoch(data, order, batch_size, first_step, n_steps, results, *seeds) -> steps done"},
     {0},
 };
 
+static PyObject *failed_guard(PyObject *o, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((program_object *)o)->program->failed_guard);
+}
+
 static PyGetSetDef program_getset[] = {
+    {"failed_guard", failed_guard, NULL, "Step that ended run_epoch; -1: none did.", NULL},
     {"block_bytes", block_bytes, NULL, "Planned memory.", NULL},
     {"scratch_bytes", scratch_bytes, NULL, "Memory that the steps share, one at a time.", NULL},
     {"fallbacks", fallbacks, NULL, "Requests the scratch memory had no room for, ever.", NULL},

@@ -18,6 +18,11 @@ typedef struct program_object {
     tg_seed *seeds;
 } program_object;
 
+/* The ndarrays that the program itself reads; false with an error set. */
+bool tg_program_bind_arrays(program_object *self);
+bool tg_program_set_grads(program_object *self); /* .grad of the variables, after the steps */
+void tg_program_let_go(program_object *self); /* of what was bound */
+PyObject *tg_program_run_epoch(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 int tg_call_python(tg_program *program, tg_step *step);
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 

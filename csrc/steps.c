@@ -67,11 +67,10 @@ static bool is_view_of(const tg_program *g, const tg_step *s, const tg_tensor *o
  * argument with other strides than recorded, is kept in memory of its own. */
 static int run_view(tg_program *g, tg_step *s, tg_value *v)
 {
-    bool moved = !s->is_settled || !s->is_view || tg_op_writes(s->op);
+    uint32_t moves = 0; /* none of them ever falls */
     for (int i = 0; i < s->n_in; ++i)
-        moved |= g->values[s->in[i]].moved;
-    v->moved = moved;
-    if (!moved)
+        moves += g->values[s->in[i]].moves;
+    if (s->is_view && moves == s->moves && !tg_op_writes(s->op))
         return TG_OK;
     if (s->is_view)
         tg_drop(v->t);
@@ -84,6 +83,8 @@ static int run_view(tg_program *g, tg_step *s, tg_value *v)
     if (status)
         return status;
     s->is_settled = true;
+    s->moves = moves;
+    ++v->moves;
     ++v->layout;
     if (is_view_of(g, s, out)) {
         s->is_view = true;
