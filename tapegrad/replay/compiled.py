@@ -6,13 +6,15 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..engine import select
 from ..engine.recording import here
 from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
-from .audit import audit
+from .audit import audit, same_bits
 from .epoch import run_epoch
 from .guards import Guards
 from .interpret import Interpreted
@@ -175,9 +177,12 @@ class Compiled:
         for old in waiting:
             why = difference(old.program, new.program)
             if why is None:
+                plain = plain_leaves(old.leaves, new.leaves)
+                if plain is None:
+                    raise self._refusal("a number or array in its result changes: return a Tensor")
                 if written:
                     raise self._refusal(f"it changes what it reads or keeps: {written}")
-                if uses_arrays(old.program, new.program):
+                if plain or uses_arrays(old.program, new.program):
                     new.guards = Guards(self._function, True, objects(key))
                 new.ready = prepare(new.program)
                 self._last = new
@@ -233,6 +238,21 @@ class Compiled:
         if not variants:
             raise ReplayError(f"compile: {self._name} has not been called yet")
         return variants[-1]
+
+
+def plain_leaves(old: list, new: list) -> list | None:
+    """The numbers and arrays of a result that are no Tensors; None: they have changed."""
+    found = []
+    for x, y in zip(old, new):
+        if isinstance(y, np.ndarray):
+            if x is not y and not (isinstance(x, np.ndarray) and same_bits(x, y)):
+                return None
+            found.append(y)
+        elif isinstance(y, (int, float, complex, np.generic)):
+            if x != y and not (x != x and y != y):  # nan is nan here
+                return None
+            found.append(y)
+    return found
 
 
 def summary(variant: Variant) -> list[str]:
