@@ -166,7 +166,8 @@ class NativeProgram:
         Comes back about every 50 ms, for Python to look at signals.
         """
         self._read_numbers()
-        seeds = [g.get_state() for g in self.program.generators]
+        drawn = zip(self.program.generators, self.program.blocks)
+        seeds = [(*g.get_state(), blocks) for g, blocks in drawn]
         done = self._core.run_epoch(data, order, batch_size, first, steps, stacks, *seeds)
         self._ran(done)
         return done
