@@ -546,6 +546,12 @@ def _live_number_that_user_code_reads():
 
 
 @row
+def _dropout_switched_off():
+    net = Net()
+    return lambda x: net(x), setting(net.layers[1], "p", 0), ".p != 0 was True, is False"
+
+
+@row
 def _learning_rate_that_user_code_reads():
     opt = optim.SGD([tg.parameter(1.0)], lr=0.1)
     return lambda x: opt.lr, setting(opt, "lr", 0.2), "['lr'] was 0.1, is 0.2"

@@ -32,7 +32,8 @@ class Module:
     """
 
     training = True
-    _live: frozenset[str] = frozenset()  # attributes that recorded steps read anew at each call
+    # Numbers that recorded steps read anew at each call; only whether they are zero is guarded.
+    _live: frozenset[str] = frozenset()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
@@ -56,7 +57,7 @@ class Module:
             )
         old = self.__dict__.get(name, changes)  # no module has that as an attribute
         object.__setattr__(self, name, value)
-        if old is not value and name not in self._live:
+        if old is not value and (name not in self._live or bool(old) != bool(value)):
             changes.config[0] += 1
 
     def __delattr__(self, name: str) -> None:

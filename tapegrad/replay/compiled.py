@@ -14,19 +14,37 @@ from ..engine.recording import here
 from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
-from .audit import audit, same_bits
+from .audit import audit
 from .epoch import run_epoch
-from .guards import Guards
+from .guards import Guards, same_value, short
 from .interpret import Interpreted
 from .ir import GROUP, OP, PYTHON, Program
 from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
 from .record import Branch, difference, record
 from .state import same_state, state_fits, uses_arrays
+from .walk import contents
 
 MADE = object()  # in a result: a Tensor
 MAX_SIGNATURES = 64  # least recently used ones go
 MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
+
+
+class Plain:
+    """An ndarray among the results: replays return copies of one made inside the step."""
+
+    __slots__ = ("array", "copy")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.copy = array.copy()
+
+
+def leaf(x: Any) -> Any:
+    """What is kept of a result's leaf until a replay returns it."""
+    if isinstance(x, Tensor):
+        return MADE
+    return Plain(x) if isinstance(x, np.ndarray) else x
 
 
 class Variant:
@@ -43,6 +61,29 @@ class Variant:
     def fits(self) -> bool:
         """Whether the world is as at the recording, as far as can be told before a run."""
         return self.program is None or (self.guards.changed() is None and state_fits(self.program))
+
+    def keep_leaves(self, other: Variant) -> bool | str:
+        """Settle what replays return beside Tensors, from two recordings of one program.
+
+        Returns:
+            Whether there are numbers or arrays among it; or why replays cannot return it.
+        """
+        plain = False
+        for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
+            if type(new) is Plain and type(old) is Plain:
+                plain = True
+                if old.array is new.array:
+                    self.leaves[i] = new.array
+                elif contents(old.copy) != contents(new.copy):
+                    return "an ndarray that it returns changed; compute it with Tensors, or outside"
+            elif not same_value(old, new):
+                return (
+                    f"it returns {short(old)} at one call and {short(new)} at the next: return "
+                    "Tensors and plain values, in lists, tuples and dicts"
+                )
+            else:
+                plain = plain or isinstance(new, (int, float, complex, np.generic))
+        return plain
 
 
 class Compiled:
@@ -140,7 +181,14 @@ class Compiled:
         self._last = variant
         variant.replays += 1
         made = iter(outputs)
-        return variant.rebuild(iter([next(made) if x is MADE else x for x in variant.leaves]))
+        return variant.rebuild(
+            iter(
+                [
+                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
+                    for x in variant.leaves
+                ]
+            )
+        )
 
     # --- recording
 
@@ -160,7 +208,7 @@ class Compiled:
             result = self._function(*args, **kwargs)
             leaves: list[Any] = []
             variant.rebuild = tree.flatten(result, leaves)
-            variant.leaves = [MADE if isinstance(x, Tensor) else x for x in leaves]
+            variant.leaves = [leaf(x) for x in leaves]
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
         result, program = record(tensors, call)
@@ -177,11 +225,11 @@ class Compiled:
         for old in waiting:
             why = difference(old.program, new.program)
             if why is None:
-                plain = plain_leaves(old.leaves, new.leaves)
-                if plain is None:
-                    raise self._refusal("a number or array in its result changes: return a Tensor")
                 if written:
                     raise self._refusal(f"it changes what it reads or keeps: {written}")
+                plain = new.keep_leaves(old)
+                if isinstance(plain, str):
+                    raise self._refusal(plain)
                 if plain or uses_arrays(old.program, new.program):
                     new.guards = Guards(self._function, True, objects(key))
                 new.ready = prepare(new.program)
@@ -238,21 +286,6 @@ class Compiled:
         if not variants:
             raise ReplayError(f"compile: {self._name} has not been called yet")
         return variants[-1]
-
-
-def plain_leaves(old: list, new: list) -> list | None:
-    """The numbers and arrays of a result that are no Tensors; None: they have changed."""
-    found = []
-    for x, y in zip(old, new):
-        if isinstance(y, np.ndarray):
-            if x is not y and not (isinstance(x, np.ndarray) and same_bits(x, y)):
-                return None
-            found.append(y)
-        elif isinstance(y, (int, float, complex, np.generic)):
-            if x != y and not (x != x and y != y):  # nan is nan here
-                return None
-            found.append(y)
-    return found
 
 
 def summary(variant: Variant) -> list[str]:

@@ -149,6 +149,17 @@ def _state(generator: Any) -> Any:
     return pickle.dumps(generator.get_state())
 
 
+def same_value(old: Any, new: Any) -> bool:
+    """Whether two objects are one, or plain values that nobody can tell apart."""
+    if old is new:
+        return True
+    if type(old) is not type(new):
+        return False
+    # equal is not enough: 0.0 == -0.0, and nan is as good as another
+    plain = type(old) in SCALARS or isinstance(old, (np.generic, np.dtype))
+    return plain and repr(old) == repr(new)
+
+
 def _same(old: Any, new: Any) -> bool:
     """Whether a recording that read old would have read the same in new."""
     if old is new:
@@ -156,8 +167,7 @@ def _same(old: Any, new: Any) -> bool:
     if type(old) is not type(new):
         return False
     if type(old) in SCALARS or isinstance(old, (np.generic, np.dtype)):
-        # equal is not enough: 0.0 == -0.0, and nan is as good as another
-        return repr(old) == repr(new)
+        return same_value(old, new)
     if isinstance(old, (Tensor, np.ndarray, Module)):
         return False
     if isinstance(old, (Contents, Order, set, frozenset, bytearray, types.CodeType)):
@@ -178,25 +188,26 @@ def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> str |
                 return _sentence(path, before, after)
             continue
         if path not in dict(new):
-            return f"{path} was {_describe(before)}, is no more"
-        return f"{new_path} is new: {_describe(after)}"
+            return f"{path} was {short(before)}, is no more"
+        return f"{new_path} is new: {short(after)}"
     if len(old) == len(new):
         return None
     if len(old) > len(new):
         path, before = old[len(new)]
-        return f"{path} was {_describe(before)}, is no more"
+        return f"{path} was {short(before)}, is no more"
     path, after = new[len(old)]
-    return f"{path} is new: {_describe(after)}"
+    return f"{path} is new: {short(after)}"
 
 
 def _sentence(path: str, old: Any, new: Any) -> str:
     if isinstance(old, (Contents, set, frozenset, bytearray)):
         return f"{path} have changed"
-    was, now = _describe(old), _describe(new)
+    was, now = short(old), short(new)
     return f"{path} was {was}, is {'another' if was == now else now}"
 
 
-def _describe(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value in a sentence."""
     if isinstance(value, (Tensor, np.ndarray)):
         return f"{type(value).__name__} of shape {value.shape} and {value.dtype}"
     if isinstance(value, (types.FunctionType, types.MethodType)):

@@ -312,6 +312,7 @@ class Walk:
         for name, value in list(found.items()):
             if name in module._live:
                 self.live.append((f"{path}.{name}", value))
+                self.values.append((f"{path}.{name} != 0", bool(value)))
                 if name in known.loose or (id(module), name) in known.read:
                     self._item(f"{path}.{name}", found, name)
             elif name != "_buffers" and (

@@ -1,0 +1,58 @@
+"""Steps that would fool a naive tracer: compiled, they give eager's bits or a clear error."""
+
+import time
+
+import corpus_state  # noqa: F401 - adds cases
+import corpus_values  # noqa: F401
+import corpus_world  # noqa: F401
+import numpy as np
+import pytest
+from corpus import CASES, eager, play
+
+import tapegrad as tg
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compiled_step_agrees_with_eager(name, backend):
+    case = CASES[name]
+    expected = list(play(case.make, eager))
+    compiled = play(case.make, tg.compile)
+    for call, (want, got) in enumerate(zip(expected, compiled)):
+        if got[0] == "runs":
+            assert case.error is None, "nothing was refused"
+            assert got[1] == case.runs
+            for first, later in got[2]:
+                assert later == first, "a result was written after it had been returned"
+        elif got[0] == "raised" and want[0] != "raised":
+            assert isinstance(got[1], tg.TapegradError), got[1]
+            assert case.error is not None, got[1]
+            assert case.error in str(got[1])
+            return
+        elif got[0] == "raised":
+            assert type(got[1]) is type(want[1])
+        else:
+            assert got == want, f"call {call}"
+
+
+def test_clock_in_the_step_is_refused(backend):
+    step = tg.compile(lambda x: x * time.perf_counter())
+    x = np.ones(3)
+    step(x)
+    with pytest.raises(tg.ReplayError, match=r"test_replay_corpus\.py"):
+        step(x)
+
+
+def test_clock_in_the_result_is_refused(backend):
+    step = tg.compile(lambda x: (x, time.perf_counter()))
+    x = np.ones(3)
+    step(x)
+    with pytest.raises(tg.ReplayError, match=r"it returns .* at one call"):
+        step(x)
+
+
+def test_arrays_among_the_results_are_fresh(backend):
+    step = tg.compile(lambda x: (x, np.ones(3)))
+    for _ in range(5):
+        _, array = step(np.ones(2))
+        assert array.tolist() == [1, 1, 1]
+        array[:] = 7
