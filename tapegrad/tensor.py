@@ -16,7 +16,7 @@ from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.recording import TRACED, here
-from .errors import DTypeError, ShapeError
+from .errors import DTypeError, ShapeError, TapeError
 
 if TYPE_CHECKING:
     from ._attached import Attached
@@ -208,7 +208,20 @@ class Tensor(Attached):
                 f"backward: this Tensor has shape {self.shape}; reduce it to a scalar (sum, mean) "
                 "or give backward a gradient of that shape"
             )
-        engine.backward(engine.adopt(self), gradient)
+        try:
+            engine.backward(engine.adopt(self), gradient)
+        except TapeError:
+            recorder = self._recorded_by()
+            if recorder == engine.name:
+                raise
+            with select.use_backend(recorder):
+                self.backward(gradient)
+
+    def _recorded_by(self) -> str:
+        """The engine whose tape may have recorded this Tensor."""
+        if self._node is not None and self._node.tape is not None:
+            return "numpy"
+        return "native" if self.handle else select.backend()
 
     def detach(self) -> Tensor:
         """The same values, unknown to any tape."""

@@ -111,6 +111,35 @@ def test_a_write_under_one_engine_is_seen_by_tapes_of_the_other(home):
             assert p.tolist() == [5.0, 6.0]
 
 
+DERIVATIVES = {
+    "gradient": lambda t, y, p: t.gradient(y, p),
+    "jvp": lambda t, y, p: t.jvp(y, p, p),
+    "tape.backward": lambda t, y, p: t.backward(y) or p.grad,
+    "loss.backward": lambda t, y, p: y.backward() or p.grad,
+}
+
+
+@pytest.mark.parametrize("ask", DERIVATIVES.values(), ids=DERIVATIVES)
+@pytest.mark.parametrize(("record", "then"), [ENGINES, ENGINES[::-1]])
+def test_a_tape_is_swept_by_its_own_engine(record, then, ask):
+    from tapegrad import _core
+
+    _core.lib.tg_templates_clear()  # so that rules run in Python
+    with tg.use_backend(record):
+        p = tg.parameter(np.arange(6.0).reshape(2, 3))
+        with tape() as t:
+            y = (p @ p.T).sum()
+        with tg.use_backend(then):
+            got = ask(t, y, p)
+            assert tg.backend() == then
+            with pytest.raises(tg.TapeError, match="swept already"):
+                ask(t, y, p)
+        with tape() as t:
+            y = (p @ p.T).sum()
+        p.grad = None
+        assert got.tolist() == ask(t, y, p).tolist()
+
+
 def test_a_parameter_may_move_to_the_core_while_a_tape_holds_it():
     with tg.use_backend("numpy"):
         p = tg.parameter([1.0, 2.0])

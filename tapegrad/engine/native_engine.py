@@ -288,6 +288,9 @@ def run_rule(
     rule = op.jvp(i) if kind else op.vjp(i)
     if rule is None:
         return None
+    if select.engine().name != "native":  # a sweep's ops are its tape's engine's
+        with select.use_backend("native"):
+            return run_rule(kind, op_id, i, ct, out, inputs, params, block)
     if block:
         return select.blocks().run_rule(rule, op, i, ct, out, inputs, params, block)
     return rule(op, i, ct, out, inputs, params)

@@ -167,12 +167,14 @@ class NumpyTape:
         if self._is_swept:
             raise TapeError("this tape is being swept already")
         self._is_swept = True
+        self._switch = select.use_backend("numpy")  # a sweep's ops are its tape's engine's
         resume = self.is_open and not self.is_paused
         self.is_paused = True
         return resume
 
     def _end(self, resume: bool, keep: bool = False) -> None:
         self._is_swept = False
+        self._switch.__exit__()
         if not self.persistent and not keep:
             self.close()
             self._clear()
