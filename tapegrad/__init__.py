@@ -44,7 +44,8 @@ _select.start(list(_OPS.values()), Tensor)
 _check_environment()
 
 from .random import get_rng_state, manual_seed, set_rng_state  # noqa: E402
-from .tape import GradientTape, enable_grad, no_grad, tape  # noqa: E402
+from .switches import enable_grad, no_grad  # noqa: E402
+from .tape import GradientTape, tape  # noqa: E402
 
 # Imported when first asked for, so that `import tapegrad` costs little more than NumPy's.
 _LAZY = {

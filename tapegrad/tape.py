@@ -8,7 +8,6 @@ Evaluating Derivatives, ch. 3.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -18,8 +17,9 @@ import numpy as np
 from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.native_engine import line_name
+from .engine.select import apply
 from .errors import DTypeError, EngineError, ShapeError
-from .ops.table import BY_ID, SAVED_OUT, is_saved
+from .ops.table import BY_ID, OPS, SAVED_OUT, is_saved
 from .tensor import Tensor, asarray, tensor
 from .tree import flatten
 
@@ -176,33 +176,33 @@ class tape:
             StaleValueError: if a parameter was written after it was read here.
         Cost: about twice the forward pass. Values are freed as the sweep passes them.
         """
-        if unconnected_gradients not in ("none", "zero"):
-            raise ValueError(
-                f"unconnected_gradients={unconnected_gradients!r}: choose 'none' or 'zero'"
-            )
-        rebuild: Callable[[Any], Any] = next
-        if isinstance(target, Tensor) and isinstance(sources, Tensor):
-            targets, xs = [target], [sources]
-        else:
-            targets, xs = [], []
-            flatten(target, targets)
-            rebuild = flatten(sources, xs)
-        for x in xs:
-            if not isinstance(x, Tensor):
-                raise TypeError(
-                    f"gradient: a source is {type(x).__name__}, not a Tensor; watch the array "
-                    "and differentiate with respect to what t.watch(array) returns"
-                )
+        xs, rebuild = self._sources(sources, unconnected_gradients)
+        targets: list = []
+        flatten(target, targets)
         grads = self._tape.sweep(
-            self._tensors(targets, "target"),
-            self._cotangents(targets, output_gradients),
-            [self._engine.adopt(x) for x in xs],
+            self._tensors(targets, "target"), self._cotangents(targets, output_gradients), xs
         )
         if unconnected_gradients == "zero":
             grads = [
                 tensor(np.zeros(x.shape, x.dtype)) if g is None else g for g, x in zip(grads, xs)
             ]
         return rebuild(iter(grads))
+
+    def _sources(self, sources: Any, unconnected_gradients: str) -> tuple[list, Callable]:
+        """The sources as this engine's Tensors, and how to rebuild their structure."""
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"unconnected_gradients={unconnected_gradients!r}: choose 'none' or 'zero'"
+            )
+        xs: list = []
+        rebuild = flatten(sources, xs)
+        for x in xs:
+            if not isinstance(x, Tensor):
+                raise TypeError(
+                    f"gradient: a source is {type(x).__name__}, not a Tensor; watch the array "
+                    "and differentiate with respect to what t.watch(array) returns"
+                )
+        return [self._engine.adopt(x) for x in xs], rebuild
 
     def backward(self, loss: Tensor, gradient: Any = None) -> None:
         """Add the derivative of loss to `.grad` of every watched leaf it depends on.
@@ -244,6 +244,111 @@ class tape:
         )
         zeros = (tensor(np.zeros(y.shape, y.dtype)) for y in targets)
         return rebuild(iter([z if p is None else p for p, z in zip(pushed, zeros)]))
+
+    def jacobian(self, target: Any, sources: Any, unconnected_gradients: str = "none") -> Any:
+        """Derivatives of every element of target with respect to sources.
+
+        Args:
+            target: a Tensor of any shape.
+            sources: a Tensor or any nesting of them.
+            unconnected_gradients: as gradient.
+        Returns:
+            One array per source, of target's shape followed by the source's.
+        Raises: as gradient. It counts as this tape's one sweep.
+        Cost: one sweep per element of target, or of the sources if those are fewer, in blocks
+        that share their kernels.
+        """
+        xs, rebuild = self._sources(sources, unconnected_gradients)
+        (y,) = self._tensors([target], "target")
+
+        def derivatives() -> list:
+            from .transforms.jacobians import jacobian_of
+
+            connected = self._tape.sweep([y], [None], xs, 0, True)
+            (found,) = jacobian_of(self._tape, [y], xs)
+            if unconnected_gradients == "zero":
+                return found
+            return [None if c is None else g for c, g in zip(connected, found)]
+
+        return rebuild(iter(self._once(derivatives)))
+
+    def batch_jacobian(self, target: Any, source: Any) -> Any:
+        """Derivatives of each row of target with respect to the same row of source.
+
+        Args:
+            target, source: Tensors of one first axis; target[i] must depend on source[i] only.
+        Returns:
+            (rows, *target.shape[1:], *source.shape[1:]).
+        Raises: as gradient; ShapeError if the first axes differ. It counts as one sweep.
+        Cost: one sweep per element of a row of target, or of source if those are fewer, in blocks.
+        """
+        (y,), (x,) = self._tensors([target], "target"), self._tensors([source], "source")
+        if not y.ndim or not x.ndim or y.shape[0] != x.shape[0]:
+            raise ShapeError(
+                f"batch_jacobian: target {y.shape} and source {x.shape} need one first axis"
+            )
+
+        def derivatives() -> Any:
+            from .transforms.jacobians import batch_jacobian_of
+
+            return batch_jacobian_of(self._tape, y, x)
+
+        return self._once(derivatives)
+
+    def per_example(self, target: Any, sources: Any) -> Any:
+        """The gradient of each example's loss: the Jacobian of a vector of losses.
+
+        Args:
+            target: (n,), one loss per example (a loss with reduction="none").
+            sources: a Tensor or any nesting of them, parameters usually.
+        Returns:
+            For each source, (n, *source.shape).
+        Raises: as gradient; ShapeError for a target that is not a vector. It counts as one sweep.
+        Cost: one sweep, and the gradients themselves, where examples meet shared weights in
+        matmul, linear and elementwise ops only; else a Jacobian.
+        """
+        xs, rebuild = self._sources(sources, "zero")
+        y = self._losses(target, "per_example")
+
+        def derivatives() -> list:
+            from .transforms.per_example import per_example_gradients
+
+            return per_example_gradients(self._tape, y, xs)
+
+        return rebuild(iter(self._once(derivatives)))
+
+    def per_example_norms(self, target: Any, sources: Any) -> Tensor:
+        """The Euclidean norm of each example's gradient by all sources together, (n,).
+
+        Args, errors: as per_example.
+        Cost: one sweep for dense layers, whose gradients are not made; else as per_example.
+        """
+        xs, _ = self._sources(sources, "zero")
+        y = self._losses(target, "per_example_norms")
+
+        def derivatives() -> Any:
+            from .transforms.per_example import per_example_square_norms
+
+            return per_example_square_norms(self._tape, y, xs)
+
+        return apply(OPS["sqrt"].id, (self._once(derivatives),))
+
+    def _once(self, derivatives: Callable[[], Any]) -> Any:
+        """The derivatives by several sweeps, which count as one."""
+        try:
+            return derivatives()
+        finally:
+            if not self._tape.persistent and not self._tape.is_consumed:
+                self._tape.sweep([], [], [])
+
+    def _losses(self, target: Any, name: str) -> Tensor:
+        (y,) = self._tensors([target], "target")
+        if y.ndim != 1:
+            raise ShapeError(
+                f"{name}: target has shape {y.shape}; need a vector of one loss per example "
+                "(a loss with reduction='none', or a sum over the other axes)"
+            )
+        return y
 
     def _tensors(self, leaves: list, role: str) -> list:
         for y in leaves:
@@ -308,36 +413,3 @@ class _Pause:
 
     def __exit__(self, *exc: object) -> None:
         self._tape.resume()
-
-
-class _Recording:
-    """Switch recording for a block or for a function's calls; per thread."""
-
-    _on: bool
-
-    def __enter__(self) -> None:
-        self._engine = select.engine()
-        self._before = self._engine.set_recording(self._on)
-
-    def __exit__(self, *exc: object) -> None:
-        self._engine.set_recording(self._before)
-
-    def __call__(self, function: Callable) -> Callable:
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
-
-
-class no_grad(_Recording):
-    """Record nothing: `with no_grad():` or `@no_grad()`."""
-
-    _on = False
-
-
-class enable_grad(_Recording):
-    """Record again inside no_grad: `with enable_grad():` or `@enable_grad()`."""
-
-    _on = True

@@ -145,11 +145,19 @@ class NumpyTape:
 
     def entries(self) -> list[tuple]:
         wrap = self._engine.wrap
-        return [
-            (e.op.id, tuple(map(wrap, e.inputs)), wrap(e.out), e.params, e.line, e.saved)
-            for e in self._entries
-            if e is not None
-        ]
+        made: list[Any] = [None] * len(self._entries)
+        for node, slot in self._slots.items():
+            made[slot] = node
+        rows = []
+        for slot, e in enumerate(self._entries):
+            if e is None:
+                continue
+            # a value goes by its node, where there still is one, whether it was saved or not
+            nodes = [made[r] if isinstance(r, int) else r for r in e.routes]
+            inputs = tuple([wrap(node or x) for node, x in zip(nodes, e.inputs)])
+            out = wrap(made[slot] or e.out)
+            rows.append((e.op.id, inputs, out, e.params, e.line, e.saved))
+        return rows
 
     # --- sweeps
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..numpy import abs, isfinite, maximum, minimum, sqrt
 from ..ops.composite import clip
-from ..tape import no_grad
+from ..switches import no_grad
 from ..tensor import Tensor, asarray
 
 

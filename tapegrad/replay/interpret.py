@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import select
 from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
-from ..tape import no_grad
+from ..switches import no_grad
 from ..tensor import Tensor, tensor
 from .arguments import as_arrays
 from .ir import (

@@ -118,14 +118,52 @@ def _jacobian(
 
 
 def jacobian_of(tape: Any, ys: list, xs: list, mode: str = "") -> list[list[Tensor]]:
-    """Derivatives of each y by each x, [y][x], of shape y.shape + x.shape; an engine's tape that
-    may be swept again. mode: "rev", "fwd", or the one of fewer sweeps."""
+    """Derivatives of each y by each x, [y][x], of shape y.shape + x.shape, zeros where not
+    connected, on an engine's tape, which is kept. mode: "rev", "fwd", or the one of fewer sweeps.
+    """
     if not mode:
         mode = "rev" if _elements(ys) <= _elements(xs) else "fwd"
     if mode == "rev":
         return [_rows(tape, y, xs) for y in ys]
     columns = [_columns(tape, ys, x) for x in xs]
     return [list(row) for row in zip(*columns)]
+
+
+def batch_jacobian_of(tape: Any, y: Tensor, x: Tensor) -> Tensor:
+    """Derivatives of each row of y by the same row of x, (rows, *y.shape[1:], *x.shape[1:]), on an
+    engine's tape, which is kept. Row i of y must depend on row i of x only."""
+    n, outer, inner = y.shape[0], y.shape[1:], x.shape[1:]
+    if not y.size or not x.size:
+        return zeros_of((n, *outer, *inner), x)
+    parts = []
+    reverse = y.size <= x.size
+    for seeds, m in _seeds_of_rows(y if reverse else x, x if reverse else y):
+        if reverse:
+            (found,) = tape.sweep([y], [seeds], [x], m, True)
+        else:
+            (found,) = tape.push([x], [seeds], [y], m, True)
+        if found is None:
+            return zeros_of((n, *outer, *inner), x)
+        parts.append(found)
+    rows = _joined(parts, x)  # (elements of a row of one, n, *row of the other)
+    if reverse:
+        order = (1, 0, *range(2, rows.ndim))
+    else:
+        order = (*range(1, rows.ndim), 0)
+    return _shaped(apply(OPS["transpose"].id, (rows,), order), (n, *outer, *inner))
+
+
+def _seeds_of_rows(like: Tensor, other: Tensor) -> Any:
+    """Rows of the identity of one row of `like`, the same in all of its rows."""
+    n, each = like.shape[0], like.size // like.shape[0]
+    length = max(1, min(each, BLOCK_ELEMENTS // max(like.size, other.size)))
+    adopt = select.engine().adopt
+    for first in range(0, each, length):
+        m = min(length, each - first)
+        block = np.zeros((m, n, each), like.dtype)
+        at = np.arange(m)
+        block[at, :, first + at] = 1
+        yield adopt(tensor(block.reshape((m, *like.shape)))), m
 
 
 def _elements(tensors: list) -> int:
@@ -136,9 +174,9 @@ def _rows(tape: Any, y: Tensor, xs: list) -> list[Tensor]:
     """Derivatives of one y by each x, by reverse sweeps."""
     parts: list[list] = [[] for _ in xs]
     for seeds, n in _seeds(y, xs):
-        found = tape.sweep([y], [seeds], xs, n)
+        found = tape.sweep([y], [seeds], xs, n, True)
         for part, g, x in zip(parts, found, xs):
-            part.append(_zeros((n, *x.shape), x) if g is None else g)
+            part.append(zeros_of((n, *x.shape), x) if g is None else g)
     return [_shaped(_joined(part, x), y.shape + x.shape) for part, x in zip(parts, xs)]
 
 
@@ -146,9 +184,9 @@ def _columns(tape: Any, ys: list, x: Tensor) -> list[Tensor]:
     """Derivatives of each y by one x, by forward sweeps."""
     parts: list[list] = [[] for _ in ys]
     for seeds, n in _seeds(x, ys):
-        found = tape.push([x], [seeds], ys, n)
+        found = tape.push([x], [seeds], ys, n, True)
         for part, t, y in zip(parts, found, ys):
-            part.append(_zeros((n, *y.shape), y) if t is None else t)
+            part.append(zeros_of((n, *y.shape), y) if t is None else t)
     turned = []
     for part, y in zip(parts, ys):
         columns = _joined(part, y)
@@ -170,13 +208,14 @@ def _seeds(like: Tensor, others: list) -> Any:
         yield adopt(tensor(block.reshape((m, *like.shape)))), m
 
 
-def _zeros(shape: tuple, like: Tensor) -> Tensor:
+def zeros_of(shape: tuple, like: Tensor) -> Tensor:
+    """Zeros of a shape in like's dtype."""
     return tensor(np.zeros(shape, like.dtype))
 
 
 def _joined(parts: list, like: Tensor) -> Tensor:
     if not parts:
-        return _zeros((0, *like.shape), like)
+        return zeros_of((0, *like.shape), like)
     return parts[0] if len(parts) == 1 else apply(OPS["concatenate"].id, tuple(parts), (0,))
 
 
