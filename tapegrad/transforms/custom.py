@@ -21,6 +21,7 @@ class _Custom:
     """What both share: the call of the function, and of its rule for the innermost tape."""
 
     kind: str
+    __call__: Callable[..., Any]
 
     def __init__(self, fun: Callable, nondiff_argnums: tuple[int, ...] = ()):
         if not callable(fun):
@@ -52,9 +53,8 @@ class _Custom:
         one, other = iter(static), iter(others)
         return [next(one) if i in at else next(other) for i in range(n)]
 
-    def _check_defined(self, rule: Any, how: str) -> None:
-        if rule is None:
-            raise TapegradError(f"{self.name} has no rule yet: define it with {how}")
+    def _undefined(self, how: str) -> TapegradError:
+        return TapegradError(f"{self.name} has no rule yet: define it with {how}")
 
 
 class custom_vjp(_Custom):
@@ -91,7 +91,8 @@ class custom_vjp(_Custom):
         self.fwd, self.bwd = fwd, bwd
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._check_defined(self.bwd, "f.defvjp(fwd, bwd)")
+        if self.fwd is None or self.bwd is None:
+            raise self._undefined("f.defvjp(fwd, bwd)")
         static, others = self._split(args, kwargs)
         arguments = Leaves(others)
         tape = tracking_tape(arguments.tensors)
@@ -212,7 +213,8 @@ class custom_jvp(_Custom):
         self.rule = jvp
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._check_defined(self.rule, "f.defjvp(rule)")
+        if self.rule is None:
+            raise self._undefined("f.defjvp(rule)")
         static, others = self._split(args, kwargs)
         arguments = Leaves(others)
         tape = tracking_tape(arguments.tensors)

@@ -10,7 +10,6 @@ an op not known to keep rows apart), the exact Jacobian is taken instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..engine import select
@@ -61,12 +60,12 @@ def per_example_square_norms(tape: Any, target: Tensor, sources: list) -> Tensor
     simple = {
         k: found[0]
         for k, found in direct.items()
-        if -1 not in direct and len(found) == 1 and _square_norm_form(found[0]) is not None
+        if -1 not in direct and len(found) == 1 and _has_square_norm(found[0])
     }
     terms = []
     if simple:
         cts = _cotangents(tape, target, list(simple.values()))
-        terms = [_square_norm_form(use)(use, ct) for use, ct in zip(simple.values(), cts)]
+        terms = [_square_norm(use, ct) for use, ct in zip(simple.values(), cts)]
     rest = [x for k, x in enumerate(sources) if k not in simple]
     if rest:
         terms += [_row_sums(g) for g in per_example_gradients(tape, target, rest)]
@@ -181,13 +180,16 @@ def _each(use: Use, ct: Tensor) -> Tensor:
     return apply(OPS["sum_to"].id, (row,), use.shared.shape).value
 
 
-def _square_norm_form(use: Use) -> Callable | None:
-    """How the squared norms follow from rows alone, or None."""
-    if use.out.ndim != 2 or use.op.name not in ("linear", "matmul") or use.input == 0:
-        return None
+def _has_square_norm(use: Use) -> bool:
+    """Whether squared norms follow from rows alone."""
+    return use.out.ndim == 2 and use.op.name in ("linear", "matmul") and use.input > 0
+
+
+def _square_norm(use: Use, ct: Tensor) -> Tensor:
+    """Of an outer product, the product of the factors' squared norms; of a bias, its own."""
     if use.op.name == "linear" and use.input == 2:
-        return lambda use, ct: _row_sums(ct)
-    return lambda use, ct: _row_sums(ct) * _row_sums(use.inputs[0])
+        return _row_sums(ct)
+    return _row_sums(ct) * _row_sums(use.inputs[0])
 
 
 def _row_sums(x: Tensor) -> Tensor:

@@ -81,9 +81,8 @@ class _Call:
         values: list = []
         self.structure = flatten(result, values)
         self.values: Any = [np.asarray(v) for v in values]
-        self.packing = (
-            Packing(self.values) if all(is_inexact(v.dtype) for v in self.values) else None
-        )
+        smooth = all(is_inexact(v.dtype) for v in self.values)
+        self.packing: Any = Packing(self.values) if smooth else None
         return self.packing.pack_arrays(self.values) if self.packing else None
 
     def run(self, arrays: tuple) -> np.ndarray:

@@ -114,7 +114,7 @@ class _Rerun(EntryCall):
         block, ts = _values([tangent])
         found = tape.push([xs[index - 1]], ts, ys, block)
         lead = (block,) if block else ()
-        parts = [
+        parts: list[Any] = [
             tensor(np.zeros((*lead, *like.shape), like.dtype)) if t is None else t
             for t, like in zip(found, ys)
         ]
