@@ -61,7 +61,8 @@ if sanitize:
     ]
     link_args = ["-pthread", f"-fsanitize={sanitize}"]
 else:
-    compile_args = ["-O3", *FLAGS]
+    # Python's own flags ask for debug information: a third of the compile time, then stripped.
+    compile_args = ["-O3", "-g0", *FLAGS]
     link_args = ["-pthread"]
     if sys.platform.startswith("linux"):
         link_args.append("-Wl,-s")  # strip: the wheel stays below 2 MB
