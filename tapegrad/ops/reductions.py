@@ -14,7 +14,7 @@ from ..engine.dtypes import CODES
 from ..engine.select import apply
 from .axes import as_tensor, last_or, reduced, refuse_out
 from .elementwise import equal, exp, where, zmul
-from .linear import astype, broadcast_to, pad, reshape, slice_, transpose
+from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
 from .shapes import as_dtype, flip, ravel
 
@@ -131,8 +131,7 @@ cumsum_row = linear(  # params: (axis,)
 def _others(x, params):
     """For each element, the product of the others it is multiplied with.
 
-    Products of what comes before and of what comes after, each by a scan of log2(n) steps: no
-    division, so zeros are no special case, in any order of derivative.
+    No division, so zeros are no special case, in any order of derivative.
     """
     axes = params[1:]
     kept = [i for i in range(len(x.shape)) if i not in axes]
@@ -140,19 +139,41 @@ def _others(x, params):
     moved = transpose(x, perm)
     n = _count(x, params)
     lines = reshape(moved, (*[x.shape[i] for i in kept], n))
-    both = running_product(_shifted(lines, 1), 1) * running_product(_shifted(lines, -1), -1)
-    back = reshape(both, moved.shape)
+    back = reshape(_others_of_line(lines), moved.shape)
     return transpose(back, tuple(int(i) for i in np.argsort(perm)))
+
+
+def _others_of_line(x):
+    """The same along the last axis, in time proportional to its length.
+
+    Element i and element i + half make a pair: what else is there for one of them is the
+    other, and what else there is for the pair.
+    """
+    n = x.shape[-1]
+    if n < 2:
+        return _shifted(x, 1)
+    half = (n + 1) // 2
+    left = _part_of_line(x, 0, half)
+    right = _part_of_line(x, half, n)
+    if n % 2:
+        right = pad(right, (0, 0) * (len(x.shape) - 1) + (0, 1, 1.0))
+    rest = _others_of_line(left * right)
+    both = concatenate(rest * right, rest * left, params=(len(x.shape) - 1,))
+    return _part_of_line(both, 0, n) if n % 2 else both
+
+
+def _part_of_line(x, start, end):
+    *lead, _ = x.shape
+    return slice_(x, (*[v for m in lead for v in (0, m, 1)], start, end - start, 1))
 
 
 def _shifted(x, by):
     """x moved along its last axis by `by` places, ones moving in."""
-    *lead, n = x.shape
+    n = x.shape[-1]
     k = abs(by) if abs(by) < n else n
     first, ends = (0, (k, 0)) if by > 0 else (k, (0, k))
-    box = [v for m in lead for v in (0, m, 1)]
-    part = slice_(x, (*box, first, n - k, 1))
-    return pad(part, (0, 0) * len(lead) + ends + (1.0,))
+    part = _part_of_line(x, first, first + n - k)
+    return pad(part, (0, 0) * (len(x.shape) - 1) + ends + (1.0,))
 
 
 def running_product(x, direction):
