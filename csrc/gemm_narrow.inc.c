@@ -3,6 +3,11 @@
  * once, so that a copy of it would not pay. Included by gemm_block.inc.c. */
 
 #define PAIRS 2 /* vectors of SIDE rows: enough sums to hide the latency */
+#ifdef TG_ISA_AVX512 /* so many of them share what is read of B, if there are registers for it */
+  #define TOGETHER PAIRS
+#else
+  #define TOGETHER 1
+#endif
 
 VFN FN(pair) FN(pair_fma)(FN(pair) a, FN(pair) b, FN(pair) c)
 {
@@ -18,7 +23,7 @@ VFN FN(pair) FN(pair_fma)(FN(pair) a, FN(pair) b, FN(pair) c)
 VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k, const int n,
                          const int columns)
 {
-    FN(pair) sum[PAIRS][4], in[DEPTH];
+    FN(pair) sum[PAIRS][4];
     UNROLL
     for (int g = 0; g < PAIRS; ++g)
         UNROLL
@@ -27,17 +32,25 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
     size_t p = 0;
     for (; p + DEPTH <= k; p += DEPTH, a += DEPTH, b4 += 4 * DEPTH)
         UNROLL
-    for (int g = 0; g < PAIRS; ++g) {
-        const int here = n - g * SIDE;
-        FN(load_turned)(in, a + (here > 0 ? g * SIDE : n - 1) * row, row,
-                        here > SIDE ? SIDE
-                        : here > 0  ? here
-                                    : 1);
+    for (int g = 0; g < PAIRS; g += TOGETHER) {
+        FN(pair) in[TOGETHER][DEPTH];
+        UNROLL
+        for (int h = 0; h < TOGETHER; ++h) {
+            const int here = n - (g + h) * SIDE;
+            FN(load_turned)(in[h], a + (here > 0 ? (g + h) * SIDE : n - 1) * row, row,
+                            here > SIDE ? SIDE
+                            : here > 0  ? here
+                                        : 1);
+        }
         UNROLL
         for (int q = 0; q < DEPTH; ++q)
             UNROLL
-        for (int j = 0; j < columns; ++j)
-            sum[g][j] = FN(pair_fma)(in[q], b4[4 * q + j] - (FN(pair)){0}, sum[g][j]);
+        for (int j = 0; j < columns; ++j) {
+            const FN(pair) b = b4[4 * q + j] - (FN(pair)){0};
+            UNROLL
+            for (int h = 0; h < TOGETHER; ++h)
+                sum[g + h][j] = FN(pair_fma)(in[h][q], b, sum[g + h][j]);
+        }
     }
     for (; p < k; ++p, ++a, b4 += 4)
         UNROLL
@@ -53,6 +66,7 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
     for (int g = 0; g < PAIRS; ++g)
         UNROLL
     for (int j = 0; j < 4; j += DEPTH) {
+        FN(pair) in[DEPTH];
         FN(turn)(in, sum[g] + j);
         UNROLL
         for (int q = 0; q < DEPTH; ++q) {
@@ -62,6 +76,21 @@ VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k,
         }
     }
 }
+
+/* Functions of their own: among the loops around them the integer registers would not do for the
+ * rows' addresses. */
+#define NARROW_FN(name, n, columns)                                                  \
+    __attribute__((noinline)) static void FN(name)(T * s, const T *a, ptrdiff_t row, \
+                                                   const T *b4, size_t k, int rows)  \
+    {                                                                                \
+        (void)rows;                                                                  \
+        FN(narrow_tile)(s, a, row, b4, k, n, columns);                               \
+    }
+NARROW_FN(narrow_1, PAIRS *SIDE, 1)
+NARROW_FN(narrow_2, PAIRS *SIDE, 2)
+NARROW_FN(narrow_4, PAIRS *SIDE, 4)
+NARROW_FN(narrow_rest, rows, 4)
+#undef NARROW_FN
 
 /* k rows of B, n <= 4 elements each, as rows of 4. */
 static const T *FN(rows_of_four)(T *copy, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k,
@@ -94,14 +123,10 @@ static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *cop
         for (size_t i = i0; i < i1; i += ROWS) {
             const size_t rows = i1 - i < ROWS ? i1 - i : ROWS;
             const T *a = (const T *)g->a + (ptrdiff_t)i * g->a_row + (ptrdiff_t)pc;
-            if (rows < ROWS)
-                FN(narrow_tile)(s, a, g->a_row, b4, k, (int)rows, 4);
-            else if (g->n == 1)
-                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 1);
-            else if (g->n == 2)
-                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 2);
-            else
-                FN(narrow_tile)(s, a, g->a_row, b4, k, ROWS, 4);
+            (rows < ROWS ? FN(narrow_rest)
+             : g->n == 1 ? FN(narrow_1)
+             : g->n == 2 ? FN(narrow_2)
+                         : FN(narrow_4))(s, a, g->a_row, b4, k, (int)rows);
             for (size_t j = 0; j < ROWS * 4; j += L)
                 vstore(s + j, vcanon(vload(s + j)));
             FN(finish_tile)(g, s, 4, i, rows, 0, g->n, pc > 0, pc + k == g->k);
@@ -121,3 +146,4 @@ VFN tg_gemm_args FN(columns_from)(const tg_gemm_args *g, size_t j)
     return part;
 }
 #undef PAIRS
+#undef TOGETHER
