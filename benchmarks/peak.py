@@ -1,6 +1,6 @@
 """The machine's own limits, measured in the same run as what is compared with them.
 
-fma_peak: a C loop of independent multiply-adds in registers, compiled here with the system's
+fma_loop: a C loop of independent multiply-adds in registers, compiled here with the system's
 compiler. copy_bandwidth: NumPy copying a large array.
 """
 
@@ -13,6 +13,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -70,26 +71,20 @@ def _library(isa: str):
     return library
 
 
-def fma_peak(isa: str, dtype: str, seconds: float = 0.02) -> float:
-    """Best GFLOP/s of one thread over a few loops of about that time.
+def fma_loop(isa: str, dtype: str, flops: float) -> tuple[Callable[[], object], float]:
+    """A call that does multiply-adds alone, as fast as one thread can, and its exact flops.
 
     Args:
-        isa: avx512, avx2 or neon. dtype: f32 or f64.
+        isa: avx512, avx2 or neon. dtype: f32 or f64. flops: about how many.
     """
     import ctypes
 
     library = _library(isa)
     loop = getattr(library, f"{isa}_{dtype}")
     loop.argtypes, loop.restype = [ctypes.c_size_t], ctypes.c_double
-    flops = ctypes.c_size_t.in_dll(library, f"{isa}_{dtype}_flops").value
-    n, best = 100_000, 0.0
-    for _ in range(6):
-        start = time.perf_counter()
-        loop(n)
-        took = time.perf_counter() - start
-        best = max(best, flops * n / took / 1e9)
-        n = max(1000, round(n * seconds / took))
-    return best
+    a_turn = ctypes.c_size_t.in_dll(library, f"{isa}_{dtype}_flops").value
+    n = max(1, round(flops / a_turn))
+    return lambda: loop(n), float(n * a_turn)
 
 
 def copy_bandwidth(n_bytes: int = 40_000_000) -> float:
