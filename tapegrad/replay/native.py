@@ -146,11 +146,7 @@ class NativeProgram:
     @property
     def does_epochs(self) -> bool:
         """Whether steps can follow each other without Python."""
-        return (
-            hasattr(self._core, "run_epoch")
-            and not self._grads_read
-            and self._order == list(range(len(self._order)))
-        )
+        return not self._grads_read and self._order == list(range(len(self._order)))
 
     def run_epoch(
         self,
