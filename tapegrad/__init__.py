@@ -53,6 +53,8 @@ _LAZY = {
     "nn": ("nn", None),
     "numpy": ("numpy", None),
     "optim": ("optim", None),
+    "optimize": ("optimize", None),
+    "scipy": ("scipy", None),
     "compile": ("replay", "compile"),
     "gradcheck": ("gradcheck", "gradcheck"),
     "get_default_dtype": ("nn.defaults", "get_default_dtype"),

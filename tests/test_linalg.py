@@ -250,3 +250,17 @@ def test_results_have_numpys_names(rng):
     assert np.linalg.qr(a).R.shape == (3, 3)
     assert np.linalg.matrix_rank(a) == 3
     assert tnp.linalg.multi_dot([np.ones(3), a, np.ones(3)]).shape == ()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_jacobians_by_blocks_agree_in_both_modes(name, backend, rng):
+    f, letters = CASES[name]
+
+    def real_parts(*xs):
+        y = f(*xs)
+        parts = list(y) if isinstance(y, (list, tuple)) else [y]
+        return tnp.concatenate([tnp.real(v).ravel() for v in parts])
+
+    xs = [_operand(letter, False, (), rng) for letter in letters]
+    back, forth = tg.jacrev(real_parts)(*xs), tg.jacfwd(real_parts)(*xs)
+    np.testing.assert_allclose(back, forth, rtol=1e-9, atol=1e-10)

@@ -1,0 +1,294 @@
+"""Distributions of scipy.stats for Tensors: densities, distribution functions, and their logs.
+
+Continuous ones have SciPy's methods `pdf logpdf cdf logcdf sf logsf`, each of
+(x, *shapes, loc=0, scale=1); discrete ones `pmf logpmf cdf` of (k, *shapes, loc=0). Derivatives
+with respect to x, loc, scale and shapes, except those of distribution functions with respect to
+shapes. Outside the support a density is 0, its logarithm -inf, and the derivatives 0. Arguments are
+not checked to be valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..ops import elementwise as e
+from ..ops import scipy_special as sp
+from ..ops.axes import as_tensor
+from ..ops.composite import diagonal
+from ..ops.linalg import cholesky
+from ..ops.shapes import as_dtype, concatenate, expand_dims, reshape
+from ..ops.trig import arctan
+from ..tensor import Tensor, tensor
+from .linalg import solve_triangular
+
+LOG_TWO_PI = 1.8378770664093453
+LOG_PI = 1.1447298858494002
+LOG_TWO = 0.6931471805599453
+
+__all__ = [
+    "beta", "cauchy", "chi2", "dirichlet", "expon", "gamma", "laplace", "logistic",
+    "multivariate_normal", "norm", "poisson", "t", "uniform",
+]  # fmt: skip
+
+
+def _inexact(x: Any) -> Tensor:
+    x = as_tensor(x)
+    return x if x.dtype.kind == "f" else as_dtype(x, np.float64)
+
+
+class Continuous:
+    """A distribution with location and scale, given by its standard form."""
+
+    def __init__(
+        self,
+        shapes: str,
+        logpdf: Callable,
+        cdf: Callable,
+        sf: Callable | None = None,
+        logcdf: Callable | None = None,
+        logsf: Callable | None = None,
+        support: tuple[float, float] | None = None,
+    ):
+        self.shapes = tuple(shapes.split())
+        self._logpdf, self._cdf = logpdf, cdf
+        self._sf = sf or (lambda *args: 1.0 - cdf(*args))
+        self._logcdf, self._logsf = logcdf, logsf
+        self.support = support
+
+    def _standard(self, x: Any, args: tuple, kwargs: dict) -> tuple[Tensor, tuple, Any]:
+        """(x - loc) / scale, the shapes and scale, from arguments as SciPy takes them."""
+        names = (*self.shapes, "loc", "scale")
+        given = {**dict(zip(names, args)), **kwargs}
+        if len(args) > len(names) or set(given) - set(names) or len(given) < len(args):
+            raise TypeError(f"need x, {', '.join(names)}; got {len(args)} more and {[*kwargs]}")
+        missing = [name for name in self.shapes if name not in given]
+        if missing:
+            raise TypeError(f"missing shape arguments: {', '.join(missing)}")
+        z, scale = _inexact(x), given.get("scale", 1.0)
+        if "loc" in given:
+            z = z - given["loc"]
+        if "scale" in given:
+            z = z / scale
+        return z, tuple(_like(given[name], z) for name in self.shapes), scale
+
+    def logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Logarithm of the density."""
+        z, shapes, scale = self._standard(x, args, kwargs)
+        y = self._logpdf(z, *shapes)
+        if "scale" in kwargs or len(args) > len(self.shapes) + 1:
+            y = y - e.log(_like(scale, z))
+        return y if self.support is None else e.where(self._is_inside(z), y, -np.inf)
+
+    def _is_inside(self, z: Tensor) -> Tensor:
+        low, high = self.support or (-np.inf, np.inf)
+        return e.logical_and(z >= low, z <= high)
+
+    def pdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """The density."""
+        return e.exp(self.logpdf(x, *args, **kwargs))
+
+    def cdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """The probability of values up to x."""
+        z, shapes, _ = self._standard(x, args, kwargs)
+        return self._cdf(self._limited(z), *shapes)
+
+    def sf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """The probability of values above x."""
+        z, shapes, _ = self._standard(x, args, kwargs)
+        return self._sf(self._limited(z), *shapes)
+
+    def logcdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Logarithm of cdf."""
+        if self._logcdf is None:
+            return e.log(self.cdf(x, *args, **kwargs))
+        z, shapes, _ = self._standard(x, args, kwargs)
+        return self._logcdf(self._limited(z), *shapes)
+
+    def logsf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Logarithm of sf."""
+        if self._logsf is None:
+            return e.log(self.sf(x, *args, **kwargs))
+        z, shapes, _ = self._standard(x, args, kwargs)
+        return self._logsf(self._limited(z), *shapes)
+
+    def _limited(self, z: Tensor) -> Tensor:
+        """z, and the nearest end of the support outside it: there probabilities stay."""
+        if self.support is None:
+            return z
+        low, high = self.support
+        z = e.where(z < low, low, z)
+        return z if high == np.inf else e.where(z > high, high, z)
+
+
+def _like(value: Any, x: Tensor) -> Tensor:
+    """A number in x's dtype; an array in its own."""
+    return tensor(value, x.dtype) if type(value) in (int, float) else _inexact(value)
+
+
+def _gamma_logpdf(z: Tensor, a: Any) -> Tensor:
+    return sp.xlogy(a - 1.0, z) - z - sp.gammaln(a)
+
+
+def _beta_logpdf(z: Tensor, a: Any, b: Any) -> Tensor:
+    return sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b)
+
+
+def _half_exp(z: Tensor) -> Tensor:
+    return 0.5 * e.exp(-e.absolute(z))
+
+
+norm = Continuous(
+    "",
+    lambda z: -0.5 * (e.square(z) + LOG_TWO_PI),
+    sp.ndtr,
+    lambda z: sp.ndtr(-z),
+    sp.log_ndtr,
+    lambda z: sp.log_ndtr(-z),
+)
+t = Continuous(
+    "df",
+    lambda z, df: sp.student_density(df, z),
+    lambda z, df: sp.stdtr(df, z),
+    lambda z, df: sp.stdtr(df, -z),
+)
+gamma = Continuous(
+    "a",
+    _gamma_logpdf,
+    lambda z, a: sp.gammainc(a, z),
+    lambda z, a: sp.gammaincc(a, z),
+    support=(0.0, np.inf),
+)
+chi2 = Continuous(
+    "df",
+    lambda z, df: _gamma_logpdf(z * 0.5, df * 0.5) - LOG_TWO,
+    lambda z, df: sp.gammainc(df * 0.5, z * 0.5),
+    lambda z, df: sp.gammaincc(df * 0.5, z * 0.5),
+    support=(0.0, np.inf),
+)
+beta = Continuous("a b", _beta_logpdf, lambda z, a, b: sp.betainc(a, b, z), support=(0.0, 1.0))
+expon = Continuous(
+    "",
+    lambda z: -z,
+    lambda z: -e.expm1(-z),
+    lambda z: e.exp(-z),
+    logsf=lambda z: -z,
+    support=(0.0, np.inf),
+)
+laplace = Continuous(
+    "",
+    lambda z: -e.absolute(z) - LOG_TWO,
+    lambda z: e.where(z < 0.0, _half_exp(z), 1.0 - _half_exp(z)),
+    lambda z: e.where(z < 0.0, 1.0 - _half_exp(z), _half_exp(z)),
+)
+logistic = Continuous(
+    "",
+    lambda z: -z - 2.0 * e.softplus(-z),
+    e.sigmoid,
+    lambda z: e.sigmoid(-z),
+    lambda z: -e.softplus(-z),
+    lambda z: -e.softplus(z),
+)
+uniform = Continuous("", lambda z: z * 0.0, lambda z: z * 1.0, support=(0.0, 1.0))
+cauchy = Continuous(
+    "",
+    lambda z: -e.log1p(e.square(z)) - LOG_PI,
+    lambda z: 0.5 + arctan(z) / np.pi,
+    lambda z: 0.5 - arctan(z) / np.pi,
+)
+
+
+class Poisson:
+    """Counts of events of rate mu."""
+
+    def logpmf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
+        """Logarithm of the probability of k."""
+        k = _inexact(k) - loc
+        y = sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu
+        is_count = e.logical_and(k >= 0.0, e.equal(e.floor(k), k))
+        return e.where(is_count, y, -np.inf)
+
+    def pmf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
+        """The probability of k."""
+        return e.exp(self.logpmf(k, mu, loc))
+
+    def cdf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
+        """The probability of counts up to k."""
+        k = e.floor(_inexact(k) - loc)
+        return e.where(k < 0.0, 0.0, sp.gammaincc(e.maximum(k, 0.0) + 1.0, _inexact(mu)))
+
+
+def _solved(low: Tensor, x: Tensor) -> Tensor:
+    """low^-1 x for vectors x in the last axis."""
+    n = x.shape[-1]
+    columns = reshape(x, (-1, n)).mT
+    return reshape(solve_triangular(low, columns, lower=True).mT, x.shape)
+
+
+class MultivariateNormal:
+    """The normal distribution of vectors."""
+
+    def logpdf(self, x: Any, mean: Any = None, cov: Any = 1.0) -> Tensor:
+        """Logarithm of the density at vectors x (..., n).
+
+        Args:
+            mean: (n,), zeros if None.
+            cov: (n, n) positive definite, a vector of variances, or one variance.
+        Raises:
+            LinAlgError: if cov is not positive definite.
+        """
+        x = _inexact(x)
+        cov = _like(cov, x)
+        if mean is not None:
+            x = x - mean
+        if cov.ndim == 2:
+            n = cov.shape[-1]
+            if x.ndim == 0 or x.shape[-1] != n:
+                raise ShapeError(f"logpdf: x of shape {x.shape} does not fit cov {cov.shape}")
+            low = cholesky(cov)
+            z = _solved(low, x)
+            log_root = e.log(diagonal(low)).sum()
+        else:
+            n = x.shape[-1] if x.ndim else 1
+            z = x / e.sqrt(cov)
+            log_root = 0.5 * (e.log(cov).sum() * (1.0 if cov.ndim else float(n)))
+        squares = e.square(z)
+        return -0.5 * ((squares.sum(-1) if x.ndim else squares) + n * LOG_TWO_PI) - log_root
+
+    def pdf(self, x: Any, mean: Any = None, cov: Any = 1.0) -> Tensor:
+        """The density; arguments as logpdf's."""
+        return e.exp(self.logpdf(x, mean, cov))
+
+
+class Dirichlet:
+    """Points of the simplex."""
+
+    def logpdf(self, x: Any, alpha: Any) -> Tensor:
+        """Logarithm of the density at x (n,) or (n, points), as SciPy has it.
+
+        Args:
+            x: columns that sum to 1; of one row less than alpha, the last is what is left.
+            alpha: (n,).
+        """
+        x, alpha = _inexact(x), _inexact(alpha)
+        if x.shape[0] + 1 == alpha.shape[0]:
+            x = concatenate([x, expand_dims(1.0 - x.sum(0), 0)], 0)
+        if x.shape[0] != alpha.shape[0]:
+            raise ShapeError(f"logpdf: x of shape {x.shape} does not fit alpha {alpha.shape}")
+        scale = sp.gammaln(alpha.sum()) - sp.gammaln(alpha).sum()
+        powers = alpha - 1.0
+        if x.ndim > 1:
+            powers = expand_dims(powers, -1)
+        return sp.xlogy(powers, x).sum(0) + scale
+
+    def pdf(self, x: Any, alpha: Any) -> Tensor:
+        """The density; arguments as logpdf's."""
+        return e.exp(self.logpdf(x, alpha))
+
+
+poisson = Poisson()
+multivariate_normal = MultivariateNormal()
+dirichlet = Dirichlet()
