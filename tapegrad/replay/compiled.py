@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,18 @@ def leaf(x: Any) -> Any:
     if isinstance(x, Tensor):
         return MADE
     return Plain(x) if isinstance(x, np.ndarray) else x
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Keep Python's cyclic collector still for a while."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Variant:
@@ -211,10 +225,11 @@ class Compiled:
             variant.leaves = [leaf(x) for x in leaves]
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
-        result, program = record(tensors, call)
-        variant.program = program
-        written = variant.guards.written()
-        self._confirm(variants, waiting, variant, written, key)
+        with no_collection():  # of the many small objects made here none is garbage
+            result, program = record(tensors, call)
+            variant.program = program
+            written = variant.guards.written()
+            self._confirm(variants, waiting, variant, written, key)
         return result
 
     def _confirm(

@@ -8,16 +8,16 @@ group never has to run both before and after another entry.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program, type_name
 
+FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
 FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One row, or a row's vjp, in a group. Codes: the group's inputs, then its outputs, then
     temporaries; None: an operand that the kernel does not read."""
 
@@ -45,7 +45,7 @@ class Instruction:
 @dataclass
 class _Open:
     entries: list[Entry] = field(default_factory=list)
-    made: set[int] = field(default_factory=set)
+    made: dict[int, None] = field(default_factory=dict)  # in order
     reads: set[int] = field(default_factory=set)  # from outside
 
 
@@ -67,18 +67,21 @@ class _Fuser:
 
     def key_of(self, e: Entry) -> tuple | None:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
-        if e.kind != VJP and not (e.kind == OP and e.op.id < OPS["astype"].id):
+        if e.kind != VJP and (e.kind != OP or e.op.id >= FIRST_OTHER.id):
             return None
         values = self.values
-        dtypes = {values[v].dtype for v in e.inputs}
-        dtypes.add(values[e.outputs[0]].dtype)
-        shape = values[e.outputs[0]].shape
-        dtypes.discard(BOOL)
-        if len(dtypes) > 1 or not dtypes <= FLOATS:
-            return None
-        if dtypes:
-            return shape, dtypes.pop()
-        return shape, 0 if (shape, 0) in self.open or (shape, 1) not in self.open else 1
+        made = values[e.outputs[0]]
+        dtype = made.dtype
+        for v in e.inputs:
+            other = values[v].dtype
+            if other != dtype:
+                if dtype == BOOL:
+                    dtype = other
+                elif other != BOOL:
+                    return None
+        if dtype == BOOL:
+            dtype = 1 if (made.shape, 1) in self.open else 0
+        return (made.shape, dtype) if dtype in FLOATS else None
 
     def close(self, key: tuple) -> None:
         """Put an open group, and those it reads from, into the program."""
@@ -92,54 +95,57 @@ class _Fuser:
         self.entries.append(self.closed(group))
 
     def closed(self, group: _Open) -> Entry:
+        made, uses, results = group.made, self.uses, self.results
         inside: dict[int, int] = {}
-        for e in group.entries:
-            for v in set(e.inputs):
-                inside[v] = inside.get(v, 0) + 1
-        outputs = [
-            e.outputs[0]
-            for e in group.entries
-            if e.outputs[0] in self.results
-            or self.uses.get(e.outputs[0], 0) > inside.get(e.outputs[0], 0)
-        ]
-        inputs: list[int] = []
         codes: dict[int, int] = {}
+        inputs: list[int] = []
         for e in group.entries:
-            for v in e.inputs:
-                if v not in group.made and v not in codes:
+            for v in dict.fromkeys(e.inputs):
+                if v in made:
+                    inside[v] = inside.get(v, 0) + 1
+                elif v not in codes:
                     codes[v] = len(inputs)
                     inputs.append(v)
+        outputs = [v for v in made if v in results or uses.get(v, 0) > inside.get(v, 0)]
         for v in outputs:
             codes[v] = len(codes)
-        instructions = []
-        for e in group.entries:
-            to = codes.setdefault(e.outputs[0], len(codes))
-            instructions.append(self.instruction(e, codes, to))
+        for v in made:
+            codes.setdefault(v, len(codes))
+        instructions = [self.instruction(e, codes) for e in group.entries]
         return Entry(
             GROUP, None, tuple(inputs), tuple(outputs), line=group.entries[0].line,
             extra=tuple(instructions),
         )  # fmt: skip
 
-    def instruction(self, e: Entry, codes: dict[int, int], to: int) -> Instruction:
-        read = [codes[v] for v in e.inputs]
-        operands: tuple = tuple(read)
+    def instruction(self, e: Entry, codes: dict[int, int]) -> Instruction:
+        operands: tuple = tuple([codes[v] for v in e.inputs])
         if e.kind == VJP:
-            rest = iter(read[1:])
+            rest = iter(operands[1:])
             width = len(e.op.inputs) + 1
-            operands = (read[0], *[next(rest) if e.reads >> i & 1 else None for i in range(width)])
-        dtype = self.values[e.outputs[0]].dtype
-        return Instruction(e.op, e.k, operands, to, e.params, dtype, e.line)
+            reads = e.reads
+            operands = (
+                operands[0],
+                *[next(rest) if reads >> i & 1 else None for i in range(width)],
+            )
+        to = e.outputs[0]
+        return Instruction(e.op, e.k, operands, codes[to], e.params, self.values[to].dtype, e.line)
 
     def join(self, e: Entry, key: tuple) -> None:
+        home = self.home
         for v in e.inputs:
-            other = self.home.get(v)
+            other = home.get(v)
             if other is not None and other != key:
                 self.close(other)
-        group = self.open.setdefault(key, _Open())
-        group.reads.update(v for v in e.inputs if v not in group.made)
+        group = self.open.get(key)
+        if group is None:
+            group = self.open[key] = _Open()
+        made = group.made
+        for v in e.inputs:
+            if v not in made:
+                group.reads.add(v)
         group.entries.append(e)
-        group.made.add(e.outputs[0])
-        self.home[e.outputs[0]] = key
+        made[e.outputs[0]] = None
+        home[e.outputs[0]] = key
 
     def stay_out(self, e: Entry) -> None:
         for v in e.inputs:

@@ -82,8 +82,9 @@ def drop_dead(program: Program) -> Program:
     needed = set(program.results)
     kept = []
     for e in reversed(program.entries):
-        if e.writes or e.kind == GUARD or not needed.isdisjoint(e.outputs):
-            needed.update(e.inputs)
+        if not needed.isdisjoint(e.outputs) or e.writes or e.kind == GUARD:
+            for v in e.inputs:
+                needed.add(v)
             kept.append(e)
     return program.with_entries(kept[::-1])
 

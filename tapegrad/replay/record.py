@@ -200,8 +200,10 @@ class Builder:
             return
         k = (notes >> 8 & 15) - 1
         kind = PYTHON if notes & PYTHON_NOTE else OP if k < 0 else VJP
-        numbers = tuple([self._number(key) for key in inputs])
-        made = self._add(out, Value(dtype, shape))
+        index = self.index
+        numbers = tuple([index[x] if x in index else self._number(x) for x in inputs])
+        index[out] = made = len(self.values)
+        self.values.append(Value(dtype, shape))
         self.entries.append(
             Entry(kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15)
         )
