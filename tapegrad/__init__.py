@@ -53,6 +53,7 @@ _LAZY = {
     "nn": ("nn", None),
     "numpy": ("numpy", None),
     "optim": ("optim", None),
+    "integrate": ("integrate", None),
     "optimize": ("optimize", None),
     "scipy": ("scipy", None),
     "compile": ("replay", "compile"),

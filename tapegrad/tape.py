@@ -105,11 +105,11 @@ class tape:
 
     def watched_variables(self) -> tuple[Tensor, ...]:
         """The watched Tensors, and the variables that the recorded entries read."""
-        found = {_identity(t): t for t in self._tape.watched()}
+        found = {identity(t): t for t in self._tape.watched()}
         for _, inputs, *_ in self._tape.entries():
             for t in inputs:
                 if t._flags & 1:
-                    found.setdefault(_identity(t), t)
+                    found.setdefault(identity(t), t)
         return tuple(found.values())
 
     def stop_recording(self) -> _Pause:
@@ -143,7 +143,7 @@ class tape:
         rows = [("", "op", "inputs", "output", "saved", "line")]
         for k, e in enumerate(self):
             inputs = ", ".join(_value_name(t, names) for t in e.inputs)
-            names[_identity(e.output)] = f"v{k}"
+            names[identity(e.output)] = f"v{k}"
             output = f"{e.output.dtype}{list(e.output.shape)}"
             rows.append((f"v{k}", e.op, inputs, output, " ".join(e.saved), e.line))
         widths = [max(len(row[c]) for row in rows) for c in range(6)]
@@ -385,18 +385,19 @@ def _match(value: Any, like: Tensor, what: str) -> Tensor:
     return t if t.dtype == like.dtype else t.astype(like.dtype)
 
 
-def _identity(t: Tensor) -> Any:
+def identity(t: Tensor) -> Any:
+    """What tells one recorded value from another."""
     return t.handle or id(t._node)
 
 
 def _value_name(t: Tensor, names: dict) -> str:
-    name = names.get(_identity(t))
+    name = names.get(identity(t))
     if name is None:
         if t._flags & 1:
             name = f"p{sum(n.startswith('p') for n in names.values())}"
         else:
             name = f"c{sum(n.startswith('c') for n in names.values())}"
-        names[_identity(t)] = name
+        names[identity(t)] = name
     return name
 
 
