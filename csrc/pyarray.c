@@ -118,7 +118,7 @@ int tg_memory_of_array(PyObject *array, tg_memory *m, int64_t *dims)
     return fits;
 }
 
-tg_tensor *tg_tensor_from_array(PyObject *array)
+static tg_tensor *copy_of(PyObject *array)
 {
     PyObject *capsule = PyObject_GetAttrString(array, "__array_struct__");
     const array_interface *a = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
@@ -126,6 +126,12 @@ tg_tensor *tg_tensor_from_array(PyObject *array)
     if (!a)
         PyErr_Clear();
     Py_XDECREF(capsule);
+    return t;
+}
+
+tg_tensor *tg_tensor_from_array(PyObject *array)
+{
+    tg_tensor *t = copy_of(array);
     if (t && tg_trace_source(t, array) != TG_OK) {
         tg_drop(t);
         return NULL;
@@ -133,11 +139,8 @@ tg_tensor *tg_tensor_from_array(PyObject *array)
     return t;
 }
 
-/* from_array(array) -> Tensor with a copy of its values */
-static PyObject *from_array(PyObject *module, PyObject *array)
+static PyObject *wrap(tg_tensor *t)
 {
-    (void)module;
-    tg_tensor *t = tg_tensor_from_array(array);
     if (t)
         return tg_wrap(t);
     if (!PyErr_Occurred())
@@ -145,6 +148,21 @@ static PyObject *from_array(PyObject *module, PyObject *array)
                         "from_array: need a numeric array in native byte order "
                         "whose strides are whole elements");
     return NULL;
+}
+
+/* from_array(array) -> Tensor with a copy of its values */
+static PyObject *from_array(PyObject *module, PyObject *array)
+{
+    (void)module;
+    return wrap(tg_tensor_from_array(array));
+}
+
+/* take_in(array) -> the same; but the array is the NumPy engine's memory of a Tensor that moves
+ * here, not one that a traced step reads. */
+static PyObject *take_in(PyObject *module, PyObject *array)
+{
+    (void)module;
+    return wrap(copy_of(array));
 }
 
 static void let_go(void *array) { Py_DECREF((PyObject *)array); }
@@ -224,6 +242,7 @@ static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 #define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
     {"from_array", from_array, METH_O, "from_array(array) -> Tensor"},
+    {"take_in", take_in, METH_O, "take_in(array) -> Tensor"},
     {"share_array", share_array, METH_O,
      "share_array(array) -> Tensor over its memory, or None"},
     {"pin", FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},

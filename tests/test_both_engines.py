@@ -111,6 +111,32 @@ def test_a_write_under_one_engine_is_seen_by_tapes_of_the_other(home):
             assert p.tolist() == [5.0, 6.0]
 
 
+@made_on
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_compiles_whichever_engine_made_its_network(home, engine):
+    x, y = np.ones((4, 3), "f4"), np.zeros((4, 2), "f4")
+
+    def losses(compiled):
+        with tg.use_backend(home):
+            tg.manual_seed(0)
+            net = nn.MLP(3, [4, 2], activation="tanh")
+            optimizer = optim.Adam(net.parameters(), lr=0.1)
+
+        def step(x, y):
+            with tape():
+                loss = nn.mse_loss(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        with tg.use_backend(engine):
+            run = tg.compile(step) if compiled else step
+            return [run(x, y).item() for _ in range(5)]
+
+    np.testing.assert_allclose(losses(compiled=True), losses(compiled=False), rtol=1e-5)
+
+
 DERIVATIVES = {
     "gradient": lambda t, y, p: t.gradient(y, p),
     "jvp": lambda t, y, p: t.jvp(y, p, p),

@@ -191,7 +191,7 @@ class NativeEngine:
                 "this parameter was made on the NumPy engine, and a writable view of it (p.data) "
                 "is alive: drop the view before the native engine uses the parameter"
             )
-        home = self.from_numpy(node.array, self._tensor)
+        home = self._core.take_in(node.array)
         home._flags = node.flags
         node.move_to(home, self.shared_memory(home))
 
