@@ -184,3 +184,22 @@ def test_the_listing_names_entries_and_lines():
     assert "linear(x0" in text
     assert "test_replay_passes.py:" in text
     assert text.splitlines()[-1].startswith("return ")
+
+
+def second_order(x):
+    with tg.tape() as outer:
+        outer.watch(x)
+        with tg.tape() as inner:
+            inner.watch(x)
+            y = tnp.tanh(x * x) / 3.0
+        slope = inner.gradient(y, x)
+    return outer.gradient(slope, x)
+
+
+def test_recordings_agree_whatever_templates_there_are():
+    x = tg.tensor(X)
+    expected = second_order(x).numpy()
+    compiled = tg.compile(second_order)
+    for _ in range(4):
+        np.testing.assert_array_equal(compiled(x).numpy(), expected)
+    assert "1 of them replaying" in compiled.explain()

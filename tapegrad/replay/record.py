@@ -163,6 +163,8 @@ class Builder:
             if same < len(self.values):
                 self.index[key] = same
                 return same
+        if kind == CONSTANT:  # a copy: templates share theirs, and whoever holds one is counted
+            tensor = self.engine.from_numpy(self.engine.to_numpy(tensor), Tensor)
         return self._add(key, Value(dtype, shape, kind, tensor))
 
     def _number(self, key: int) -> int:
