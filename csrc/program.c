@@ -147,5 +147,4 @@ void tg_program_finish(tg_program *g)
         if (v->is_written && v->captured->buffer)
             ++v->captured->buffer->version;
     }
-    g->is_running = false;
 }

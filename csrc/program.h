@@ -147,7 +147,7 @@ void tg_program_free(tg_program *program);
 /* --- running (program.c) ------------------------------------------------------------------- */
 /* The lock is held for all but run_steps. bind: argument k, or the ARRAY value -1 - k. */
 int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int argument);
-int tg_program_start(tg_program *program); /* takes the program; outputs' memory is there */
+int tg_program_start(tg_program *program); /* outputs' memory is there */
 /* All steps once; lets go of the lock if the run is long. TG_EGUARD: failed_guard says which. */
 int tg_program_run_steps(tg_program *program);
 /* The parts of it, for epoch.c: let go of the lock if ns says so; the steps; take it again; ns on

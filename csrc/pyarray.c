@@ -109,7 +109,12 @@ static bool read_memory(tg_memory *m, int64_t *dims, const array_interface *a)
 
 int tg_memory_of_array(PyObject *array, tg_memory *m, int64_t *dims)
 {
-    PyObject *capsule = PyObject_GetAttrString(array, "__array_struct__");
+    static PyObject *name; /* made once: a string for each look would cost more than the look */
+    if (!name && !(name = PyUnicode_InternFromString("__array_struct__"))) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *capsule = PyObject_GetAttr(array, name);
     const array_interface *a = capsule ? PyCapsule_GetPointer(capsule, NULL) : NULL;
     const bool fits = a && read_memory(m, dims, a);
     if (!a)
@@ -181,7 +186,7 @@ static tg_tensor *borrow(const array_interface *a, PyObject *array)
     Py_INCREF(array);
     tg_tensor base = {.dtype = (uint8_t)dtype, .buffer = b, .data = a->data};
     tg_tensor *t = tg_view(&base, a->ndim, dims, dims + a->ndim, 0);
-    tg_buffer_drop(b);               /* the view holds it now */
+    tg_buffer_drop(b); /* the view holds it now */
     return t;
 }
 

@@ -162,8 +162,8 @@ PyObject *tg_program_run_epoch(PyObject *o, PyObject *const *args, Py_ssize_t n_
     else if (read_data(&c, args[0]) && read_order(&c, args[1]) && read_results(&c, args[5]) &&
              read_seeds(&c, args + 6, n_args - 6))
         answer = run(&c);
-    g->is_running = false;
     tg_program_let_go(c.self);
+    g->is_running = false;
     free(c.e.rows);
     free(c.dims);
     free(c.stacks);

@@ -134,10 +134,9 @@ static int is_as_it_was(const row *r)
     }
 }
 
-/* hold() -> bool. What cannot be looked up any more does not hold. */
-static PyObject *checks_hold(PyObject *o, PyObject *unused)
+/* What cannot be looked up any more does not hold. */
+bool tg_checks_hold(PyObject *o)
 {
-    (void)unused;
     checks_object *self = (checks_object *)o;
     int fine = 1;
     Py_INCREF(o); /* a key's __eq__ may run anything */
@@ -146,7 +145,13 @@ static PyObject *checks_hold(PyObject *o, PyObject *unused)
     Py_DECREF(o);
     if (!fine)
         PyErr_Clear();
-    return PyBool_FromLong(fine);
+    return fine;
+}
+
+static PyObject *checks_hold(PyObject *o, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(tg_checks_hold(o));
 }
 
 static int checks_traverse(PyObject *o, visitproc visit, void *arg)
@@ -196,9 +201,14 @@ static PyType_Spec checks_spec = {
     .slots = checks_slots,
 };
 
+static PyTypeObject *checks_type;
+
+bool tg_is_checks(PyObject *o) { return Py_TYPE(o) == checks_type; }
+
 int tg_add_checks_type(PyObject *module)
 {
     PyObject *type = PyType_FromSpec(&checks_spec);
+    checks_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "Checks", type) < 0)
         return TG_EPYTHON;
     return TG_OK;

@@ -140,18 +140,18 @@ void tg_program_let_go(program_object *self)
         Py_CLEAR(self->bound[i]);
 }
 
-/* seeds: a (seed, counter) for each generator. */
-static bool read_seeds(program_object *self, PyObject *const *seeds, Py_ssize_t n_seeds)
+bool tg_program_read_seeds(program_object *self, PyObject *seeds)
 {
     const int n = self->program->n_generators;
-    if (n_seeds < n) {
+    if (n && (!seeds || !PyTuple_Check(seeds) || PyTuple_Size(seeds) < n)) {
         PyErr_Format(PyExc_TypeError, "run takes a (seed, counter) for each of %d generators",
                      n);
         return false;
     }
     for (int i = 0; i < n; ++i) {
+        PyObject *state = PyTuple_GetItem(seeds, i);
         unsigned long long seed, counter;
-        if (!PyTuple_Check(seeds[i]) || !PyArg_ParseTuple(seeds[i], "KK", &seed, &counter)) {
+        if (!PyTuple_Check(state) || !PyArg_ParseTuple(state, "KK", &seed, &counter)) {
             PyErr_SetString(PyExc_TypeError, "a generator's state is (seed, counter)");
             return false;
         }
@@ -182,25 +182,24 @@ bool tg_program_set_grads(program_object *self)
     return true;
 }
 
-static PyObject *results(program_object *self)
+/* The outputs as Tensors, new references; false with an error set. */
+static bool wrap_outputs(program_object *self, PyObject **outputs)
 {
-    PyObject *list = PyList_New(self->n_outputs);
-    for (int k = 0; list && k < self->n_outputs; ++k) {
+    for (int k = 0; k < self->n_outputs; ++k) {
         tg_tensor *t = tg_program_result(self->program, self->outputs[k]);
-        PyObject *o = t ? tg_wrap(t) : tg_raise(TG_EMEMORY, -1, NULL);
-        if (o)
-            PyList_SetItem(list, k, o);
-        else
-            Py_CLEAR(list);
+        outputs[k] = t ? tg_wrap(t) : tg_raise(TG_EMEMORY, -1, NULL);
+        if (!outputs[k]) {
+            while (k > 0)
+                Py_DECREF(outputs[--k]);
+            return false;
+        }
     }
-    if (list && !tg_program_set_grads(self))
-        Py_CLEAR(list);
-    return list;
+    return true;
 }
 
 /* The old gradients go first, so that the new ones can have their memory; but a guard's failure
  * leaves everything as it was. */
-static PyObject *run_bound(program_object *self)
+int tg_program_run_bound(program_object *self, PyObject **outputs)
 {
     tg_program *g = self->program;
     for (int k = 0; k < self->n_grads && !g->has_guards; ++k)
@@ -208,22 +207,39 @@ static PyObject *run_bound(program_object *self)
     int status = tg_program_start(g);
     if (!status)
         status = tg_program_run_steps(g);
-    PyObject *answer = NULL;
-    if (status == TG_OK)
-        answer = results(self);
-    else if (status == TG_EGUARD)
-        answer = PyLong_FromLong(g->failed_guard);
-    else
+    int ran = status == TG_EGUARD ? 0 : -1;
+    if (status == TG_OK && wrap_outputs(self, outputs)) {
+        ran = tg_program_set_grads(self) ? 1 : -1;
+        for (int k = 0; ran < 0 && k < self->n_outputs; ++k)
+            Py_DECREF(outputs[k]);
+    } else if (status != TG_OK && status != TG_EGUARD)
         tg_raise(status, -1, NULL);
     tg_program_finish(g);
-    return answer;
+    return ran;
 }
 
-static PyObject *program_run(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
+/* List of the outputs, or the number of the guard that failed. */
+static PyObject *run_to_list(program_object *self)
+{
+    PyObject **outputs = malloc(((size_t)self->n_outputs + 1) * sizeof *outputs), *list = NULL;
+    if (!outputs)
+        return PyErr_NoMemory();
+    const int ran = tg_program_run_bound(self, outputs);
+    if (ran == 0)
+        list = PyLong_FromLong(self->program->failed_guard);
+    else if (ran > 0 && (list = PyList_New(self->n_outputs)) != NULL)
+        for (int k = 0; k < self->n_outputs; ++k)
+            PyList_SetItem(list, k, outputs[k]);
+    free(outputs);
+    return list;
+}
+
+static PyObject *program_run(PyObject *o, PyObject *args)
 {
     program_object *self = (program_object *)o;
     tg_program *g = self->program;
-    if (n_args < 1 || !PyList_Check(args[0]) || PyList_Size(args[0]) != g->n_inputs) {
+    PyObject *inputs = PyTuple_Size(args) ? PyTuple_GetItem(args, 0) : NULL;
+    if (!inputs || !PyList_Check(inputs) || PyList_Size(inputs) != g->n_inputs) {
         PyErr_Format(PyExc_TypeError, "run takes a list of %d Tensors or ndarrays, and seeds",
                      g->n_inputs);
         return NULL;
@@ -232,17 +248,16 @@ static PyObject *program_run(PyObject *o, PyObject *const *args, Py_ssize_t n_ar
         tg_fail(TG_ETAPE, "this program is running already, in another thread or in itself");
         return tg_raise(TG_ETAPE, -1, NULL);
     }
-    if (!read_seeds(self, args + 1, n_args - 1))
+    PyObject *seeds = PyTuple_GetSlice(args, 1, PyTuple_Size(args));
+    const bool fits = seeds && tg_program_read_seeds(self, seeds);
+    Py_XDECREF(seeds);
+    if (!fits)
         return NULL;
     g->is_running = true;
-    const int status = bind_all(self, args[0]);
-    PyObject *answer = NULL;
-    if (status == TG_OK)
-        answer = run_bound(self);
-    else
-        tg_raise(status, -1, NULL);
-    g->is_running = false;
+    const int status = bind_all(self, inputs);
+    PyObject *answer = status == TG_OK ? run_to_list(self) : tg_raise(status, -1, NULL);
     tg_program_let_go(self);
+    g->is_running = false;
     return answer;
 }
 
@@ -305,7 +320,7 @@ static Py_ssize_t program_length(PyObject *o)
 }
 
 static PyMethodDef program_methods[] = {
-    {"run", (PyCFunction)(void (*)(void))program_run, METH_FASTCALL,
+    {"run", program_run, METH_VARARGS,
      "run(inputs, *seeds) -> outputs, or the number of the guard that failed"},
     {"run_epoch", (PyCFunction)(void (*)(void))tg_program_run_epoch, METH_FASTCALL,
      "run_epoch(data, order, batch_size, first_step, n_steps, results, *seeds) -> steps done"},
@@ -345,6 +360,10 @@ static PyType_Spec program_spec = {
     .slots = program_slots,
 };
 
+static PyTypeObject *program_type;
+
+bool tg_is_program(PyObject *o) { return Py_TYPE(o) == program_type; }
+
 int tg_add_program_type(PyObject *module)
 {
     static const char *const kinds[TG_N_STEPS] = {
@@ -352,6 +371,7 @@ int tg_add_program_type(PyObject *module)
         [TG_STEP_RANDOM] = "RANDOM", [TG_STEP_GUARD] = "GUARD", [TG_STEP_PYTHON] = "PYTHON",
         [TG_STEP_LINEAR] = "LINEAR"};
     PyObject *type = PyType_FromSpec(&program_spec);
+    program_type = (PyTypeObject *)type;
     if (!type || PyObject_SetAttrString(module, "Program", type) < 0)
         return TG_EPYTHON;
     for (int i = 0; i < TG_N_STEPS; ++i) {

@@ -21,6 +21,12 @@ typedef struct program_object {
 /* The ndarrays that the program itself reads; false with an error set. */
 bool tg_program_bind_arrays(program_object *self);
 bool tg_program_set_grads(program_object *self); /* .grad of the variables, after the steps */
+/* seeds: tuple of a (seed, counter) for each generator; false with an error set. */
+bool tg_program_read_seeds(program_object *self, PyObject *seeds);
+/* Run with all bound. 1: outputs has n_outputs new references; 0: a guard failed; -1: an error is
+ * set. */
+int tg_program_run_bound(program_object *self, PyObject **outputs);
+bool tg_is_program(PyObject *o);
 void tg_program_let_go(program_object *self); /* of what was bound */
 PyObject *tg_program_run_epoch(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 int tg_call_python(tg_program *program, tg_step *step);
