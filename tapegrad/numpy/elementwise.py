@@ -10,7 +10,7 @@ from ..ops import complex, composite, linear, logic, trig, ufuncs
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor
 from .registry import differentiable, plain
 
 # --- rows -------------------------------------------------------------------------------------
@@ -67,8 +67,19 @@ for _function in (
 ):  # fmt: skip
     plain(_function)
 plain(e.round, "rint")
-plain(logic.round)
 plain(e.trunc, "fix")
+
+
+@plain
+def round(a: Any, decimals: int = 0) -> Tensor:
+    """Rounded to that many decimals, halves to even; integers stay integers."""
+    x = as_tensor(a)
+    if x.dtype.kind in "iu":
+        return tensor(np.round(x.numpy(), decimals)) if decimals < 0 else linear.copy(x)
+    if x.dtype.kind == "c":
+        return round(complex.real(x), decimals) + 1j * round(complex.imag(x), decimals)
+    return logic.round(x, decimals)
+
 
 # --- compositions -----------------------------------------------------------------------------
 
@@ -187,11 +198,10 @@ def nan_to_num(
     "clip(x, -0.5, 0.6)", "clip(x, v, None)", "clip(x, a_min=-p, a_max=q)", "clip(x, u - 1, u + 1)"
 )
 def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+    a: Any, /, min: Any = None, max: Any = None, *, a_min: Any = None, a_max: Any = None
 ) -> Tensor:
-    """Values limited to a_min..a_max; passes the derivative at the edges."""
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    return composite.clip(a, low, high)
+    """Values limited to min..max; passes the derivative at the edges."""
+    return composite.clip(a, a_min if min is None else min, a_max if max is None else max)
 
 
 @differentiable("real_if_close(x + 0j)", "real_if_close(x)")

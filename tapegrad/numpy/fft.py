@@ -223,14 +223,14 @@ def ifftshift(x: Any, axes: Any = None) -> Tensor:
     return _rolled(x, axes, True, "ifftshift")
 
 
-def fftfreq(n: int, d: float = 1.0, device: Any = None) -> Tensor:
+def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of fft's result, for a sample spacing d."""
-    return tensor(np.fft.fftfreq(n, d))
+    return tensor(np.fft.fftfreq(n, d), dtype)
 
 
-def rfftfreq(n: int, d: float = 1.0, device: Any = None) -> Tensor:
+def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of rfft's result, for a sample spacing d."""
-    return tensor(np.fft.rfftfreq(n, d))
+    return tensor(np.fft.rfftfreq(n, d), dtype)
 
 
 plain(fftfreq, name="fft.fftfreq")

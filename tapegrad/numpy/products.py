@@ -29,7 +29,11 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     a, b = as_tensor(x1), as_tensor(x2)
     if a.dtype.kind == "c":
         a = a.conj()
-    return (_last(a, axis) * _last(b, axis)).sum(-1)
+    a, b = _last(a, axis), _last(b, axis)
+    if a.shape[-1:] != b.shape[-1:] or not a.ndim:
+        raise ShapeError(f"vecdot: vectors of {a.shape} and {b.shape} differ in length")
+    product = structured.matmul(expand_dims(a, -2), expand_dims(b, -1))
+    return linear.reshape(product, product.shape[:-2])
 
 
 def _last(x: Tensor, axis: int) -> Tensor:

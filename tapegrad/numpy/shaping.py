@@ -19,8 +19,6 @@ from .creation import check_device
 from .registry import differentiable, plain, values
 
 for _function, *_examples in (
-    (shapes.reshape, "reshape(x, (2, 6))", "reshape(x, -1)"),
-    (shapes.ravel, "ravel(x)"),
     (shapes.transpose, "transpose(x)", "transpose(x, (1, 0))"),
     (shapes.matrix_transpose, "matrix_transpose(x)"),
     (shapes.swapaxes, "swapaxes(x, 0, 1)"),
@@ -57,6 +55,24 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> T
     """x cast to dtype; cotangents are cast back."""
     check_device(device)
     return shapes.astype(x, dtype, copy)
+
+
+@differentiable("reshape(x, (2, 6))", "reshape(x, -1)", "reshape(x, (2, 6), order='F')")
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Tensor:
+    """The same elements in another shape, read and placed in C or in F order."""
+    x = as_tensor(a)
+    if order == "F":
+        shape = shape_of(shape, "reshape")
+        y = shapes.transpose(shapes.reshape(shapes.transpose(x), shape[::-1]))
+    else:
+        y = shapes.reshape(x, shape, "C" if order in ("A", "K") else order)
+    return linear.copy(y) if copy else y
+
+
+@differentiable("ravel(x)", "ravel(x, order='F')", name="ravel")
+def _ravel(a: Any, order: str = "C") -> Tensor:
+    """The elements in one axis, read in C or in F order."""
+    return reshape(a, -1, order)
 
 
 @differentiable("resize(x, (2, 7))", "resize(x, 3)")
@@ -156,16 +172,16 @@ def _three_axes(a: Any) -> Tensor:
 
 
 @differentiable("broadcast_arrays(x, v)[1]")
-def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Tensor, ...]:
-    """The arrays repeated to their common shape."""
-    return shapes.broadcast_arrays(*args)
+def broadcast_arrays(*args: Any, subok: bool = False) -> list[Tensor]:
+    """The arrays repeated to their common shape; a list, as the standard of 2024.12 has it."""
+    return list(shapes.broadcast_arrays(*args))
 
 
 @differentiable("meshgrid(v, w)[0]", "meshgrid(v, w, indexing='ij', sparse=True)[1]")
 def meshgrid(
     *xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy"
-) -> tuple[Tensor, ...]:
-    """Coordinate arrays of the grid that vectors span."""
+) -> list[Tensor]:
+    """Coordinate arrays of the grid that vectors span; a list, as the standard has it."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: indexing {indexing!r}: choose 'xy' or 'ij'")
     n = len(xi)
@@ -175,7 +191,7 @@ def meshgrid(
     ]
     if indexing == "xy" and n > 1:
         grid = [shapes.swapaxes(g, 0, 1) for g in grid]
-    return tuple(grid) if sparse else shapes.broadcast_arrays(*grid)
+    return grid if sparse else broadcast_arrays(*grid)
 
 
 @differentiable("unstack(x)[0]", "unstack(x, axis=1)[2]")

@@ -23,6 +23,8 @@ from numpy import (
     s_,
 )
 
+from ..tensor import Tensor
+
 __array_api_version__ = "2024.12"
 
 _TYPES = {
@@ -38,14 +40,23 @@ def __array_namespace_info__() -> Any:
     return np.__array_namespace_info__()
 
 
-def finfo(type: Any, /) -> np.finfo:
-    """Limits of a floating dtype, or of an array's."""
-    return np.finfo(getattr(type, "dtype", type) if hasattr(type, "numpy") else type)
+class finfo:
+    """Limits of a floating dtype, or of an array's: numpy.finfo, with Python floats."""
+
+    def __init__(self, type: Any, /):
+        self._numpys = np.finfo(type.dtype if isinstance(type, (Tensor, np.ndarray)) else type)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._numpys, name)
+        return float(value) if isinstance(value, (np.float16, np.float32)) else value
+
+    def __repr__(self) -> str:
+        return repr(self._numpys)
 
 
 def iinfo(type: Any, /) -> np.iinfo:
     """Limits of an integer dtype, or of an array's."""
-    return np.iinfo(getattr(type, "dtype", type) if hasattr(type, "numpy") else type)
+    return np.iinfo(type.dtype if isinstance(type, (Tensor, np.ndarray)) else type)
 
 
 __all__ = [

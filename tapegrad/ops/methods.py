@@ -183,11 +183,18 @@ def _to_device(self: Tensor, device: Any, /, *, stream: None = None) -> Tensor:
     return self
 
 
-def _dlpack(self: Tensor, **kwargs: Any) -> Any:
+def _dlpack(
+    self: Tensor,
+    *,
+    stream: None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+) -> Any:
     """A DLPack capsule that shares the memory, read-only: tapegrad.numpy.dlpack.exported."""
-    from ..numpy import dlpack
+    from ..numpy.dlpack import exported
 
-    return dlpack.exported(self, **kwargs)
+    return exported(self, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
 
 def _dlpack_device(self: Tensor) -> tuple[int, int]:
