@@ -68,7 +68,7 @@ RECORDED = [
     lambda x: x.flatten().squeeze().astype("f4"),
     lambda x: x.max(axis=(0, 1)),
     lambda x: x.repeat(2, axis=0).swapaxes(0, 1).copy(),
-    lambda x: x.mT @ x,
+    lambda x: np.swapaxes(x, -1, -2) @ x,
     lambda x: x.dot(A.T).clip(-1, 1).mean(),
     lambda x: x.take([1, 2]).cumsum().prod(),
 ]

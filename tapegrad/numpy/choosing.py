@@ -109,7 +109,7 @@ def apply_along_axis(func1d: Callable, axis: int, arr: Any, *args: Any, **kwargs
     lead = lines.shape[:-1]
     if 0 in lead:
         raise ValueError("apply_along_axis: there is no line to apply the function to")
-    flat = linear.reshape(lines, (-1 if not lead else int(np.prod(lead)), lines.shape[-1]))
+    flat = linear.reshape(lines, (int(np.prod(lead, dtype=np.int64)), lines.shape[-1]))
     results = stack([as_tensor(func1d(line, *args, **kwargs)) for line in flat])
     shape = results.shape[1:]
     y = linear.reshape(results, (*lead, *shape))

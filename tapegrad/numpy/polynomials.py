@@ -8,7 +8,7 @@ import numpy as np
 
 from ..ops import composite, linear, reductions
 from ..ops.axes import as_tensor
-from ..ops.shapes import as_dtype, concatenate, ravel, stack
+from ..ops.shapes import as_dtype, concatenate, expand_dims, ravel, stack
 from ..tensor import Tensor, tensor
 from . import linalg
 from .calculus import convolve
@@ -157,9 +157,9 @@ def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: 
     lhs, rhs = vander(x, deg + 1), y
     if w is not None:
         weights = as_tensor(w)
-        lhs = lhs * linear.reshape(weights, (-1, 1))
-        rhs = rhs * (weights if rhs.ndim == 1 else linear.reshape(weights, (-1, 1)))
+        lhs = lhs * expand_dims(weights, 1)
+        rhs = rhs * (weights if rhs.ndim == 1 else expand_dims(weights, 1))
     scale = reductions.sum(lhs * lhs, 0) ** 0.5
     scaled = lhs / scale
     c = composite.dot(linalg.pinv(scaled), rhs)
-    return c / scale if c.ndim == 1 else c / linear.reshape(scale, (-1, 1))
+    return c / scale if c.ndim == 1 else c / expand_dims(scale, 1)

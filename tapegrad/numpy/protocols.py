@@ -25,7 +25,8 @@ def call_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: An
     entry = registry.SERVES.get(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     if entry is None or entry.function is None:
-        raise unsupported(name)
+        is_numpys = getattr(np, ufunc.__name__, None) is ufunc
+        raise unsupported(f"numpy.{name}" if is_numpys else name)
     function = entry.function if method == "__call__" else getattr(entry.function, method)
     return _call(function, inputs, _meant(kwargs), name) if kwargs else function(*inputs)
 
@@ -48,10 +49,8 @@ def call_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: 
     entry = registry.SERVES.get(function)
     if entry is None or entry.state == registry.MISSING:
         name = getattr(function, "__name__", repr(function))
-        module = (getattr(function, "__module__", None) or "numpy").partition(".")[2]
-        raise unsupported(
-            f"{module}.{name}" if module else name, "" if entry is None else f" ({entry.note})"
-        )
+        module = getattr(function, "__module__", None) or "numpy"
+        raise unsupported(f"{module}.{name}", "" if entry is None else f" ({entry.note})")
     if entry.function is None:
         return function(*registry.values(args), **registry.values(kwargs))
     return _call(entry.function, args, kwargs, entry.name)
@@ -73,12 +72,12 @@ def _here() -> str:
 
 
 def unsupported(name: str, why: str = "") -> UnsupportedError:
-    """The error for a function that the registry does not serve."""
+    """The error for a function that the registry does not serve, by its dotted name."""
     last = name.rpartition(".")[2]
     return UnsupportedError(
-        f"numpy.{name} does not take Tensors{why}, {_here()}. To teach it:\n"
-        f"    {last} = tapegrad.primitive(numpy.{name})\n"
-        f"    tapegrad.defvjp({last}, lambda ct, y, x: ...)  # one rule for each argument\n"
+        f"{name} does not take Tensors{why}, {_here()}. To teach it:\n"
+        f"    {last} = tapegrad.primitive({name})\n"
+        f"    tapegrad.defvjp({last}, lambda ans, x: lambda g: ...)  # one rule for each argument\n"
         f"    y = {last}(x)\n"
         "or write it with functions of tapegrad.numpy, or call it on x.numpy() to leave the tape"
     )

@@ -128,7 +128,9 @@ def _with_out(function: Callable, place: int) -> Callable:
 
 # The array API's and older NumPys' other names, for NumPys that have only one of them.
 SAME = {
-    "abs": "absolute", "acos": "arccos", "acosh": "arccosh", "amax": "max", "amin": "min",
+    "abs": "absolute", "alltrue": "all", "cumproduct": "cumprod", "product": "prod",
+    "round_": "round", "sometrue": "any", "acos": "arccos", "acosh": "arccosh", "amax": "max",
+    "amin": "min",
     "around": "round", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
     "atanh": "arctanh", "bitwise_invert": "invert", "bitwise_left_shift": "left_shift",
     "bitwise_not": "invert", "bitwise_right_shift": "right_shift", "concat": "concatenate",
