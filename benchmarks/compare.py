@@ -24,6 +24,14 @@ SECTIONS = {
     "machine": ("Measured on", "machine", "describe", {}, True),
     "overhead": ("One small op", "bench_overhead", "report", {}, True),
     "training": ("Training steps", "bench_training", "report", {}, True),
+    "replay": ("Recorded steps", "bench_replay", "report", {}, True),
+    "replay-threads": (
+        "Recorded steps, two threads",
+        "bench_replay",
+        "report_threads",
+        {"TAPEGRAD_NUM_THREADS": "2"},
+        False,
+    ),
     "gemm": ("Matrix products", "bench_gemm", "report", {}, True),
     "gemm-avx2": ("Matrix products, AVX2", "bench_gemm", "report", AVX2, True),
     "threads": (

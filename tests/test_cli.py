@@ -11,22 +11,23 @@ from tapegrad.cli import bench, demo, main, networks
 from tapegrad.cli.progress import track
 
 
-def test_demo_reaches_97_percent_on_each_engine(tmp_path, capsys, monkeypatch):
+def test_demo_reaches_97_percent_in_each_way(tmp_path, capsys, monkeypatch):
     results = []
     monkeypatch.setattr(demo, "plot", lambda runs, path: results.extend(runs))
     assert main(["demo", "--plot", str(tmp_path / "curves.png")]) == 0
-    assert [result.engine for result in results] == demo.engines()
+    assert [result.way for result in results] == [way.name for way in demo.ways()]
     for result in results:
         assert result.test_accuracy >= 0.97
         assert result.train_accuracy >= 0.99
     printed = capsys.readouterr()
     assert "steps/s" in printed.out
+    assert ("the losses have the same bits" in printed.out) == tg.info()["native"]
     assert printed.err == ""  # no progress bar: this is no terminal
 
 
-def test_engines_start_from_the_same_loss():
+def test_all_ways_start_from_the_same_loss():
     digits = demo.split(seed=1)
-    first = {demo.train(engine, digits, 1, seed=1).losses[0] for engine in demo.engines()}
+    first = {demo.train(way, digits, 1, seed=1).losses[0] for way in demo.ways()}
     assert max(first) - min(first) < 1e-5
 
 
@@ -54,7 +55,7 @@ def test_bench_prints_a_row_a_network_and_restores_the_threads(capsys, threads):
     assert f"how many times {first}'s" in printed
     for case in networks.CASES:
         (row,) = [line for line in printed.splitlines() if line.startswith(case.name)]
-        assert row.count("x)") == len(demo.engines())
+        assert row.count("x)") == len(bench.contenders(peers=False))
         assert "(1.0x)" in row
 
 

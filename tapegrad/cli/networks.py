@@ -92,27 +92,11 @@ def tapegrad_numpy(case: Case, lr: float) -> Step:
 
 def _tapegrad(case: Case, lr: float, engine: str) -> Step:
     with tg.use_backend(engine):
-        net = nn.MLP(case.sizes[0], list(case.sizes[1:]), case.activation)
-        values = (array for pair in case.weights() for array in pair)
-        for p, value in zip(net.parameters(), values):
-            p.assign(value)
+        step = training_step(case, lr)
         x, y = (tg.tensor(a) for a in case.data())
-        rule = optim.SGD if case.optimizer == "sgd" else optim.Adam
-        optimizer = rule(net.parameters(), lr=lr)
-    losses: dict[str, Callable] = {
-        "bce": nn.binary_cross_entropy_with_logits,
-        "mse": nn.mse_loss,
-        "ce": nn.cross_entropy,
-    }
-    loss_of = losses[case.loss]
 
     def run():
-        with tape():
-            loss = loss_of(net(x), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        return loss
+        return step(x, y)
 
     def run_here():
         with tg.use_backend(engine):
@@ -120,6 +104,32 @@ def _tapegrad(case: Case, lr: float, engine: str) -> Step:
 
     # the native engine is in force; only the other one needs a switch around each step
     return Step(run if tg.backend() == engine else run_here)
+
+
+def training_step(case: Case, lr: float) -> Callable[[Any, Any], tg.Tensor]:
+    """step(x, y) -> loss: forward, backward, update of the case's network."""
+    net = nn.MLP(case.sizes[0], list(case.sizes[1:]), case.activation)
+    values = (array for pair in case.weights() for array in pair)
+    for p, value in zip(net.parameters(), values):
+        p.assign(value)
+    rule = optim.SGD if case.optimizer == "sgd" else optim.Adam
+    optimizer = rule(net.parameters(), lr=lr)
+    losses: dict[str, Callable] = {
+        "bce": nn.binary_cross_entropy_with_logits,
+        "mse": nn.mse_loss,
+        "ce": nn.cross_entropy,
+    }
+    loss_of = losses[case.loss]
+
+    def step(x, y):
+        with tape():
+            loss = loss_of(net(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
 
 
 # --- torch ---------------------------------------------------------------------------------------
@@ -168,6 +178,22 @@ def torch_step(case: Case, lr: float, **options: Any) -> Step:
 
 def jax_jit(case: Case, lr: float) -> Step:
     """JAX, the whole step under one jit, state donated."""
+    update, state = jax_update(case, lr)
+    import jax
+
+    step = jax.jit(update, donate_argnums=0)
+    x, y = map(jax.numpy.asarray, case.data())
+
+    def run():
+        nonlocal state
+        state, loss = step(state, (x, y))
+        return loss
+
+    return Step(run, finish=lambda: jax.block_until_ready(state))
+
+
+def jax_update(case: Case, lr: float) -> tuple[Callable, Any]:
+    """(update(state, (x, y)) -> (state, loss), first state), to be jitted or scanned."""
     os.environ.setdefault(  # read once, as JAX is imported
         "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     )
@@ -187,13 +213,13 @@ def jax_jit(case: Case, lr: float) -> Step:
         picked = jnp.take_along_axis(h, y[:, None], axis=1)[:, 0]
         return jnp.mean(jax.nn.logsumexp(h, axis=1) - picked)
 
-    def sgd(state, x, y):
-        loss, grads = jax.value_and_grad(loss_of)(state, x, y)
-        return loss, jax.tree.map(lambda p, g: p - lr * g, state, grads)
+    def sgd(state, batch):
+        loss, grads = jax.value_and_grad(loss_of)(state, *batch)
+        return jax.tree.map(lambda p, g: p - lr * g, state, grads), loss
 
-    def adam(state, x, y):
+    def adam(state, batch):
         params, m, v, t = state
-        loss, grads = jax.value_and_grad(loss_of)(params, x, y)
+        loss, grads = jax.value_and_grad(loss_of)(params, *batch)
         t = t + 1
         m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, grads)
         v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, grads)
@@ -201,21 +227,13 @@ def jax_jit(case: Case, lr: float) -> Step:
         params = jax.tree.map(
             lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + EPS), params, m, v
         )
-        return loss, (params, m, v, t)
+        return (params, m, v, t), loss
 
     state: Any = [(jnp.asarray(w), jnp.asarray(b)) for w, b in case.weights()]
     if case.optimizer == "adam":
         first, second = (jax.tree.map(jnp.zeros_like, state) for _ in range(2))
         state = (state, first, second, jnp.float32(0))
-    step = jax.jit(sgd if case.optimizer == "sgd" else adam, donate_argnums=0)
-    x, y = map(jnp.asarray, case.data())
-
-    def run():
-        nonlocal state
-        loss, state = step(state, x, y)
-        return loss
-
-    return Step(run, finish=lambda: jax.block_until_ready(state))
+    return (sgd if case.optimizer == "sgd" else adam), state
 
 
 # --- any -----------------------------------------------------------------------------------------
