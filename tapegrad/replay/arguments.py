@@ -50,7 +50,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         key.append((kind, tuple(names)))
         parts = [flatten(getattr(tree, name), arrays, key) for name in names]
         return lambda it: kind(**dict(zip(names, [part(it) for part in parts])))
-    if isinstance(tree, Hashable) and _compares_by_value(tree):
+    if isinstance(tree, Hashable) and compares_by_value(tree):
         return _static(tree, tree, key)
     key.append(Identity(tree))
     return lambda it: tree
@@ -77,7 +77,8 @@ def objects(key: list) -> list[tuple[str, Any]]:
     return [(f"argument object {n}", thing) for n, thing in enumerate(found)]
 
 
-def _compares_by_value(x: Any) -> bool:
+def compares_by_value(x: Any) -> bool:
+    """Whether an argument belongs to the signature by its value, not as the object it is."""
     return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice, type))
 
 

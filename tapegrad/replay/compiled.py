@@ -17,6 +17,7 @@ from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
 from .audit import audit
+from .call import fast_call, result_pattern
 from .epoch import run_epoch
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
@@ -29,6 +30,7 @@ from .walk import contents
 
 MADE = object()  # in a result: a Tensor
 MAX_SIGNATURES = 64  # least recently used ones go
+MAX_CALLS = 8  # that C is asked about before Python
 MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 
@@ -70,7 +72,9 @@ class Variant:
         self.ready: Any = None  # what runs it, once confirmed
         self.rebuild: Any = None  # the result's nesting
         self.leaves: list[Any] = []
-        self.replays = 0
+        self.pattern: tuple | None = None  # the same, as csrc/pycall.c reads it
+        self.call: Callable | None = None  # the replay in C
+        self.replays = 0  # by Python
 
     def fits(self) -> bool:
         """Whether the world is as at the recording, as far as can be told before a run."""
@@ -114,11 +118,20 @@ class Compiled:
         self._signatures: dict[tuple, list[Variant]] = {}
         self._why: list[str] = []  # each recording's reason
         self._last: Variant | None = None
+        self._calls: list[Callable] = []  # replays in C, the latest made first
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for call in self._calls:
+            result = call(args, kwargs)
+            if result is not NotImplemented:
+                return result
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple, kwargs: dict) -> Any:
+        """A call that C does not know, or that is not as it was at the last one."""
         engine = select.engine()
         state = engine.is_recording()
         if here.recorder is not None or state > 0:
@@ -139,9 +152,20 @@ class Compiled:
             else:
                 outputs = variant.ready.run(arrays)
                 if outputs is not None:
+                    self._make_fast(variant, args, kwargs, state)
                     return self._result(variant, outputs)
                 reason = reason or "a branch on data went the other way"
         return self._record(variants, rebuild, arrays, key, reason)
+
+    def _make_fast(self, variant: Variant, args: tuple, kwargs: dict, state: int) -> None:
+        """From now on C answers calls like this one."""
+        if self.audit:
+            return
+        call = fast_call(variant, args, kwargs, state)
+        if call is not None:
+            old = variant.call
+            self._calls = [call, *[c for c in self._calls if c is not old]][:MAX_CALLS]
+            variant.call = call
 
     def ready_for(self, args: tuple) -> Any:
         """The program that a call with these arguments would replay, or None."""
@@ -223,6 +247,7 @@ class Compiled:
             leaves: list[Any] = []
             variant.rebuild = tree.flatten(result, leaves)
             variant.leaves = [leaf(x) for x in leaves]
+            variant.pattern = result_pattern(result)
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
         with no_collection():  # of the many small objects made here none is garbage
@@ -310,8 +335,7 @@ def summary(variant: Variant) -> list[str]:
     joined = [e for e in program.entries if e.kind == OP and e.extra]
     slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
     lines = [
-        f"  {len(variant.program.entries)} entries as recorded, {len(program.entries)} run; "
-        f"{variant.replays} replays",
+        f"  {len(variant.program.entries)} entries as recorded, {len(program.entries)} run",
         f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
     ]
     if joined:

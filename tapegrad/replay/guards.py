@@ -88,6 +88,12 @@ class Guards:
         now = self._walk()
         return _difference([*self._values, *self._live], [*now.values, *now.live])
 
+    def checks(self) -> Any:
+        """Checks that hold only if nothing has changed; None: sets or arrays need a look, too."""
+        if self._others:
+            return None
+        return Checks([*self._found.rows, (changes.config, 0, self._config, "item")])
+
     # --- the checks
 
     def _is_as_it_was(self) -> bool:

@@ -27,7 +27,7 @@ from .ir import (
 )  # fmt: skip
 from .passes import optimise, roots
 from .plan import MemoryPlan, plan_memory
-from .state import grads_read
+from .state import grads_read, lives
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
@@ -42,10 +42,14 @@ class NativeProgram:
         self.plan: MemoryPlan = plan_memory(self.program)
         self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
         self._numbers: list[tuple[Live, np.ndarray]] = []
-        self._grads_read = grads_read(self.program)
+        self.grads_read = grads_read(self.program)
         self._outputs = list(dict.fromkeys(self.program.outputs))
-        self._order = [self._outputs.index(v) for v in self.program.outputs]
-        self._core = self._lower()
+        self.order = [self._outputs.index(v) for v in self.program.outputs]
+        self.lives = lives(self.program)
+        slots = [e.extra[1] for e in self.program.entries if e.kind == OPTIMIZER]
+        self.optimizers = [(x.owner, x.group, x) for x in slots]
+        self.core = self._lower()
+        self.read_numbers()
 
     # --- lowering
 
@@ -54,7 +58,7 @@ class NativeProgram:
         offsets = {v: offset for v, offset, *_ in self.plan.lifetimes}
         root, results = roots(p), list(dict.fromkeys(p.results))
         made = {v for e in p.entries for v in e.outputs}
-        grads_read = iter(range(p.n_arguments, p.n_arguments + len(self._grads_read)))
+        grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
             if v.kind == ARGUMENT:
@@ -75,7 +79,7 @@ class NativeProgram:
                 role, where = "o", results.index(i)
             values.append((v.dtype, v.shape, role, where))
         steps = [self._step(e) for e in p.entries]
-        n = p.n_arguments + len(self._grads_read)
+        n = p.n_arguments + len(self.grads_read)
         grads = [(select.engine().adopt(q), v) for q, v in p.grads]
         return select._core.Program(values, steps, self._outputs, grads, self.plan.bytes, 0, n)
 
@@ -118,35 +122,42 @@ class NativeProgram:
 
     # --- running
 
-    def _read_numbers(self) -> None:
+    def read_numbers(self) -> None:
         for owner, group, numbers in self._live:
             numbers[:] = owner.hyper(group)
         for live, numbers in self._numbers:
             numbers[0] = live.value()
 
-    def _ran(self, steps: int) -> None:
-        """Move on what C could not: streams, and gradients that the step clears."""
+    def seeds(self) -> tuple:
+        """Where the random streams are: a (seed, counter) each."""
+        return tuple([g.get_state() for g in self.program.generators])
+
+    def moved_on(self, steps: int = 1) -> None:
+        """Take what runs have drawn out of the random streams."""
         for g, blocks in zip(self.program.generators, self.program.blocks):
             g._take(4 * blocks * steps)
+
+    def _ran(self, steps: int) -> None:
+        self.moved_on(steps)
         for p in self.program.cleared:
             p.grad = None
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
-        self._read_numbers()
-        if self._grads_read:
-            arrays = [*arrays, *[q._grad for q in self._grads_read]]
+        self.read_numbers()
+        if self.grads_read:
+            arrays = [*arrays, *[q._grad for q in self.grads_read]]
         seeds = [g.get_state() for g in self.program.generators]
-        outputs = self._core.run(as_arrays(arrays), *seeds)
+        outputs = self.core.run(as_arrays(arrays), *seeds)
         if type(outputs) is int:
             return None
         self._ran(1)
-        return outputs if len(outputs) == len(self._order) else [outputs[i] for i in self._order]
+        return outputs if len(outputs) == len(self.order) else [outputs[i] for i in self.order]
 
     @property
     def does_epochs(self) -> bool:
         """Whether steps can follow each other without Python."""
-        return not self._grads_read and self._order == list(range(len(self._order)))
+        return not self.grads_read and self.order == list(range(len(self.order)))
 
     def run_epoch(
         self,
@@ -161,10 +172,10 @@ class NativeProgram:
 
         Comes back about every 50 ms, for Python to look at signals.
         """
-        self._read_numbers()
+        self.read_numbers()
         drawn = zip(self.program.generators, self.program.blocks)
         seeds = [(*g.get_state(), blocks) for g, blocks in drawn]
-        done = self._core.run_epoch(data, order, batch_size, first, steps, stacks, *seeds)
+        done = self.core.run_epoch(data, order, batch_size, first, steps, stacks, *seeds)
         self._ran(done)
         return done
 

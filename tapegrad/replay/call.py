@@ -1,0 +1,136 @@
+"""A replayed call that never enters Python's interpreter: csrc/pycall.c gets the patterns of the
+arguments and of the result, what must be as it was, and the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine import select
+from ..engine.dtypes import CODES
+from ..tensor import Tensor
+from .arguments import VARIABLE, compares_by_value
+from .checks import Checks, pairs
+from .native import NativeProgram
+
+
+class NoPattern(Exception):
+    """A nesting that only Python can match or make."""
+
+
+def fast_call(variant: Any, args: tuple, kwargs: dict, state: int) -> Callable | None:
+    """call(args, kwargs) -> the result, or NotImplemented where Python must decide; None: such a
+    call cannot be had for these arguments or this result."""
+    ready, checks = variant.ready, variant.guards.checks()
+    if not isinstance(ready, NativeProgram) or checks is None or variant.pattern is None:
+        return None
+    arrays: list[Any] = []
+    try:
+        patterns = argument(args, arrays), argument(kwargs, arrays)
+    except NoPattern:
+        return None
+    p = ready.program
+    adopt = select.engine().adopt
+    call = select._core.CompiledCall(
+        ready.core, state, *patterns, (checks, Checks(_layout(ready))),
+        _numbers(ready), lambda: _refresh(ready),
+        [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.without_grad],
+        [adopt(v) for v in p.cleared],
+        ready.seeds if p.generators else None, ready.moved_on if p.generators else None,
+        _numbered(variant.pattern, ready.order),
+    )  # fmt: skip
+    return call.call
+
+
+# --- patterns
+
+
+def argument(x: Any, arrays: list) -> tuple:
+    """The pattern of an argument, as arguments.flatten sees it; its arrays join `arrays`."""
+    if type(x) in (tuple, list):
+        return type(x).__name__, tuple([argument(part, arrays) for part in x])
+    if type(x) is dict:
+        return "dict", tuple(x), tuple([argument(part, arrays) for part in x.values()])
+    if isinstance(x, Tensor) and x._flags & VARIABLE:
+        return "is", x
+    if type(x) is np.ndarray or isinstance(x, Tensor):
+        for i, other in enumerate(arrays):
+            if other is x:
+                return "same", i
+        arrays.append(x)
+        strides = None
+        if type(x) is np.ndarray and not x.flags.c_contiguous:
+            if any(s % x.itemsize for s in x.strides):
+                raise NoPattern
+            strides = tuple([s // x.itemsize for s in x.strides])
+        if x.dtype not in CODES:
+            raise NoPattern
+        return "array", len(arrays) - 1, CODES[x.dtype], x.shape, strides
+    if isinstance(x, (np.ndarray, np.generic, tuple, dict)) or hasattr(x, "__dataclass_fields__"):
+        raise NoPattern
+    return ("equal" if compares_by_value(x) else "is"), x
+
+
+def result(x: Any, count: list) -> tuple:
+    """The pattern of a result; `count` gets one item per Tensor."""
+    if isinstance(x, Tensor):
+        count.append(x)
+        return "made", len(count) - 1
+    if type(x) in (tuple, list):
+        return type(x).__name__, tuple([result(part, count) for part in x])
+    if type(x) is dict:
+        return "dict", tuple(x), tuple([result(part, count) for part in x.values()])
+    if x is None or isinstance(x, (bool, int, float, complex, str, bytes)):
+        return "value", x
+    raise NoPattern
+
+
+def result_pattern(x: Any) -> tuple | None:
+    """The pattern of a result, or None: Python must make it."""
+    try:
+        return result(x, [])
+    except NoPattern:
+        return None
+
+
+def _numbered(pattern: tuple, order: list[int]) -> tuple:
+    """The pattern over the program's own outputs, in which no value comes twice."""
+    kind, *rest = pattern
+    if kind == "made":
+        return kind, order[rest[0]]
+    if kind == "value":
+        return pattern
+    *keys, parts = rest
+    return kind, *keys, tuple([_numbered(part, order) for part in parts])
+
+
+# --- what is read anew
+
+
+def _layout(ready: NativeProgram) -> list[tuple]:
+    rows: list[tuple] = []
+    for owner, group, slots in ready.optimizers:
+        rows.append((owner._slots, group, slots, "item"))
+        rows.append((owner.param_groups, group, owner.param_groups[group], "item"))
+        rows.append((owner.param_groups[group], "params", slots.params, "item"))
+    return rows
+
+
+def _numbers(ready: NativeProgram) -> Any:
+    rows: list[tuple] = []
+    for owner, group, _ in ready.optimizers:
+        rows.append((owner.param_groups[group], None, pairs(owner.param_groups[group]), "dict"))
+    rows += [(x.owner, x.name, getattr(x.owner, x.name), "attr") for x in ready.lives]
+    return Checks(rows)
+
+
+def _refresh(ready: NativeProgram) -> Any:
+    """Read hyper-parameters that have changed; None: another program is needed."""
+    if not all(live.is_fit() for live in ready.lives):
+        return None
+    if not all(owner.is_laid_out(group, slots) for owner, group, slots in ready.optimizers):
+        return None
+    ready.read_numbers()
+    return _numbers(ready)
