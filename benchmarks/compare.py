@@ -41,6 +41,7 @@ SECTIONS = {
         {"TAPEGRAD_NUM_THREADS": "2"},
         False,
     ),
+    "transforms": ("Jacobians, Hessians, u''", "bench_transforms", "report", {}, True),
     "tape": ("A long tape, import, size", "bench_tape", "report", {}, True),
     "subnormal": ("Gradual underflow", "bench_subnormal", "report", {}, True),
     "ops": ("Every op with a C row", "bench_ops", "report", {}, True),

@@ -70,7 +70,7 @@ def _with_gradient(
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         at = positions(name, argnums, len(args))
         call = Recorded(name, fun, args, kwargs, at, has_aux, real=real)
-        _check_scalar(call)
+        check_scalar(call)
         value = call.value()
         found = call.gradients([None])
         gradient = found[0] if isinstance(argnums, int) else found
@@ -79,7 +79,8 @@ def _with_gradient(
     return functools.wraps(fun)(value_and_gradient) if callable(fun) else value_and_gradient
 
 
-def _check_scalar(call: Recorded) -> None:
+def check_scalar(call: Recorded) -> None:
+    """Raise unless the function returned one scalar."""
     if len(call.ys) != 1 or call.result is not call.ys[0]:
         raise TypeError(
             f"{call.name}: the function returned {type(call.result).__name__}, not a scalar "

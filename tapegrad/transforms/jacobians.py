@@ -16,7 +16,7 @@ from ..engine import select
 from ..engine.select import apply
 from ..ops.table import OPS
 from ..tensor import Tensor, tensor
-from .first import grad, jvp
+from .first import check_scalar
 from .record import Recorded, positions
 
 BLOCK_ELEMENTS = 1 << 18  # of the largest array a block carries
@@ -93,7 +93,13 @@ def hvp(fun: Callable, x: Any, v: Any) -> Any:
     Raises: as jvp and grad.
     Cost: two to three gradients, however many elements x has.
     """
-    return jvp(grad(fun), (x,), (v,))[1]
+
+    def gradient(x: Any) -> Any:
+        inner = Recorded("hvp", fun, (x,), {}, (0,), real="outputs", is_fresh=True)
+        check_scalar(inner)
+        return inner.gradients([None])[0]
+
+    return Recorded("hvp", gradient, (x,), {}, (0,)).tangents((v,))
 
 
 # --- sweeping in blocks -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine.dtypes import CODES
 from ..engine.select import apply
 from ..ops.table import OPS
-from ..tensor import Tensor, tensor
+from ..tensor import tensor
 
 
 class Packing:
@@ -25,7 +25,7 @@ class Packing:
         self.dtype = np.result_type(*self.dtypes) if likes else np.dtype("f8")
         self.sizes = [int(np.prod(shape)) for shape in self.shapes]
 
-    def pack(self, parts: Sequence[Tensor]) -> Tensor:
+    def pack(self, parts: Sequence) -> Any:
         """The vector of the parts."""
         if len(self.shapes) == 1:
             return parts[0]

@@ -40,10 +40,12 @@ class Recorded:
         has_aux: bool = False,
         persistent: bool = False,
         real: str = "",
+        is_fresh: bool = False,
     ):
         """Run function(*args, **kwargs), recorded, with the leaves of args[argnums] watched.
 
         real: "inputs", "outputs" or both in one word: which must not be complex.
+        is_fresh: the leaves are another Recorded's own, which nobody else knows.
         """
         if not callable(function):
             raise TypeError(f"{name}: need a function, got {type(function).__name__}")
@@ -52,7 +54,9 @@ class Recorded:
         leaves: list = []
         self.in_structure = flatten(self.arguments, leaves)
         self.xs = [
-            _primal(leaf) if is_primal(leaf) else self._refuse_input(k, leaf, argnums)
+            (leaf if is_fresh else _primal(leaf))
+            if is_primal(leaf)
+            else self._refuse_input(k, leaf, argnums)
             for k, leaf in enumerate(leaves)
         ]
         if "inputs" in real:
