@@ -6,6 +6,7 @@ the arguments are; only when it disagrees is every element looked at, to name th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,7 +44,8 @@ def gradcheck(
         f: function of arrays to one array or a nesting of arrays, written with tapegrad
             operations; called many times.
         args: its arguments, a sequence of arrays (one array alone counts as one argument).
-            Floating ones are differentiated, others passed as they are.
+            Floating and complex ones are differentiated (docs/complex.md), others passed as
+            they are.
         order: 1 checks first derivatives; 2 also those of the gradient, and so on.
         modes: "rev" checks tape.gradient, "fwd" tape.jvp, and both against each other.
         eps, atol, rtol: step and tolerances; by default by the least precise dtype among the
@@ -69,7 +71,7 @@ def gradcheck(
     narrow = min(
         [v.dtype for v in xs + function(*map(tensor, xs))], key=lambda d: np.finfo(d).precision
     )
-    defaults = _STEPS.get(narrow.str[1:], _STEPS["f8"])
+    defaults = _STEPS.get(np.finfo(narrow).dtype.str[1:], _STEPS["f8"])
     check = _Check(*(d if v is None else v for v, d in zip((eps, atol, rtol), defaults)))
     try:
         if sum(x.size for x in xs):
@@ -95,8 +97,14 @@ def _only(f: Callable, arrays: list, active: list[int]) -> Callable:
     return function
 
 
+def _wide(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    return x.astype("c16" if x.dtype.kind == "c" else "f8")
+
+
 def _inner(a: Sequence, b: Sequence) -> float:
-    return float(sum(np.sum(np.asarray(x, "f8") * np.asarray(y, "f8")) for x, y in zip(a, b)))
+    """How cotangents and tangents pair, those of complex arrays by the real part of the product."""
+    return float(sum(np.sum((_wide(x) * _wide(y)).real) for x, y in zip(a, b)))
 
 
 class _Check:
@@ -107,7 +115,13 @@ class _Check:
         self.random = np.random.default_rng(0)
 
     def like(self, arrays: Sequence) -> list[np.ndarray]:
-        return [self.random.uniform(-1, 1, a.shape).astype(a.dtype) for a in arrays]
+        return [self.draw(a.shape, a.dtype) for a in arrays]
+
+    def draw(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        x = self.random.uniform(-1, 1, shape)
+        if dtype.kind == "c":
+            return (x + 1j * self.random.uniform(-1, 1, shape)).astype(dtype)
+        return x.astype(dtype)
 
     def run(self, f: Callable, xs: list, names: list[int], order: int, modes: Any) -> None:
         """Check f's derivatives at xs; then those of its gradient, up to `order`."""
@@ -137,10 +151,11 @@ class _Check:
             sides.append((self.values(f, ahead), ahead))
         (high, x_high), (low, x_low) = sides
         # narrow dtypes round x + eps t: divide by the step that was taken
-        taken = _inner([a.astype("f8") - b for a, b in zip(x_high, x_low)], ts)
-        length = _inner(ts, ts)
+        along = [t.conj() for t in ts]
+        taken = _inner([_wide(a) - b for a, b in zip(x_high, x_low)], along)
+        length = _inner(ts, along)
         step = taken / length if length else 2 * self.eps
-        return _inner(cts, [np.asarray(a, "f8") - b for a, b in zip(high, low)]) / step
+        return _inner(cts, [_wide(a) - b for a, b in zip(high, low)]) / step
 
     def compare(
         self, got: float, want: float, where: str, f: Callable, xs: list, cts: list,
@@ -160,12 +175,14 @@ class _Check:
         """Say which element's partial derivative disagrees most."""
         found = (0.0, "")
         for k, x in enumerate(xs):
-            for index in np.ndindex(x.shape):
+            units = ((1, ""), (1j, ", imaginary part")) if x.dtype.kind == "c" else ((1, ""),)
+            for index, (unit, part) in itertools.product(np.ndindex(x.shape), units):
                 ts = [np.zeros_like(v) for v in xs]
-                ts[k][index] = 1
-                want, got = self.difference(f, xs, ts, cts), float(np.asarray(grads[k])[index])
+                ts[k][index] = unit
+                want = self.difference(f, xs, ts, cts)
+                got = float((np.asarray(grads[k])[index] * unit).real)
                 if not abs(got - want) <= found[0]:
-                    where = f"argument {names[k]}{list(index) if index else ''}"
+                    where = f"argument {names[k]}{list(index) if index else ''}{part}"
                     found = abs(got - want), f"; worst at {where}: {got:.6g}, not {want:.6g}"
         return found[1]
 

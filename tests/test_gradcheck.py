@@ -75,3 +75,20 @@ def test_tolerances_can_be_given():
     assert gradcheck(slightly_wrong, x, order=1, rtol=1e-2)
     assert gradcheck(slightly_wrong, x, order=1, atol=1e-2)
     assert gradcheck(tnp.sin, x, eps=1e-4)
+
+
+def test_complex_functions_are_checked(rng):
+    z = rng.normal(size=(2, 2)) + 1j * rng.normal(size=(2, 2))
+    assert gradcheck(lambda z: tnp.exp(z) @ z, [z])
+    assert gradcheck(lambda z, x: abs(z * x), [z, rng.normal(size=2)])
+    assert gradcheck(tnp.fft.rfft, [rng.normal(size=4)])
+    assert gradcheck(tnp.sin, [z.astype("c8")], order=1)
+
+
+def test_a_wrong_derivative_of_an_imaginary_part_is_named():
+    def f(z):  # exp(z), but for the imaginary part of z[1]
+        frozen = tnp.where(np.array([False, True]), tg.stop_gradient(z.imag), z.imag)
+        return tnp.exp(z.real + 1j * frozen)
+
+    with pytest.raises(GradcheckError, match=r"worst at argument 0\[1\], imaginary part"):
+        gradcheck(f, [np.array([0.1 + 0.2j, 0.3 - 0.4j])])

@@ -14,6 +14,7 @@ from ..ops.complex import conj
 from ..ops.linear import pad as pad_row
 from ..ops.shapes import as_dtype, concatenate
 from ..tensor import Tensor, tensor
+from .creation import check_device
 from .registry import differentiable, plain
 
 __all__ = [
@@ -225,11 +226,13 @@ def ifftshift(x: Any, axes: Any = None) -> Tensor:
 
 def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of fft's result, for a sample spacing d."""
+    check_device(device)
     return tensor(np.fft.fftfreq(n, d), dtype)
 
 
 def rfftfreq(n: int, d: float = 1.0, *, dtype: Any = None, device: Any = None) -> Tensor:
     """The frequencies of rfft's result, for a sample spacing d."""
+    check_device(device)
     return tensor(np.fft.rfftfreq(n, d), dtype)
 
 

@@ -17,7 +17,7 @@ from ..ops import decompositions as factors
 from ..ops import linalg as rows
 from ..ops.complex import conj, imag, real
 from ..ops.shapes import concatenate, moveaxis, reshape
-from ..tensor import Tensor
+from ..tensor import Tensor, tensor
 from .matrices import (
     cross,
     diagonal,
@@ -207,10 +207,10 @@ def slogdet(a: Any) -> SlogdetResult:
     return SlogdetResult(y[..., 0], real(y[..., 1]))
 
 
-def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Tensor:
     """The rank of matrices, from their singular values; integers without derivative."""
     more = {} if rtol is None else {"rtol": values(rtol)}
-    return np.linalg.matrix_rank(values(A), values(tol), hermitian, **more)
+    return tensor(np.linalg.matrix_rank(values(A), values(tol), hermitian, **more))
 
 
 plain(matrix_rank, name="linalg.matrix_rank")

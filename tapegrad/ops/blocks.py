@@ -119,6 +119,9 @@ def apply_to_blocks(op: Op, inputs: tuple, params: tuple) -> Block:
 # --- moving axes ------------------------------------------------------------------------------
 
 
+_TRANSPOSE = OPS["transpose"].id
+
+
 def _reshape(x: Tensor, shape: tuple) -> Tensor:
     return x if x.shape == shape else apply(OPS["reshape"].id, (x,), shape)
 
@@ -172,9 +175,9 @@ def _axes_last(op, inputs, params, block):
 
 
 def _axis(op, inputs, params, block):
-    """Params are (axis,); all inputs have one shape."""
+    """Params begin with the axis; all inputs have one shape."""
     full = tuple(_full(x, block) for x in inputs)
-    return apply(op.id, full, (params[0] + 1,))
+    return apply(op.id, full, (params[0] + 1, *params[1:]))
 
 
 def _to_shape(op, inputs, params, block):
@@ -233,7 +236,7 @@ def _matmul(op, inputs, params, block):
         if b.ndim >= 2:
             return apply(op.id, (a, b.value), ())
         if a.ndim == 2:
-            return apply(op.id, (b.value, apply(OPS["transpose"].id, (a,), (1, 0))), ())
+            return apply(op.id, (b.value, apply(_TRANSPOSE, (a,), (1, 0))), ())
     # vectors as matrices, then stacks of one rank
     left = a.shape if a.ndim > 1 else (1, *a.shape)
     right = b.shape if b.ndim > 1 else (*b.shape, 1)
@@ -254,10 +257,25 @@ def _linear(op, inputs, params, block):
     x, w, *bias = inputs
     if type(w) is not Block and type(x) is Block and not any(type(b) is Block for b in bias):
         return apply(op.id, (x.value, w, *bias), ())
-    y = apply(OPS["matmul"].id, (x, apply(OPS["transpose"].id, (w,), (1, 0))))
+    y = apply(OPS["matmul"].id, (x, apply(_TRANSPOSE, (w,), (1, 0))))
     for b in bias:
         y = apply(OPS["add"].id, (y, b))
     return y.value
+
+
+def _solve(op, inputs, params, block):
+    """The block is more columns, where only the right-hand side has one."""
+    a, b = inputs
+    if type(a) is Block:
+        return None
+    *lead, n, k = b.shape
+    last = len(lead) + 1
+    columns = apply(_TRANSPOSE, (b.value,), (*range(1, last + 1), 0, last + 1))
+    y = apply(op.id, (a, _reshape(columns, (*lead, n, block * k))), params)
+    *lead, n, _ = y.shape
+    last = len(lead) + 1
+    apart = _reshape(y, (*lead, n, block, k))
+    return apply(_TRANSPOSE, (apart,), (last, *range(last), last + 1))
 
 
 def _concatenate(op, inputs, params, block):
@@ -278,6 +296,8 @@ _FORMS: dict[str, Callable] = {
         ("sum", "mean", "prod", "max", "min", "logsumexp", "argmax", "argmin"), _axes_last
     ),
     **dict.fromkeys(("cumsum", "softmax", "log_softmax", "softmax_vjp", "log_softmax_vjp"), _axis),
+    **dict.fromkeys(("fft", "rfft", "irfft"), _axis),
+    **dict.fromkeys(("solve", "solve_triangular"), _solve),
     "reshape": _to_shape,
     "broadcast_to": _broadcast_to,
     "sum_to": _sum_to,
