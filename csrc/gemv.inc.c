@@ -14,7 +14,7 @@
 #define DOT_LANES (64 / (int)sizeof(T))
 #define DOT_VECTORS (DOT_LANES / L) /* vectors that hold all lanes */
 #define QUAD (16 / (int)sizeof(T))
-#define OUTPUTS 64 /* computed before they are stored */
+#define OUTPUTS 128 /* computed before they are stored */
 
 /* The i-th 16 bytes of the lanes. */
 #define QUARTER_AT(i, at) ((i) % (L / QUAD) * QUAD + (at))
@@ -115,8 +115,76 @@ VFN void FN(columns_by_vector)(T *total, const T *a, ptrdiff_t col, const T *x, 
 #endif
 }
 
+/* to[j] += x[0] a[j] + x[DOT_LANES] a[step + j] + ... for j < n, `rows` rows of A (compile-time) one after
+ * the other; is_first: to is 0 before. */
+VFN void FN(add_rows)(T *to, const T *a, ptrdiff_t step, const T *x, size_t n, bool is_first,
+                      const int rows)
+{
+    V factor[4];
+    UNROLL
+    for (int r = 0; r < rows; ++r)
+        factor[r] = vset(x[r * DOT_LANES]);
+    for (size_t j = 0; j < n; j += L) {
+        V sum = is_first ? (V){0} : vload(to + j);
+        UNROLL
+        for (int r = 0; r < rows; ++r) {
+            const T *at = a + r * step + j;
+            sum = vfma(n - j < L ? FN(vload_part)(at, n - j) : vload(at), factor[r], sum);
+        }
+        vstore(to + j, sum);
+    }
+}
+
+/* The same as columns_by_vector for i < n, along the columns of A, one after the other: those a power
+ * of two apart fall into one set of L1, so that a walk across them would wait for each. */
+static void FN(columns_in_turn)(T *total, const T *a, ptrdiff_t col, const T *x, size_t k,
+                                size_t n)
+{
+    T lane[DOT_LANES][OUTPUTS] __attribute__((aligned(64)));
+    const ptrdiff_t step = DOT_LANES * col;
+    for (size_t l = 0; l < DOT_LANES; ++l) {
+        if (l >= k)
+            memset(lane[l], 0, sizeof lane[l]);
+        for (size_t p = l; p < k;) {
+            const size_t rows = (k - p + DOT_LANES - 1) / DOT_LANES;
+            const T *at = a + (ptrdiff_t)p * col;
+            if (rows >= 4)
+                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 4);
+            else if (rows >= 2)
+                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 2);
+            else
+                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 1);
+            p += (rows >= 4 ? 4 : rows >= 2 ? 2 : 1) * DOT_LANES;
+        }
+    }
+    for (size_t j = 0; j < n; j += L) {
+        V quarter[QUAD];
+        UNROLL
+        for (int i = 0; i < QUAD; ++i)
+            quarter[i] = (vload(lane[i] + j) + vload(lane[i + 2 * QUAD] + j)) +
+                         (vload(lane[i + QUAD] + j) + vload(lane[i + 3 * QUAD] + j));
+#if TG_REAL == 32
+        vstore(total + j, (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]));
+#else
+        vstore(total + j, quarter[0] + quarter[1]);
+#endif
+    }
+}
+
 #define AT_ONCE (DOT_VECTORS > 2 ? 2 : 8 / DOT_VECTORS) /* rows whose sums fit the registers */
+
 #define WIDE (TG_VBYTES == 64 ? 4 : 2)
+#define CROWDED                                                                               \
+    ((TG_VBYTES == 64 ? 96 : 32) * 1024) /* L1, and the more lines are read of each column */
+
+/* The largest power of two that divides a stride, up to where L1's sets repeat: of L1's bytes elements
+ * so far apart use their number times this. */
+static size_t FN(set_bytes)(ptrdiff_t stride)
+{
+    const size_t bytes = (size_t)(stride < 0 ? -stride : stride) * sizeof(T);
+    const size_t power = bytes & -bytes;
+    return power == 0 || power > 4096 ? 4096 : power;
+}
 
 /* The products of one block of k for n <= OUTPUTS rows of A; total has room for full vectors. */
 static void FN(gemv_products)(T *total, const T *a, ptrdiff_t row, ptrdiff_t col, const T *x,
@@ -125,6 +193,10 @@ static void FN(gemv_products)(T *total, const T *a, ptrdiff_t row, ptrdiff_t col
     T copy[KC] __attribute__((aligned(64)));
     size_t i = 0;
     if (col != 1 && row == 1) {
+        if (k * FN(set_bytes)(DOT_LANES / 4 * col) > (size_t)(DOT_LANES / 4 * CROWDED)) {
+            FN(columns_in_turn)(total, a, col, x, k, n);
+            return;
+        }
         for (; i + (WIDE - 1) * L < n; i += WIDE * L)
             FN(columns_by_vector)(total + i, a + i, col, x, k,
                                   n - i < WIDE * L ? n - i - (WIDE - 1) * L : L, WIDE);
@@ -199,3 +271,4 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
 #undef OUTPUTS
 #undef AT_ONCE
 #undef WIDE
+#undef CROWDED

@@ -132,6 +132,12 @@ class TestBits:
             assert_same_bits(multiply(a, b), expected)
             assert_same_bits(multiply(a, b, by_column=True), expected)
 
+    @pytest.mark.parametrize("k", [33, 100, 130, 650])
+    def test_one_row_times_rows_a_power_of_two_apart(self, isa, dtype, k):
+        a, b = operands(dtype, 1, 1024, k)
+        for n in [200, 1]:
+            assert_same_bits(multiply(a, b[:, :n]), reference(a, b[:, :n]))
+
     def test_repeated_rows_and_columns(self, isa, dtype):
         a, b = operands(dtype, 1, 1, 21)
         a, b = np.broadcast_to(a, (9, 21)), np.broadcast_to(b, (21, 18))
