@@ -60,7 +60,7 @@ class EngineTape(Protocol):
 
 
 class Engine(Protocol):
-    """At most fifteen methods; ops are data (rows of the op table), not methods."""
+    """Few methods: ops are data (rows of the op table)."""
 
     name: str
 
@@ -95,6 +95,21 @@ class Engine(Protocol):
 
     def touch(self, parameter: Any) -> None:
         """Say that a parameter may be written through a view."""
+
+    # Logging a whole step, for replay/record.py: csrc/pytrace.c says what an entry is.
+
+    def is_recording(self) -> int:
+        """1: a tape of this thread records; 0: none does; -1: inside no_grad."""
+
+    def trace_begin(self) -> None: ...
+
+    def trace_length(self) -> int: ...
+
+    def trace_end(self) -> tuple:
+        """(entries, leaves, variables without .grad, variables whose .grad was set, sources)."""
+
+    def key_of(self, tensor: Any) -> int:
+        """The name of a Tensor's value in the log."""
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
         """Update the parameters of slots (optim.optimizer.Slots) that have a `.grad`, and count.
