@@ -1,0 +1,141 @@
+"""Calls replayed from C: what changes between them is seen, and results are the functions'."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad import nn, optim
+
+pytestmark = pytest.mark.skipif(tg.backend() != "native", reason="C makes these calls")
+
+X = np.arange(6, dtype="f4").reshape(2, 3)
+
+
+def warm(compiled, *args, **kwargs):
+    """Call until C makes the calls."""
+    for _ in range(6):
+        result = compiled(*args, **kwargs)
+    assert any(call(args, kwargs) is not NotImplemented for call in compiled._calls)
+    return result
+
+
+def test_results_keep_their_nesting():
+    @tg.compile
+    def f(batch, *, scale):
+        y = batch["x"] * scale
+        return {"y": [y, (y.sum(), "sum")], "n": 3, "none": None}
+
+    found = warm(f, {"x": X}, scale=2.0)
+    assert list(found) == ["y", "n", "none"]
+    assert found["y"][0].tolist() == (2 * X).tolist()
+    assert found["y"][1][0].tolist() == 30.0
+    assert found["y"][1][1] == "sum"
+    assert (found["n"], found["none"]) == (3, None)
+    assert f({"x": X}, scale=3.0)["y"][0].tolist() == (3 * X).tolist()
+    assert f({"x": X[:1]}, scale=2.0)["y"][0].tolist() == (2 * X[:1]).tolist()
+    assert f({"x": X + 1}, scale=2.0)["y"][0].tolist() == (2 * X + 2).tolist()
+
+
+def test_a_changed_closure_is_seen():
+    factor = 2.0
+
+    @tg.compile
+    def f(x):
+        return x * factor
+
+    warm(f, X)
+    factor = 3.0
+    assert f(X).tolist() == (3 * X).tolist()
+    warm(f, X)
+    factor = 2.0
+    assert f(X).tolist() == (2 * X).tolist()
+
+
+def make(kind):
+    tg.manual_seed(3)
+    model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 1))
+    optimizer = kind(model.parameters(), lr=0.05)
+
+    def step(x):
+        with tg.tape() as t:
+            loss = (model(x) ** 2).mean()
+        optimizer.zero_grad()
+        t.backward(loss)
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW])
+def test_training_has_eagers_bits_while_rates_and_modes_change(kind):
+    losses = []
+    for compiled in (False, True):
+        model, optimizer, step = make(kind)
+        step = tg.compile(step) if compiled else step
+        found = []
+        for i in range(40):
+            if i % 10 == 7:
+                optimizer.lr *= 0.5
+            if i == 20:
+                model[2].p = 0.1
+            if i == 28:
+                optimizer.param_groups[0]["weight_decay"] = 0.1
+            if i == 33:
+                model.eval()
+            found.append(step(X).item())
+        if compiled:
+            assert step._calls
+        losses.append((found, [p.tolist() for p in model.parameters()]))
+    assert losses[0] == losses[1]
+
+
+def test_gradients_that_appear_or_vanish_are_seen():
+    p = tg.parameter(np.ones(3, "f4"))
+
+    @tg.compile
+    def f(x):
+        with tg.tape() as t:
+            loss = (p * x).sum()
+        t.backward(loss)  # adds to p.grad
+        return loss
+
+    f(X[0])
+    warm(f, X[0])
+    before = p.grad.numpy().copy()
+    f(X[1])
+    assert p.grad.tolist() == (before + X[1]).tolist()
+    p.grad = None
+    f(X[1])
+    assert p.grad.tolist() == X[1].tolist()
+
+
+def test_calls_inside_tapes_and_without_gradients_are_not_mixed_up():
+    @tg.compile
+    def f(x):
+        return tnp.exp(x)
+
+    warm(f, X)
+    x = tg.tensor(X, requires_grad=True)
+    with tg.tape() as t:
+        y = f(x).sum()
+    assert t.gradient(y, x).tolist() == tnp.exp(x).tolist()
+    with tg.no_grad():
+        assert f(X).tolist() == tnp.exp(tg.tensor(X)).tolist()
+    with tg.use_backend("numpy"):
+        np.testing.assert_allclose(f(X).numpy(), np.exp(X), rtol=1e-6)
+
+
+def test_an_optimizer_that_gets_another_group_is_seen():
+    model, optimizer, step = make(optim.SGD)
+    step = tg.compile(step)
+    warm(step, X)
+    extra = tg.parameter(np.ones(1, "f4"))
+    optimizer.add_param_group({"params": [extra]})
+    extra.grad = tg.tensor(np.ones(1, "f4"))
+    step(X)
+    optimizer.param_groups[0]["params"] = optimizer.param_groups[0]["params"][:1]
+    weight = model[3].weight.numpy().copy()
+    step(X)
+    assert model[3].weight.tolist() == weight.tolist()
