@@ -7,20 +7,23 @@ the arguments are; only when it disagrees is every element looked at, to name th
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .culprit import find_culprit
 from .engine.dtypes import is_inexact
 from .errors import DTypeError, TapegradError
 from .tape import tape
 from .tensor import Tensor, tensor
-from .tree import flatten
+from .tree import flatten, leaf_paths
 
 # Per dtype: finite difference step, absolute and relative tolerance. Central differences err by
 # step^2 times the third derivative, plus rounding / step.
 _STEPS = {"f2": (2e-1, 2e-1, 1e-1), "f4": (1e-2, 2e-3, 1e-2), "f8": (1e-5, 1e-7, 1e-6)}
+_STEPS["c8"] = _STEPS["f4"]
 
 
 class GradcheckError(TapegradError, AssertionError):
@@ -43,9 +46,9 @@ def gradcheck(
     Args:
         f: function of arrays to one array or a nesting of arrays, written with tapegrad
             operations; called many times.
-        args: its arguments, a sequence of arrays (one array alone counts as one argument).
-            Floating and complex ones are differentiated (docs/complex.md), others passed as
-            they are.
+        args: its arguments, a sequence of arrays or nestings of them (one array alone counts as
+            one argument). Floating and complex ones are differentiated (docs/complex.md), others
+            passed as they are.
         order: 1 checks first derivatives; 2 also those of the gradient, and so on.
         modes: "rev" checks tape.gradient, "fwd" tape.jvp, and both against each other.
         eps, atol, rtol: step and tolerances; by default by the least precise dtype among the
@@ -54,20 +57,23 @@ def gradcheck(
     Returns:
         Whether all derivatives agree.
     Raises:
-        GradcheckError: naming order, mode, argument and element that disagree.
+        GradcheckError: naming order, mode, argument, element and op that disagree.
         DTypeError: if no argument is floating.
     Cost: about 6 evaluations per mode and order; per element, two more, after a disagreement.
     """
     for mode in modes:
         if mode not in ("rev", "fwd"):
             raise ValueError(f"gradcheck: mode {mode!r}: choose among 'rev' and 'fwd'")
-    arrays = [args] if isinstance(args, (np.ndarray, Tensor)) else list(args)
-    arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+    arguments = [args] if isinstance(args, (np.ndarray, Tensor)) else list(args)
+    leaves: list = []
+    structure = flatten(arguments, leaves)
+    arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in leaves]
+    names = [re.sub(r"^\[(\d+)\]", r"argument \1", path) for path in leaf_paths(arguments)]
     active = [i for i, a in enumerate(arrays) if is_inexact(a.dtype)]
     if not active:
         raise DTypeError("gradcheck: no argument is floating: there is nothing to differentiate")
     xs = [arrays[i] for i in active]
-    function = _only(f, arrays, active)
+    function = _only(f, structure, arrays, active)
     narrow = min(
         [v.dtype for v in xs + function(*map(tensor, xs))], key=lambda d: np.finfo(d).precision
     )
@@ -75,7 +81,7 @@ def gradcheck(
     check = _Check(*(d if v is None else v for v, d in zip((eps, atol, rtol), defaults)))
     try:
         if sum(x.size for x in xs):
-            check.run(function, xs, active, order, modes)
+            check.run(function, xs, [names[i] for i in active], order, modes)
     except GradcheckError:
         if raise_exception:
             raise
@@ -83,7 +89,7 @@ def gradcheck(
     return True
 
 
-def _only(f: Callable, arrays: list, active: list[int]) -> Callable:
+def _only(f: Callable, structure: Callable, arrays: list, active: list[int]) -> Callable:
     """f as a function of its differentiable arguments; gives a list of Tensors."""
 
     def function(*tensors: Tensor) -> list[Tensor]:
@@ -91,7 +97,7 @@ def _only(f: Callable, arrays: list, active: list[int]) -> Callable:
         for i, t in zip(active, tensors):
             values[i] = t
         leaves: list[Any] = []
-        flatten(f(*values), leaves)
+        flatten(f(*structure(iter(values))), leaves)
         return [y for y in leaves if isinstance(y, Tensor) and is_inexact(y.dtype)]
 
     return function
@@ -123,8 +129,9 @@ class _Check:
             return (x + 1j * self.random.uniform(-1, 1, shape)).astype(dtype)
         return x.astype(dtype)
 
-    def run(self, f: Callable, xs: list, names: list[int], order: int, modes: Any) -> None:
+    def run(self, f: Callable, xs: list, names: list[str], order: int, modes: Any) -> None:
         """Check f's derivatives at xs; then those of its gradient, up to `order`."""
+        first = f
         for level in range(1, order + 1):
             where = f"order {level}"
             cts = self.like(self.values(f, xs))
@@ -132,12 +139,15 @@ class _Check:
             want = self.difference(f, xs, ts, cts)
             if "rev" in modes:
                 grads = _gradient(f, xs, cts)
-                self.compare(_inner(grads, ts), want, f"{where}, reverse", f, xs, cts, names, grads)
+                if not self.agree(_inner(grads, ts), want, xs):
+                    self.fail(f"{where}, reverse", _inner(grads, ts), want, f, xs, cts, names,
+                              lambda unit, grads=grads: _inner(grads, unit), first)  # fmt: skip
             if "fwd" in modes:
-                pushed = _push(f, xs, ts)
-                self.compare(
-                    _inner(cts, pushed), want, f"{where}, forward", f, xs, cts, names, None
-                )
+                pushed = _inner(cts, _push(f, xs, ts))
+                if not self.agree(pushed, want, xs):
+                    self.fail(f"{where}, forward", pushed, want, f, xs, cts, names,
+                              lambda unit, f=f, cts=cts: _inner(cts, _push(f, xs, unit)),
+                              first)  # fmt: skip
             f = _gradient_function(f, [tensor(ct) for ct in cts])
 
     def values(self, f: Callable, xs: Sequence) -> list[np.ndarray]:
@@ -157,21 +167,28 @@ class _Check:
         step = taken / length if length else 2 * self.eps
         return _inner(cts, [_wide(a) - b for a, b in zip(high, low)]) / step
 
-    def compare(
-        self, got: float, want: float, where: str, f: Callable, xs: list, cts: list,
-        names: list[int], grads: list | None,
-    ) -> None:  # fmt: skip
+    def agree(self, got: float, want: float, xs: list) -> bool:
         size = sum(x.size for x in xs) + 1
-        if abs(got - want) <= self.atol * size**0.5 + self.rtol * max(abs(got), abs(want)):
-            return
+        return abs(got - want) <= self.atol * size**0.5 + self.rtol * max(abs(got), abs(want))
+
+    def fail(
+        self, where: str, got: float, want: float, f: Callable, xs: list, cts: list,
+        names: list[str], partial: Callable, first: Callable,
+    ) -> None:  # fmt: skip
         text = (
             f"gradcheck, {where}: the derivative is {got:.6g}, finite differences give {want:.6g}"
         )
-        if grads is not None:
-            text += self.worst(f, xs, cts, names, grads)
-        raise GradcheckError(text)
+        text += self.worst(f, xs, cts, names, partial)
+        raise GradcheckError(text + find_culprit(first, xs, self.is_right))
 
-    def worst(self, f: Callable, xs: list, cts: list, names: list[int], grads: list) -> str:
+    def is_right(self, f: Callable, xs: list) -> bool:
+        """Whether f's derivatives agree in both modes, along one direction."""
+        cts, ts = self.like(self.values(f, xs)), self.like(xs)
+        want = self.difference(f, xs, ts, cts)
+        found = _inner(_gradient(f, xs, cts), ts), _inner(cts, _push(f, xs, ts))
+        return all(self.agree(got, want, xs) for got in found)
+
+    def worst(self, f: Callable, xs: list, cts: list, names: list[str], partial: Callable) -> str:
         """Say which element's partial derivative disagrees most."""
         found = (0.0, "")
         for k, x in enumerate(xs):
@@ -179,10 +196,9 @@ class _Check:
             for index, (unit, part) in itertools.product(np.ndindex(x.shape), units):
                 ts = [np.zeros_like(v) for v in xs]
                 ts[k][index] = unit
-                want = self.difference(f, xs, ts, cts)
-                got = float((np.asarray(grads[k])[index] * unit).real)
+                want, got = self.difference(f, xs, ts, cts), partial(ts)
                 if not abs(got - want) <= found[0]:
-                    where = f"argument {names[k]}{list(index) if index else ''}{part}"
+                    where = f"{names[k]}{list(index) if index else ''}{part}"
                     found = abs(got - want), f"; worst at {where}: {got:.6g}, not {want:.6g}"
         return found[1]
 

@@ -92,3 +92,34 @@ def test_a_wrong_derivative_of_an_imaginary_part_is_named():
 
     with pytest.raises(GradcheckError, match=r"worst at argument 0\[1\], imaginary part"):
         gradcheck(f, [np.array([0.1 + 0.2j, 0.3 - 0.4j])])
+
+
+def test_nestings_are_checked(rng):
+    assert gradcheck(lambda p, k: p["w"][0] * k, [{"w": [rng.normal(size=3)]}, 2])
+    with pytest.raises(GradcheckError, match=r"worst at argument 0\['w'\]\[1\]"):
+        gradcheck(lambda p: half_wrong(p["w"]), [{"w": np.array([1.0, 2.0, 3.0])}])
+
+
+def test_the_op_that_disagrees_is_named(backend):
+    from tapegrad.ops.table import OPS, Rule
+
+    op = OPS["sinh"]  # C has its own sinh: the rule is broken where neither engine fuses it
+    right = op.vjps
+    op.vjps = (Rule(lambda ct: ct * 3.0, ("x",)),)
+    try:
+        with tg.use_backend("numpy"), pytest.raises(GradcheckError, match="rules of sinh disagree"):
+            gradcheck(lambda x: (tnp.sinh(x * 2) + x).sum(), np.array([0.5, 1.0]))
+    finally:
+        op.vjps = right
+
+
+def test_a_custom_rule_that_disagrees_is_named():
+    @tg.custom_vjp
+    def third(x):
+        return x * x
+
+    third.defvjp(lambda x: (x * x, x), lambda x, ct: (3 * x * ct,))
+    with pytest.raises(GradcheckError, match="look at the rules of custom_vjp third"):
+        gradcheck(lambda x: third(x).sum(), np.array([0.5, 1.0]), order=1, modes=("rev",))
+    with pytest.raises(GradcheckError, match="is something detached"):
+        gradcheck(half_wrong, np.array([1.0, 2.0, 3.0]))

@@ -48,6 +48,11 @@ def call_of(number: int) -> Call:
     return number.call if isinstance(number, Number) else _held[number][0]
 
 
+def calls_held() -> dict[int, Call]:
+    """The calls that entries of the C core hold now, by number."""
+    return {number: entry[0] for number, entry in _held.items()}
+
+
 def _hold(number: int) -> None:
     _held[number][1] += 1
 

@@ -1,0 +1,78 @@
+"""Which op of a function has a wrong derivative: each is checked by itself, on the values it had.
+
+The function runs once while the engine logs all it does; the log is run again, op by op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .engine import select
+from .engine.dtypes import is_inexact
+from .engine.native_engine import line_name
+from .engine.recording import here
+from .engine.select import apply
+from .ops.calls import call_of, calls_held
+from .tape import tape
+from .tensor import Tensor, tensor
+
+
+def find_culprit(f: Callable, xs: list, agrees: Callable[[Callable, list], bool]) -> str:
+    """What to add to a gradcheck error of f at the arrays xs; "" inside tapegrad.compile.
+
+    agrees(g, arrays): whether the first derivatives of g, a function of Tensors to a list of
+    Tensors, are right there.
+    """
+    if here.recorder is not None:
+        return ""
+    entries, values, calls = _logged(f, xs)
+    named = []
+    for op, keys, out, params, line, *_ in entries:
+        if op is None or any(key not in values for key in keys):
+            continue
+        inputs = [values[key] for key in keys]
+        if op.name == "call":
+            call = calls.get(int(params[0])) or call_of(params[0])
+            named.append(f"{call.name} ({line_name(line)})")
+            values[out] = tensor(call.run(tuple(x.numpy() for x in inputs)))
+            continue
+        values[out] = apply(op.id, tuple(inputs), params)
+        active = [i for i, x in enumerate(inputs) if is_inexact(x.dtype) and op.vjp(i)]
+        if active and not agrees(
+            _op_alone(op, inputs, params, active), [inputs[i].numpy() for i in active]
+        ):
+            shapes = ", ".join(str(x.shape) for x in inputs)
+            return f"; the rules of {op.name} disagree on {shapes}, at {line_name(line)}"
+    if named:
+        return (
+            f"; every op by itself agrees: look at the rules of {', '.join(dict.fromkeys(named))}"
+        )
+    return (
+        "; every op by itself agrees: is something detached (stop_gradient, .numpy(), a value "
+        "rounded or compared), or is there a kink within a step?"
+    )
+
+
+def _logged(f: Callable, xs: list) -> tuple[list, dict, dict]:
+    """(entries, {key: Tensor} of what they read from outside, {number: call} of calls)."""
+    engine = select.engine()
+    with tape() as t:
+        tensors = [t.watch(tensor(x)) for x in xs]
+        engine.trace_begin()
+        try:
+            f(*tensors)
+        finally:
+            held = calls_held()
+            entries, leaves, *_ = engine.trace_end()
+    return entries, dict(leaves), held
+
+
+def _op_alone(op: Any, inputs: list, params: tuple, active: list[int]) -> Callable:
+    def function(*tensors: Tensor) -> list[Tensor]:
+        operands = list(inputs)
+        for i, x in zip(active, tensors):
+            operands[i] = x
+        return [apply(op.id, tuple(operands), params)]
+
+    return function
