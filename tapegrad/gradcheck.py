@@ -23,7 +23,6 @@ from .tree import flatten, leaf_paths
 # Per dtype: finite difference step, absolute and relative tolerance. Central differences err by
 # step^2 times the third derivative, plus rounding / step.
 _STEPS = {"f2": (2e-1, 2e-1, 1e-1), "f4": (1e-2, 2e-3, 1e-2), "f8": (1e-5, 1e-7, 1e-6)}
-_STEPS["c8"] = _STEPS["f4"]
 
 
 class GradcheckError(TapegradError, AssertionError):
