@@ -200,6 +200,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of this seed from its beginning; returns the generator."""
+        _refuse_in_recordings()
         with self._lock:
             self._seed, self._counter = operator.index(seed) % 2**64, 0
         return self
@@ -218,6 +219,7 @@ class Generator:
         seed, counter = map(operator.index, state)
         if not (0 <= seed < 2**64 and 0 <= counter < 2**64):
             raise ValueError(f"state: two ints in [0, 2**64), as get_state() gives; got {state!r}")
+        _refuse_in_recordings()
         with self._lock:
             self._seed, self._counter = seed, counter
 
@@ -297,6 +299,13 @@ def bernoulli_tensor(generator: Generator, p: float, shape: Any, live: Any = Non
         a = p if live is None else live
         here.recorder.random("bernoulli", generator, a, 0.0, -(-drawn.size // 4), out)
     return out
+
+
+def _refuse_in_recordings() -> None:
+    if here.recorder is not None:
+        here.recorder.refuse(
+            "seeds a random generator, which a replay would not: make and seed generators outside"
+        )
 
 
 def _empty_float(shape: Any, dtype: Any) -> np.ndarray:

@@ -3,6 +3,7 @@
 import time
 
 import corpus_state  # noqa: F401 - adds cases
+import corpus_traps  # noqa: F401
 import corpus_values  # noqa: F401
 import corpus_world  # noqa: F401
 import numpy as np

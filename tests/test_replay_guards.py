@@ -581,6 +581,13 @@ def _group_added():
 
 
 @row
+def _groups_replaced():
+    opt = optim.SGD([tg.parameter(1.0)], lr=0.1)
+    more = [{**opt.param_groups[0]}, {**opt.param_groups[0]}]
+    return lambda x: opt.step(), setting(opt, "param_groups", more), ".param_groups) was 1, is 2"
+
+
+@row
 def _flag_of_an_optimizer():
     opt = optim.Adam([tg.parameter(1.0)])
     change = lambda: opt.param_groups[0].update(maximize=True)  # noqa: E731

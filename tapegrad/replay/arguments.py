@@ -83,7 +83,8 @@ def compares_by_value(x: Any) -> bool:
 
 
 def _static(x: Any, value: Any, key: list) -> Callable:
-    key.append((type(x), value))
+    # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
+    key.append((type(x), repr(value) if value == 0 and isinstance(x, (float, complex)) else value))
     return lambda it: x
 
 

@@ -70,6 +70,8 @@ def argument(x: Any, arrays: list) -> tuple:
         return "array", len(arrays) - 1, CODES[x.dtype], x.shape, strides
     if isinstance(x, (np.ndarray, np.generic, tuple, dict)) or hasattr(x, "__dataclass_fields__"):
         raise NoPattern
+    if isinstance(x, (float, complex)) and x == 0:
+        return "is", x  # another zero may have the other sign; Python looks
     return ("equal" if compares_by_value(x) else "is"), x
 
 
@@ -112,7 +114,9 @@ def _numbered(pattern: tuple, order: list[int]) -> tuple:
 def _layout(ready: NativeProgram) -> list[tuple]:
     rows: list[tuple] = []
     for owner, group, slots in ready.optimizers:
+        rows.append((vars(owner), "_slots", owner._slots, "item"))
         rows.append((owner._slots, group, slots, "item"))
+        rows.append((vars(owner), "param_groups", owner.param_groups, "item"))
         rows.append((owner.param_groups, group, owner.param_groups[group], "item"))
         rows.append((owner.param_groups[group], "params", slots.params, "item"))
     return rows

@@ -47,6 +47,7 @@ class Recorder:
         self.numbers: list[tuple[Any, Live]] = []
         self.watched: list[Live] = []
         self.wrote = ""  # where the step first wrote a parameter
+        self.refused: ReplayError | None = None
 
     def _note(self, kind: str, data: Any) -> None:
         self.events.append((self.engine.trace_length(), kind, data, line_here()))
@@ -61,8 +62,10 @@ class Recorder:
         self._note(GUARD, (tensor, truth))
 
     def refuse(self, what: str) -> None:
-        """Raise: the step does what no replay can repeat."""
-        raise ReplayError(f"{line_name(line_here())}: the compiled step {what}")
+        """Raise: the step does what no replay can repeat. A step may not get over it."""
+        error = ReplayError(f"{line_name(line_here())}: the compiled step {what}")
+        self.refused = self.refused or error
+        raise error
 
     def escape(self, what: str) -> None:
         """Python reads the values of a traced Tensor."""
@@ -119,6 +122,9 @@ def record(arguments: list, call: Callable) -> tuple[Any, Program]:
         engine.trace_end()
         raise
     here.recorder = None
+    if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
+        engine.trace_end()
+        raise recorder.refused
     return result, Builder(engine, arguments, recorder, *engine.trace_end()).build(tensors)
 
 

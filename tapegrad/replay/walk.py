@@ -327,6 +327,7 @@ class Walk:
         """Structure and flags of its groups; of their numbers only those user code reads."""
         known, groups = self._known, optimizer.param_groups
         reads_all = "param_groups" in known.loose or (id(optimizer), "param_groups") in known.read
+        self.rows.append((vars(optimizer), "param_groups", groups, "item"))
         self.rows.append((groups, None, tuple(groups), "list"))
         self.values.append((f"len({path}.param_groups)", len(groups)))
         for i, group in enumerate(groups):
