@@ -53,6 +53,7 @@ _LAZY = {
     "nn": ("nn", None),
     "numpy": ("numpy", None),
     "optim": ("optim", None),
+    "transforms": ("transforms", None),
     "integrate": ("integrate", None),
     "optimize": ("optimize", None),
     "scipy": ("scipy", None),
@@ -95,6 +96,6 @@ __all__ = [
     "hvp", "info", "jacfwd", "jacobian", "jacrev", "jvp", "leaky_relu", "linear", "linearize",
     "log_softmax", "logsumexp", "manual_seed", "nn", "no_grad", "numpy", "optim", "parameter",
     "primitive", "relu", "rsqrt", "set_default_dtype", "set_num_threads", "set_rng_state",
-    "sigmoid", "silu", "softmax", "softplus", "stop_gradient", "tape", "tensor", "use_backend",
-    "value_and_grad", "vjp",
+    "sigmoid", "silu", "softmax", "softplus", "stop_gradient", "tape", "tensor", "transforms",
+    "use_backend", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -266,6 +266,17 @@ def test_results_are_unknown_to_the_transforms_own_tape(backend):
             y.backward(np.ones(y.shape))
 
 
+def test_a_tensor_that_leaks_out_of_its_transform_cannot_be_differentiated(backend):
+    leaked = []
+    tg.grad(lambda x: leaked.append(x * 2) or leaked[0].sum())(X)
+    with pytest.raises(tg.TapeError, match="swept already"):
+        leaked[0].backward(np.ones(3))
+    with tape() as t:
+        x = t.watch(tg.tensor(X))
+        y = (leaked[0] * x).sum()  # it is a plain value now
+    np.testing.assert_array_equal(t.gradient(y, x), 2 * X)
+
+
 def test_parameters_are_constants_unless_they_are_arguments(backend):
     w = tg.parameter(X)
     np.testing.assert_allclose(tg.grad(lambda x: (w * x * x).sum())(X), 2 * X * X)
