@@ -40,16 +40,34 @@ static void run_code(const tg_group *g, const tg_place *places, size_t n)
     }
 }
 
-/* No more elements than a repeated value's vector has: 1 does for every step. */
+static inline void run_once(const tg_instruction *c, const tg_place *places,
+                            const double *params, size_t n)
+{
+    /* no more elements than a repeated value's vector has: 1 does for every step */
+    static const size_t step[] = {1, 1, 1, 1};
+    const void *const in[] = {places[c->in[0]].at, places[c->in[1]].at, places[c->in[2]].at,
+                              places[c->in[3]].at};
+    c->kernel(places[c->out].at, in, step, params + c->params, n);
+}
+
+/* Programs of scalars are bound by the prediction of the indirect calls: eight places to call
+ * from have eight histories. */
 static void run_code_once(const tg_group *g, const tg_place *places, size_t n)
 {
-    static const size_t step[] = {1, 1, 1, 1};
     const tg_instruction *c = g->code, *const end = c + g->n_code;
-    for (; c < end; ++c) {
-        const void *const in[] = {places[c->in[0]].at, places[c->in[1]].at, places[c->in[2]].at,
-                                  places[c->in[3]].at};
-        c->kernel(places[c->out].at, in, step, g->params + c->params, n);
+    const double *params = g->params;
+    for (; end - c >= 8; c += 8) {
+        run_once(c, places, params, n);
+        run_once(c + 1, places, params, n);
+        run_once(c + 2, places, params, n);
+        run_once(c + 3, places, params, n);
+        run_once(c + 4, places, params, n);
+        run_once(c + 5, places, params, n);
+        run_once(c + 6, places, params, n);
+        run_once(c + 7, places, params, n);
     }
+    for (; c < end; ++c)
+        run_once(c, places, params, n);
 }
 
 /* Elements [first, first + n); slots: one for each place. */
