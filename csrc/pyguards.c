@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, N_HOWS } how;
+typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, N_HOWS } how;
 
-static const char *const hows[N_HOWS] = {"item", "attr", "len", "list", "dict", "cell"};
+static const char *const hows[N_HOWS] = {"item", "attr", "len", "list", "dict", "cell", "same"};
 
 typedef struct row { /* all borrowed from checks_object.rows */
     how how;
@@ -50,6 +50,8 @@ static int read_row(row *to, PyObject *from)
     if (how == CELL && ((cell_object *)to->container)->content != to->expected)
         to->how = ATTRIBUTE;
     if ((how == LIST || how == DICT) && !PyTuple_Check(to->expected))
+        return 0;
+    if (how == SAME && !(PyList_Check(to->container) && PyList_Check(to->key)))
         return 0;
     return !(how == DICT && !PyDict_Check(to->container)) && !PyErr_Occurred();
 }
@@ -126,6 +128,7 @@ static int is_as_it_was(const row *r)
         if (PyDict_CheckExact(r->container))
             return PyDict_GetItemWithError(r->container, r->key) == r->expected;
         return drop(PyObject_GetItem(r->container, r->key), r->expected);
+    case SAME: return PyList_GetItem(r->container, 0) == PyList_GetItem(r->key, 0);
     case CELL: return ((cell_object *)r->container)->content == r->expected;
     case ATTRIBUTE: return drop(PyObject_GetAttr(r->container, r->key), r->expected);
     case LENGTH: return PyObject_Size(r->container) == r->n;

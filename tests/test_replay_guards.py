@@ -737,6 +737,36 @@ def test_unchanged_guards_need_no_walk(make, checks, monkeypatch):
     assert guards.changed() is None
 
 
+def test_modes_change_without_a_walk(checks, monkeypatch):
+    net, other = Net().train(), Net()
+    guards = Guards(lambda x: net(x))
+    held = guards.checks()
+    monkeypatch.setattr(guards, "_compare", None)
+    other.eval()
+    assert not held.hold()  # something has changed somewhere
+    assert guards.changed() is None
+    assert held.hold()
+    net.eval()
+    assert ".training was True, is False" in guards.changed()
+    assert not held.hold()
+    net.train()
+    assert guards.changed() is None
+    assert held.hold()
+
+
+def test_checks_of_an_earlier_walk_do_not_hold_again(checks):
+    net = Net()
+    guards = Guards(lambda x: net(x))
+    held = guards.checks()
+    layers, net.layers = net.layers, list(net.layers)
+    assert guards.changed() is None
+    assert not held.hold()
+    layers.append(None)
+    assert guards.changed() is None
+    assert guards.checks().hold()
+    assert not held.hold()
+
+
 def test_checks_refuse_what_is_no_row(checks):
     Checks = sys.modules["tapegrad.replay.guards"].Checks
     assert Checks([]).hold()

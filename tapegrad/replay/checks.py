@@ -20,21 +20,25 @@ class PythonChecks:
         rows: (container, key, expected, how). how: "item": container[key] is expected; "attr":
             getattr(container, key) is expected; "cell": the same of a closure's cell; "len":
             len(container) == expected; "list": the container's items are those of the tuple
-            expected; "dict": its keys and values in turn, and in order, are.
+            expected; "dict": its keys and values in turn, and in order, are; "same": container[0]
+            is key[0].
     """
 
     def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
-        kinds: dict[str, list] = {
-            how: [] for how in ("item", "attr", "cell", "len", "list", "dict")
-        }
+        hows = ("same", "item", "attr", "cell", "len", "list", "dict")
+        kinds: dict[str, list] = {how: [] for how in hows}
         for container, key, expected, how in rows:
             kinds[how].append((container, key, expected))
-        self._items, attributes, cells, self._sizes, self._lists, self._dicts = kinds.values()
+        self._pairs, self._items, attributes, cells, *rest = kinds.values()
+        self._sizes, self._lists, self._dicts = rest
         self._attributes = attributes + cells
 
     def hold(self) -> bool:
         """Whether every row does. About 40 ns a row."""
         try:
+            for container, other, _ in self._pairs:
+                if container[0] is not other[0]:
+                    return False
             for container, key, value in self._items:
                 if container[key] is not value:
                     return False

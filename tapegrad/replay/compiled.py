@@ -150,6 +150,11 @@ class Compiled:
             elif variant.replays and self.audit and variant.replays % self.audit == 0:
                 return audit(self, variant, rebuild, arrays)
             else:
+                if variant.call is not None:  # what C checks may hold again
+                    result = variant.call(args, kwargs)
+                    if result is not NotImplemented:
+                        self._last = variant
+                        return result
                 outputs = variant.ready.run(arrays)
                 if outputs is not None:
                     self._make_fast(variant, args, kwargs, state)

@@ -59,7 +59,7 @@ class Guards:
         self._arguments = tuple(arguments)
         self._known = Known()
         self._found: Walk
-        self._config: int
+        self._config = [-1]  # changes.config when modules were last looked at; C reads it, too
         self._before: int
         self._adopt(self._walk())
         self._drawn = _states(self._found.generators)
@@ -70,9 +70,23 @@ class Guards:
         About 0.1 us and a few ns a guard while nothing has been replaced. Where a value has
         been replaced by an equal one, a new walk.
         """
-        if self._hold() and changes.config[0] is self._config and not self._others:
+        if self._hold() and changes.config[0] is self._config[0] and not self._others:
             return None
-        return None if self._is_as_it_was() else self._compare()
+        if not self._hold() or not all(map(_is_content, self._others)):
+            return self._compare()
+        config = changes.config[0]
+        if config is self._config[0]:
+            return None
+        walk = self._found
+        if all(same_pairs(found, copy) for found, copy in walk.modules) and all(
+            tensor._flags == flags for tensor, flags in walk.tensors
+        ):
+            self._config[0] = config
+            return None
+        for found, name, path, value in walk.settings:  # train() and eval() need no walk
+            if not same_value(value, found.get(name, value)):
+                return _sentence(path, value, found[name])
+        return self._compare()
 
     def written(self) -> str | None:
         """After a recording with guards made before it: what the function itself has changed.
@@ -92,22 +106,7 @@ class Guards:
         """Checks that hold only if nothing has changed; None: sets or arrays need a look, too."""
         if self._others:
             return None
-        return Checks([*self._found.rows, (changes.config, 0, self._config, "item")])
-
-    # --- the checks
-
-    def _is_as_it_was(self) -> bool:
-        if not self._hold() or not all(map(_is_content, self._others)):
-            return False
-        config = changes.config[0]
-        if config is not self._config:
-            walk = self._found
-            if not all(same_pairs(found, copy) for found, copy in walk.modules):
-                return False
-            if any(tensor._flags != flags for tensor, flags in walk.tensors):
-                return False
-            self._config = config
-        return True
+        return Checks([*self._found.rows, (changes.config, self._config, None, "same")])
 
     def _compare(self) -> str | None:
         """By value, after a check by identity has failed; adopts what is equal but new."""
@@ -128,7 +127,8 @@ class Guards:
         return walk
 
     def _adopt(self, walk: Walk) -> None:
-        self._config = self._before
+        # A new list: checks made of the walk before must not hold again by it.
+        self._config = [self._before]
         self._found = walk
         self._others = walk.others
         self._values = walk.values

@@ -73,6 +73,7 @@ class Walk:
         others: (set or bytearray, copy) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (vars(module),
             tuple of keys and values in turn), (Tensor, its flags).
+        settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
         live: (path, value) of hyper-parameters that recorded steps read anew at each call.
         generators: (path, random number generator) of Python's and NumPy's.
@@ -89,6 +90,7 @@ class Walk:
         self.others: list[tuple[Any, Any]] = []
         self.modules: list[tuple[dict, tuple]] = []
         self.tensors: list[tuple[Tensor, int]] = []
+        self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
         self.live: list[tuple[str, Any]] = []
         self.generators: list[tuple[str, Any]] = []
@@ -318,8 +320,11 @@ class Walk:
             elif name != "_buffers" and (
                 ours or known.sees_all or name in known.names or type(value) not in SCALARS
             ):
+                if type(value) in SCALARS:
+                    self.settings.append((found, name, f"{path}.{name}", value))
                 self._visit(f"{path}.{name}", value)
         if "training" not in found and (ours or "training" in known.names):
+            self.settings.append((found, "training", f"{path}.training", module.training))
             self.values.append((f"{path}.training", module.training))
         self._class(path, type(module), constructs=False)
 
