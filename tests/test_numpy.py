@@ -217,3 +217,53 @@ def test_scalars_are_weak_and_arrays_are_not():
     assert (tg.tensor([1, 2]) * 2.5).dtype == np.float64
     assert (tg.tensor([1, 2]) / 2).dtype == np.float64
     assert (x * 2j).dtype == np.complex64
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_sums_of_integers_have_the_dtype_asked_for(name):
+    x = np.array([1, 2, 3], "u1")
+    for dtype in (None, "u1", "i4", "f4"):
+        got, want = (getattr(np, name)(v, dtype=dtype) for v in (tg.tensor(x), x))
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+
+
+def test_vectorize_differentiates_and_keeps_excluded_arguments_whole():
+    f = tnp.vectorize(lambda a, b, k: a * b if a > b else a + k[0], excluded=[2])
+    p = tg.parameter([[1.0], [3.0]])
+    with tape() as t:
+        y = f(p, np.array([2.0, 0.5]), [10.0])
+        z = y.sum()
+    np.testing.assert_array_equal(y, [[11.0, 0.5], [6.0, 1.5]])
+    np.testing.assert_array_equal(t.gradient(z, p), [[1.5], [2.5]])
+
+
+def test_square_brackets_join_arrays():
+    x = np.arange(3.0)
+    for got, want in (
+        (tnp.r_[tg.tensor(x), 7.0, 0:2], np.r_[x, 7.0, 0:2]),
+        (tnp.c_[tg.tensor(x), np.ones(3)], np.c_[x, np.ones(3)]),
+        (tnp.c_[tg.tensor(x)[:, None], np.ones((3, 2))], np.c_[x[:, None], np.ones((3, 2))]),
+    ):
+        assert isinstance(got, tg.Tensor)
+        np.testing.assert_array_equal(got, want)
+    with pytest.raises(TypeError, match="directives"):
+        tnp.r_["0,2", x]
+
+
+def test_the_namespace_follows_the_array_api():
+    assert tnp.__array_api_version__ == "2024.12"
+    assert tnp.finfo(tg.tensor(np.ones(1, "f4"))).eps == float(np.finfo("f4").eps)
+    assert type(tnp.finfo("f4").max) is float
+    assert tnp.iinfo(tg.tensor([1])).max == np.iinfo("i8").max
+    x = tg.tensor([1.0, 3.0, 2.0])
+    assert x.device == "cpu"
+    assert x.to_device("cpu") is x
+    assert tnp.argsort(x, descending=True).tolist() == [1, 2, 0]
+    assert tnp.sort(tg.tensor([2, 1, 2]), descending=True, stable=True).tolist() == [2, 2, 1]
+    with pytest.raises(ValueError, match="'cpu'"):
+        tnp.zeros(3, device="gpu")
+    if hasattr(np, "__array_namespace_info__"):
+        info = tnp.__array_namespace_info__()
+        assert info.devices() == ["cpu"]
+        assert info.dtypes()["float32"] == np.float32

@@ -31,6 +31,7 @@ from . import (
     standard,
     writing,
 )
+from .choosing import vectorize
 from .joining import c_, r_
 from .standard import *  # noqa: F403
 

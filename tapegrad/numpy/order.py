@@ -169,12 +169,11 @@ def _checked(q: Any, top: int, a: Any) -> Tensor:
     if isinstance(q, (int, float)):  # weak, as in arithmetic
         dtype = as_tensor(a).dtype
         q = np.asarray(q, dtype if dtype.kind == "f" else np.float64)
+    plain_q = np.asarray(values(q))
+    if not ((plain_q >= 0) & (plain_q <= top)).all():
+        raise ValueError(f"quantiles must be in the range [0, {top}], got {plain_q}")
     q = as_tensor(q)
-    q = q if q.dtype.kind == "f" else as_dtype(q, np.float64)
-    inside = e.logical_and(q >= 0, q <= top)
-    if not inside.numpy().all():
-        raise ValueError(f"quantiles must be in the range [0, {top}], got {values(q)}")
-    return q
+    return q if q.dtype.kind == "f" else as_dtype(q, np.float64)
 
 
 def _in_lines(x: Tensor, axis: Any) -> tuple[Tensor, tuple[int, ...]]:

@@ -291,7 +291,8 @@ def sum(
     if out is not None or initial is not None or where is not True:
         return _in_full("sum", x, axis, dtype, out, keepdims, initial, where)
     x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
-    return apply(SUM.id, (x,), reduced(x.ndim, axis, keepdims, "sum"))
+    y = apply(SUM.id, (x,), reduced(x.ndim, axis, keepdims, "sum"))
+    return y if dtype is None else as_dtype(y, dtype)  # small integers grow when added up
 
 
 def mean(
@@ -313,7 +314,8 @@ def prod(
     if out is not None or initial is not None or where is not True:
         return _in_full("prod", x, axis, dtype, out, keepdims, initial, where)
     x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
-    return apply(PROD.id, (x,), reduced(x.ndim, axis, keepdims, "prod"))
+    y = apply(PROD.id, (x,), reduced(x.ndim, axis, keepdims, "prod"))
+    return y if dtype is None else as_dtype(y, dtype)  # small integers grow when added up
 
 
 def max(
@@ -359,7 +361,8 @@ def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any
     x = _prepared(x, dtype, out, "cumsum")
     if axis is None:
         x, axis = ravel(x), 0
-    return cumsum_row(x, last_or(x.ndim, axis, "cumsum"))
+    y = cumsum_row(x, last_or(x.ndim, axis, "cumsum"))
+    return y if dtype is None else as_dtype(y, dtype)
 
 
 def _in_full(name: str, *args: Any, **kwargs: Any) -> Any:
