@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..ops import composite, einsum, linear, structured
 from ..ops.axes import as_tensor, one_axis
-from ..ops.shapes import broadcast_shapes, broadcast_to, expand_dims, moveaxis, stack
+from ..ops.shapes import as_dtype, broadcast_shapes, broadcast_to, expand_dims, moveaxis, stack
 from ..tensor import Tensor
 from .registry import differentiable
 
@@ -18,9 +18,33 @@ for _function, *_examples in (
     (composite.outer, "outer(v, x)"),
     (composite.vdot, "vdot(x, y)"),
     (composite.tensordot, "tensordot(x, y, 2)", "tensordot(x, y, ((1,), (1,)))"),
-    (einsum.einsum, "einsum('ij,kj->ik', x, y)", "einsum('ij->j', x)", "einsum('ij,j', x, v)"),
 ):
     differentiable(*_examples)(_function)
+
+
+@differentiable("einsum('ij,kj->ik', x, y)", "einsum('ij->j', x)", "einsum('ij,j', x, v)",
+                "einsum(x, [0, 1], y, [2, 1], [0, 2])", "einsum(x, [0, 1], v, [1], optimize=True)",
+                "einsum('i...,i...->...', x, y)", name="einsum")  # fmt: skip
+def _einsum(*operands: Any, optimize: Any = False, dtype: Any = None) -> Tensor:
+    """Sums of products over labelled axes: a subscripts string and arrays, or arrays and lists of
+    labels in turn. The order of products is einsum_path's greedy one, whatever `optimize` says."""
+    if not isinstance(operands[0], str):
+        operands = _by_letters(*operands)
+    subscripts, *arrays = operands
+    if dtype is not None:
+        arrays = [as_dtype(a, dtype) for a in arrays]
+    return einsum.einsum(subscripts, *arrays)
+
+
+def _by_letters(*operands: Any) -> tuple:
+    """Arrays and lists of labels in turn as a subscripts string and arrays."""
+    *pairs, last = operands if len(operands) % 2 else (*operands, None)
+    lists = [*pairs[1::2], *([] if last is None else [last])]
+    known = sorted({label for labels in lists for label in labels if label is not ...})
+    letter = {label: chr(ord("a") + k) for k, label in enumerate(known)} | {...: "..."}
+    texts = ["".join(letter[label] for label in labels) for labels in lists]
+    inputs = ",".join(texts[: len(pairs) // 2])
+    return (inputs if last is None else f"{inputs}->{texts[-1]}", *pairs[::2])
 
 
 @differentiable("vecdot(x, y)", "vecdot(x, v, axis=-1)", "vecdot(x, y, axis=0)")

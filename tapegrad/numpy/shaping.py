@@ -30,7 +30,6 @@ for _function, *_examples in (
     (shapes.tile, "tile(x, 2)", "tile(v, (2, 3))"),
     (shapes.repeat, "repeat(x, 2)", "repeat(x, [1, 0, 2], axis=0)"),
     (shapes.split, "split(x, 2, axis=1)[1]", "split(x, [1, 2])[1]"),
-    (indexing.take, "take(x, [0, -1, 0], axis=1)", "take(x, [5, 2])"),
     (indexing.take_along_axis, "take_along_axis(x, i[:, :2] % 3, axis=1)"),
 ):  # fmt: skip
     differentiable(*_examples)(_function)
@@ -198,6 +197,20 @@ def meshgrid(
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The parts of x along axis, without that axis."""
     return tuple(shapes.moveaxis(x, axis, 0))
+
+
+@differentiable("take(x, [0, -1, 0], axis=1)", "take(x, [5, 2])", "take(x, i, mode='wrap')",
+                "take(x, [7, -2], axis=0, mode='clip')")  # fmt: skip
+def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Tensor:
+    """Elements at integer positions along axis; those outside raise, wrap around, or clip."""
+    x = as_tensor(a)
+    if mode != "raise":
+        n = x.size if axis is None else x.shape[one_axis(axis, x.ndim, "take")]
+        if mode not in ("wrap", "clip"):
+            raise ValueError(f"take: mode {mode!r}: choose 'raise', 'wrap' or 'clip'")
+        where = np.asarray(values(indices))
+        indices = where % n if mode == "wrap" else np.clip(where, 0, n - 1)
+    return indexing.take(x, indices, axis)
 
 
 # --- joining ----------------------------------------------------------------------------------
