@@ -36,6 +36,8 @@ static int bind_captured(tg_program *g)
     for (int i = 0; i < g->n_captured; ++i) {
         tg_value *v = &g->values[g->captured[i]];
         const tg_tensor *t = v->captured;
+        if (v->is_written && t->data && tg_before_write(t))
+            return TG_EMEMORY;
         if (t->data == v->own.data)
             continue;
         if (!t->data)

@@ -59,12 +59,12 @@ def _logged(f: Callable, xs: list) -> tuple[list, dict, dict]:
     engine = select.engine()
     with tape() as t:
         tensors = [t.watch(tensor(x)) for x in xs]
-        engine.trace_begin()
+        engine.log.begin()
         try:
             f(*tensors)
         finally:
             held = calls_held()
-            entries, leaves, *_ = engine.trace_end()
+            entries, leaves, *_ = engine.log.end()
     return entries, dict(leaves), held
 
 

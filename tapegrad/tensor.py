@@ -147,7 +147,7 @@ class Tensor(Attached):
     def grad(self) -> Tensor | None:
         """What backward() has accumulated, or None. Assign None to clear it."""
         if here.recorder is not None:
-            here.recorder.engine.grad_is_read(self)
+            here.recorder.engine.log.reads_grad(self)
         node = self._node
         return self._grad if node is None else node.grad
 
@@ -161,7 +161,7 @@ class Tensor(Attached):
                     f"got {value.shape} and {value.dtype}"
                 )
         if here.recorder is not None:
-            here.recorder.engine.grad_is_set(self)
+            here.recorder.engine.log.sets_grad(self)
         if self._node is not None:
             self._node.grad = value
         else:

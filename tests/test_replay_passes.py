@@ -65,8 +65,8 @@ def constants(x):
 
 FUNCTIONS = [mlp_gradient, elementwise, shapes, twice, constants]
 PASSES = [
-    passes.drop_dead, passes.fold_constants, passes.skip_same_shape, passes.merge_common,
-    passes.join_activations, passes.fuse, passes.optimise,
+    passes.keep_views, passes.drop_dead, passes.fold_constants, passes.skip_same_shape,
+    passes.merge_common, passes.join_activations, passes.fuse, passes.optimise,
 ]  # fmt: skip
 
 
@@ -145,6 +145,22 @@ def test_a_group_ends_where_others_read_it():
         return y + y.sum()
 
     assert names(passes.fuse(recorded(function, X))) == ["group", "sum", "group"]
+
+
+@pytest.mark.parametrize("is_result", [False, True])
+def test_a_view_keeps_its_values_when_its_variable_is_written(is_result):
+    p = tg.parameter(np.arange(6, dtype="f4").reshape(2, 3))
+
+    def step(x):
+        view = p.T
+        p.assign(p + x)
+        return view if is_result else view * 1.0
+
+    compiled = tg.compile(step)
+    for n in range(5):
+        held, before = p.T, p.numpy().T.copy()
+        np.testing.assert_array_equal(compiled(np.float32(n)).numpy(), before)
+        np.testing.assert_array_equal(held.numpy(), before)
 
 
 def training_step():

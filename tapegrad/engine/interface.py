@@ -59,8 +59,31 @@ class EngineTape(Protocol):
     def __len__(self) -> int: ...
 
 
+class EngineLog(Protocol):
+    """Every op of this thread while a step is recorded for replay; csrc/pytrace.c says more."""
+
+    def begin(self) -> None: ...
+
+    def length(self) -> int:
+        """Entries so far."""
+
+    def end(self) -> tuple:
+        """(entries, leaves by key, variables found without .grad, variables whose .grad was
+        set or read, (key, array) of values copied from arrays)."""
+
+    def key_of(self, tensor: Any) -> int:
+        """The name of a Tensor's value in the log."""
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        """Whether anybody but the log that has just ended may hold this leaf."""
+
+    def reads_grad(self, variable: Any) -> None: ...
+
+    def sets_grad(self, variable: Any) -> None: ...
+
+
 class Engine(Protocol):
-    """Few methods: ops are data (rows of the op table)."""
+    """At most fifteen methods; ops are data (rows of the op table), not methods."""
 
     name: str
 
@@ -96,20 +119,12 @@ class Engine(Protocol):
     def touch(self, parameter: Any) -> None:
         """Say that a parameter may be written through a view."""
 
-    # Logging a whole step, for replay/record.py: csrc/pytrace.c says what an entry is.
-
     def is_recording(self) -> int:
         """1: a tape of this thread records; 0: none does; -1: inside no_grad."""
 
-    def trace_begin(self) -> None: ...
-
-    def trace_length(self) -> int: ...
-
-    def trace_end(self) -> tuple:
-        """(entries, leaves, variables without .grad, variables whose .grad was set, sources)."""
-
-    def key_of(self, tensor: Any) -> int:
-        """The name of a Tensor's value in the log."""
+    @property
+    def log(self) -> EngineLog:
+        """The log of a step that is recorded as a program."""
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
         """Update the parameters of slots (optim.optimizer.Slots) that have a `.grad`, and count.

@@ -59,6 +59,31 @@ class _OptimizerCall:
         self.numbers = ffi.new("double[16]")
 
 
+class NativeLog:
+    """See interface.EngineLog; csrc/pytrace.c does the work, and sees gradients for itself."""
+
+    def __init__(self, core: Any, adopt: Any):
+        self.begin = core.trace_begin
+        self.length = core.trace_length
+        self._end = core.trace_end
+        self._adopt = adopt
+
+    def end(self) -> tuple:
+        entries, *rest = self._end()
+        return [(BY_ID.get(e[0], ASSIGN), *e[1:]) for e in entries], *rest
+
+    def key_of(self, tensor: Any) -> int:
+        return self._adopt(tensor).handle
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        return tensor.holders > 1
+
+    def reads_grad(self, variable: Any) -> None:
+        pass
+
+    sets_grad = reads_grad
+
+
 class NativeEngine:
     """See interface.Engine."""
 
@@ -73,6 +98,7 @@ class NativeEngine:
         self.open_tapes = core.open_tapes
         self.calls = core.calls
         self.is_recording = core.is_recording
+        self.log = NativeLog(core, self.adopt)
         lib, ffi = core.lib, core.ffi
         c_rows = {ffi.string(lib.tg_op_name(i)).decode(): i for i in range(lib.tg_op_count())}
         self.c_rows = frozenset(c_rows)
@@ -208,31 +234,6 @@ class NativeEngine:
 
     def touch(self, parameter: Any) -> None:
         self.check(self._core.lib.tg_touch(parameter.handle))
-
-    # --- logging a whole step (replay/record.py)
-
-    def trace_begin(self) -> None:
-        self._core.trace_begin()
-
-    def trace_length(self) -> int:
-        return self._core.trace_length()
-
-    def trace_end(self) -> tuple:
-        """(entries, leaves, without_grad, grads_set, sources): see csrc/pytrace.c."""
-        entries, *rest = self._core.trace_end()
-        return [(BY_ID.get(e[0], ASSIGN), *e[1:]) for e in entries], *rest
-
-    def key_of(self, tensor: Any) -> int:
-        return self.adopt(tensor).handle
-
-    def is_held_outside(self, tensor: Any) -> bool:
-        """Whether anybody but the log has this Tensor."""
-        return tensor.holders > 1
-
-    def grad_is_read(self, variable: Any) -> None:
-        """C sees it for itself."""
-
-    grad_is_set = grad_is_read
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
         if here.recorder is not None:

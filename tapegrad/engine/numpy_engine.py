@@ -15,7 +15,7 @@ from ..ops.table import OPS
 from . import numpy_optim
 from .node import VARIABLE, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
-from .numpy_trace import NumpyTrace
+from .numpy_trace import NumpyLog
 from .recording import ASSIGN, here
 
 
@@ -31,6 +31,7 @@ class NumpyEngine:
         self._make = select.make_tensor
         self._engines = select._engines
         self.c_rows: frozenset[str] = frozenset()
+        self.log = NumpyLog(self)
 
     def wrap(self, node: Any) -> Any:
         return self._make(self._tensor, node)
@@ -186,27 +187,3 @@ class NumpyEngine:
         if not this_thread.recording:
             return -1
         return int(any(not t.is_paused for t in this_thread.open))
-
-    # --- logging a whole step (replay/record.py)
-
-    def trace_begin(self) -> None:
-        this_thread.trace = NumpyTrace(self)
-
-    def trace_length(self) -> int:
-        return len(this_thread.trace.entries)
-
-    def trace_end(self) -> tuple:
-        self._ended, this_thread.trace = this_thread.trace, None
-        return self._ended.end()
-
-    def key_of(self, tensor: Any) -> int:
-        return id(self.node_of(tensor))
-
-    def is_held_outside(self, tensor: Any) -> bool:
-        return self._ended.is_held_outside(tensor)
-
-    def grad_is_read(self, variable: Any) -> None:
-        this_thread.trace.reads_grad(self.node_of(variable))
-
-    def grad_is_set(self, variable: Any) -> None:
-        this_thread.trace.sets_grad(self.node_of(variable))

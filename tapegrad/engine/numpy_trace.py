@@ -8,6 +8,7 @@ import numpy as np
 
 from .dtypes import CODES
 from .node import VARIABLE, Node
+from .numpy_tape import this_thread
 from .recording import TRACED
 
 GRAD_NOTE = 2
@@ -82,3 +83,33 @@ class NumpyTrace:
     def is_held_outside(self, tensor: Any) -> bool:
         node = self._engine.node_of(tensor)
         return bool(node.flags & VARIABLE) or id(node) not in self.constants
+
+
+class NumpyLog:
+    """See interface.EngineLog."""
+
+    def __init__(self, engine: Any):
+        self._engine = engine
+        self._ended: Any = None
+
+    def begin(self) -> None:
+        this_thread.trace = NumpyTrace(self._engine)
+
+    def length(self) -> int:
+        return len(this_thread.trace.entries)
+
+    def end(self) -> tuple:
+        self._ended, this_thread.trace = this_thread.trace, None
+        return self._ended.end()
+
+    def key_of(self, tensor: Any) -> int:
+        return id(self._engine.node_of(tensor))
+
+    def is_held_outside(self, tensor: Any) -> bool:
+        return self._ended.is_held_outside(tensor)
+
+    def reads_grad(self, variable: Any) -> None:
+        this_thread.trace.reads_grad(self._engine.node_of(variable))
+
+    def sets_grad(self, variable: Any) -> None:
+        this_thread.trace.sets_grad(self._engine.node_of(variable))

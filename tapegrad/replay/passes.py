@@ -8,6 +8,7 @@ from typing import Any
 
 from ..engine import select
 from ..engine.dtypes import CODES
+from ..ops.table import OPS
 from .fuse import fuse
 from .ir import (
     ARGUMENT,
@@ -32,7 +33,8 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")  # rows whose vjp reads only their out
 def optimise(program: Program) -> Program:
     """All passes, in the order in which each leaves most to the next."""
     for step in (
-        drop_dead, fold_constants, skip_same_shape, merge_common, drop_dead, join_activations, fuse
+        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, drop_dead,
+        join_activations, fuse,
     ):  # fmt: skip
         program = step(program)
     return program
@@ -75,6 +77,35 @@ def rename(program: Program, entries: list[Entry], by: dict[int, int]) -> Progra
         outputs=[by.get(v, v) for v in program.outputs],
         grads=[(p, by.get(v, v)) for p, v in program.grads],
     )
+
+
+def keep_views(program: Program) -> Program:
+    """Views of a variable that are read after it is written keep its old values: Tensors are
+    values, and eager mode gives such a view memory of its own before the write."""
+    if not any(e.writes for e in program.entries):
+        return program
+    root = roots(program)
+    last: dict[int, int] = dict.fromkeys(program.results, len(program.entries))
+    for at, e in enumerate(program.entries):
+        if not e.writes:
+            for v in e.inputs:
+                last[v] = max(last.get(v, 0), at)
+    values = list(program.values)
+    kept: dict[int, int] = {}
+    views: dict[int, list[int]] = {}  # by root, made so far
+    entries = []
+    for at, e in enumerate(program.entries):
+        for r in {root[v] for v in e.writes}:
+            for v in views.pop(r, []):
+                if last.get(v, -1) > at:
+                    kept[v] = len(values)
+                    values.append(Value(values[v].dtype, values[v].shape))
+                    entries.append(Entry(OP, OPS["copy"], (v,), (kept[v],), line=e.line))
+        for v in e.outputs:
+            if root[v] != v and not e.writes:
+                views.setdefault(root[v], []).append(v)
+        entries.append(substitute(e, kept))
+    return replace(rename(program, entries, kept), values=values)
 
 
 def drop_dead(program: Program) -> Program:

@@ -50,7 +50,7 @@ class Recorder:
         self.refused: ReplayError | None = None
 
     def _note(self, kind: str, data: Any) -> None:
-        self.events.append((self.engine.trace_length(), kind, data, line_here()))
+        self.events.append((self.engine.log.length(), kind, data, line_here()))
 
     def truth(self, tensor: Any, truth: bool) -> None:
         """Python branches on a traced Tensor: a replay must find the same truth."""
@@ -113,19 +113,19 @@ def record(arguments: list, call: Callable) -> tuple[Any, Program]:
     recorder = Recorder(engine)
     for t in arguments:
         t._flags |= TRACED
-    engine.trace_begin()
+    engine.log.begin()
     here.recorder = recorder
     try:
         result, tensors = call()
     except BaseException:
         here.recorder = None
-        engine.trace_end()
+        engine.log.end()
         raise
     here.recorder = None
     if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
-        engine.trace_end()
+        engine.log.end()
         raise recorder.refused
-    return result, Builder(engine, arguments, recorder, *engine.trace_end()).build(tensors)
+    return result, Builder(engine, arguments, recorder, *engine.log.end()).build(tensors)
 
 
 class Builder:
@@ -136,7 +136,7 @@ class Builder:
         self.arguments = arguments
         self.events = recorder.events
         self.watched = recorder.watched
-        self.numbers = {engine.key_of(t): (live, t) for t, live in recorder.numbers}
+        self.numbers = {engine.log.key_of(t): (live, t) for t, live in recorder.numbers}
         self.log = entries
         self.leaves = leaves
         self.without_grad = without
@@ -153,7 +153,7 @@ class Builder:
 
     def of(self, tensor: Any) -> int:
         """Number of the value of a Tensor that the caller holds."""
-        key = self.engine.key_of(tensor)
+        key = self.engine.log.key_of(tensor)
         number = self.index.get(key)
         return self._leaf(key, tensor, held=True) if number is None else number
 
@@ -163,7 +163,7 @@ class Builder:
             return self._add(key, Value(dtype, shape, LIVE, self.numbers[key]))
         if key in self.sources:
             return self._add(key, Value(dtype, shape, ARRAY, self.sources[key]))
-        kind = TENSOR if held or self.engine.is_held_outside(tensor) else CONSTANT
+        kind = TENSOR if held or self.engine.log.is_held_outside(tensor) else CONSTANT
         if kind == CONSTANT and not shape:
             same = self.scalars.setdefault((dtype, _scalar(tensor)), len(self.values))
             if same < len(self.values):
@@ -179,7 +179,7 @@ class Builder:
 
     def build(self, outputs: list) -> Program:
         for i, t in enumerate(self.arguments):
-            self._add(self.engine.key_of(t), Value(CODES[t.dtype], t.shape, ARGUMENT, i))
+            self._add(self.engine.log.key_of(t), Value(CODES[t.dtype], t.shape, ARGUMENT, i))
         self.entries: list[Entry] = []
         self.generators: list[Any] = []
         self.blocks: list[int] = []
@@ -229,7 +229,7 @@ class Builder:
             for _, p, g, states in updated:
                 grads.add(self.of(g))
                 for s in states:  # made inside the step by the first one, but they stay
-                    self.sources.pop(self.engine.key_of(s), None)
+                    self.sources.pop(self.engine.log.key_of(s), None)
                 inputs += [self.of(p), self.of(g), *map(self.of, states)]
             which = tuple(k for k, *_ in updated)
             self.entries.append(
@@ -242,7 +242,7 @@ class Builder:
             self.generators.append(generator)
             self.blocks.append(0)
         g = next(i for i, x in enumerate(self.generators) if x is generator)
-        made = self._add(self.engine.key_of(out), Value(CODES[out.dtype], out.shape))
+        made = self._add(self.engine.log.key_of(out), Value(CODES[out.dtype], out.shape))
         extra = (kind, g, a, b, self.blocks[g])
         self.blocks[g] += blocks
         self.entries.append(Entry(RANDOM, None, (), (made,), line=line, extra=extra))
@@ -252,7 +252,7 @@ class Builder:
             g = p.grad
             if g is None:
                 program.cleared.append(p)
-            elif self.engine.key_of(g) in self.index:
+            elif self.engine.log.key_of(g) in self.index:
                 number = self.of(g)
                 if self.values[number].kind != GRAD or self.values[number].source is not p:
                     program.grads.append((p, number))
