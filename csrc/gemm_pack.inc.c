@@ -146,12 +146,33 @@ static void FN(pack_b)(T *to, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k
 }
 
 /* Rows of A, m x k, copied so that they lie close: row after row, or where A's columns are
- * contiguous, column after column. Gives the copy's strides. */
+ * contiguous, column after column if a tile's rows fill the lines it reads, else turned. Gives the
+ * copy's strides. */
 static void FN(pack_a)(T *to, const T *a, ptrdiff_t row, ptrdiff_t col, size_t m, size_t k,
                        ptrdiff_t *to_row, ptrdiff_t *to_col)
 {
+    size_t step = (k + L - 1) / L * L + 16; /* off a power of two: cache sets */
+    *to_row = (ptrdiff_t)step;
+    *to_col = 1;
+#ifdef TG_ISA_AVX2
     if (row == 1) {
-        const size_t step = (m + L - 1) / L * L;
+        size_t p = 0;
+        for (; p + SIDE <= k; p += SIDE, a += SIDE * col) {
+            size_t i = 0;
+            for (; i + DEPTH <= m; i += DEPTH)
+                FN(transpose)(to + i * step + p, step, a + i, col, SIDE);
+            for (; i < m; ++i)
+                for (int q = 0; q < SIDE; ++q)
+                    to[i * step + p + (size_t)q] = a[(ptrdiff_t)i + q * col];
+        }
+        for (; p < k; ++p, a += col)
+            for (size_t i = 0; i < m; ++i)
+                to[i * step + p] = a[i];
+        return;
+    }
+#else
+    if (row == 1) {
+        step = (m + L - 1) / L * L;
         for (size_t p = 0; p < k; ++p, to += step, a += col) {
             size_t i = 0;
             for (; i + L < m; i += L)
@@ -162,7 +183,7 @@ static void FN(pack_a)(T *to, const T *a, ptrdiff_t row, ptrdiff_t col, size_t m
         *to_col = (ptrdiff_t)step;
         return;
     }
-    const size_t step = (k + L - 1) / L * L + 16; /* off a power of two: cache sets */
+#endif
     for (size_t i = 0; i < m; ++i, to += step, a += row) {
         if (col == 1)
             memcpy(to, a, k * sizeof(T));
@@ -170,6 +191,4 @@ static void FN(pack_a)(T *to, const T *a, ptrdiff_t row, ptrdiff_t col, size_t m
             for (size_t p = 0; p < k; ++p)
                 to[p] = a[(ptrdiff_t)p * col];
     }
-    *to_row = (ptrdiff_t)step;
-    *to_col = 1;
 }
