@@ -260,6 +260,7 @@ def test_the_namespace_follows_the_array_api():
     assert x.device == "cpu"
     assert x.to_device("cpu") is x
     assert tnp.argsort(x, descending=True).tolist() == [1, 2, 0]
+    assert tnp.argsort(np.zeros(40)).tolist() == list(range(40))
     assert tnp.sort(tg.tensor([2, 1, 2]), descending=True, stable=True).tolist() == [2, 2, 1]
     with pytest.raises(ValueError, match="'cpu'"):
         tnp.zeros(3, device="gpu")

@@ -106,15 +106,18 @@ def argsort(
     a: Any, axis: int | None = -1, kind: str | None = None, order: None = None, *,
     stable: bool | None = None, descending: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Positions that sort the lines along axis (None: the flat array)."""
+    """Positions that sort the lines along axis (None: the flat array).
+
+    Equal elements keep their order, as the array API has it, unless a kind says otherwise.
+    """
     x = as_tensor(a)
     if axis is None or not x.ndim:
         x, axis = ravel(x), 0
     axis = one_axis(axis, x.ndim, "argsort")
-    is_stable = bool(stable) or kind in ("stable", "mergesort") or descending
+    is_stable = kind in (None, "stable", "mergesort") if stable is None else stable
     if not descending:
         return ufuncs.argsort_row(x, (axis, int(is_stable)))
-    # equal elements keep their order: sort the reversed lines, and count from the other end
+    # so that equal elements keep their order: the reversed lines, counted from the other end
     last = x.shape[axis] - 1
     return flip(last - ufuncs.argsort_row(flip(x, axis), (axis, 1)), axis)
 
