@@ -12,8 +12,8 @@ from ..ops.shapes import as_dtype, concatenate, expand_dims, ravel, stack
 from ..tensor import Tensor, tensor
 from . import linalg
 from .calculus import convolve
+from .joining import trim_zeros
 from .registry import differentiable
-from .shaping import trim_zeros
 
 
 @differentiable("polyval(v, x)", "polyval(x[0], s)")

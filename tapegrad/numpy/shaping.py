@@ -1,4 +1,4 @@
-"""NumPy's functions that move, join, repeat and cut arrays."""
+"""NumPy's functions that move, repeat and cut arrays, and their diagonals and triangles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ShapeError
 from ..ops import composite, indexing, linear, shapes
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis, shape_of
-from ..ops.shapes import as_dtype, concatenate, ravel
+from ..ops.shapes import concatenate, ravel
 from ..tensor import Tensor, tensor
 from .creation import check_device
 from .registry import differentiable, plain, values
@@ -34,10 +34,6 @@ for _function, *_examples in (
 ):  # fmt: skip
     differentiable(*_examples)(_function)
 plain(shapes.broadcast_shapes)
-
-
-def _list(arrays: Any) -> list[Tensor]:
-    return [as_tensor(a) for a in arrays]
 
 
 # --- copies and shapes ------------------------------------------------------------------------
@@ -160,10 +156,11 @@ def atleast_2d(*arys: Any) -> Any:
 @differentiable("atleast_3d(v)", "atleast_3d(x)", "atleast_3d(s)")
 def atleast_3d(*arys: Any) -> Any:
     """Each array with three axes at least: (1, n, 1) of a vector, (m, n, 1) of a matrix."""
-    return _each(_three_axes, arys)
+    return _each(three_axes, arys)
 
 
-def _three_axes(a: Any) -> Tensor:
+def three_axes(a: Any) -> Tensor:
+    """a with three axes at least, as atleast_3d has it."""
     x = as_tensor(a)
     if x.ndim == 1:
         return linear.reshape(x, (1, x.size, 1))
@@ -211,151 +208,6 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
         where = np.asarray(values(indices))
         indices = where % n if mode == "wrap" else np.clip(where, 0, n - 1)
     return indexing.take(x, indices, axis)
-
-
-# --- joining ----------------------------------------------------------------------------------
-
-
-def _joined(arrays: Any, dtype: Any) -> list[Tensor]:
-    tensors = _list(arrays)
-    return tensors if dtype is None else [as_dtype(x, dtype) for x in tensors]
-
-
-@differentiable("concatenate([x, y])", "concatenate((x, y), axis=None)", "concatenate([x, y], 1)",
-                name="concatenate")  # fmt: skip
-def _concatenate(
-    arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
-) -> Tensor:
-    """Arrays joined along an axis (None: all flattened first); dtypes promote."""
-    return concatenate(_joined(arrays, dtype), axis)
-
-
-@differentiable("stack([x, y])", "stack([x, y], axis=-1)")
-def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
-    """Arrays of one shape along a new axis."""
-    return shapes.stack(_joined(arrays, dtype), axis)
-
-
-@differentiable("vstack([x, v])")
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
-    """Arrays stacked along rows; 1-D ones are rows."""
-    return shapes.vstack(_joined(tup, dtype))
-
-
-@differentiable("hstack([x, y])", "hstack([v, w])")
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
-    """Arrays joined along the second axis; 1-D ones along their first."""
-    return shapes.hstack(_joined(tup, dtype))
-
-
-@differentiable("dstack([x, y])", "dstack([v, w])")
-def dstack(tup: Any) -> Tensor:
-    """Arrays joined along the third axis, new where they have none."""
-    return concatenate([_three_axes(a) for a in tup], 2)
-
-
-@differentiable("column_stack([v, w, x.T])")
-def column_stack(tup: Any) -> Tensor:
-    """Arrays as columns of a matrix; 1-D ones are one column each."""
-    return concatenate([x if x.ndim > 1 else x.reshape(-1, 1) for x in _list(tup)], 1)
-
-
-@differentiable("block([[x, y], [y, x]])", "block([v, s])", "block([[x], [v]])")
-def block(arrays: Any) -> Tensor:
-    """Blocks given as nested lists joined: innermost along the last axis, and so outwards."""
-    depth = _depth(arrays)
-    ndim = max([depth, *[as_tensor(a).ndim for a in _leaves(arrays)]])
-    return _block(arrays, ndim, depth)
-
-
-def _depth(arrays: Any) -> int:
-    if not isinstance(arrays, list):
-        return 0
-    if not arrays:
-        raise ValueError("block: a list is empty")
-    depths = {_depth(a) for a in arrays}
-    if len(depths) > 1:
-        raise ValueError("block: lists are nested to different depths")
-    return 1 + depths.pop()
-
-
-def _leaves(arrays: Any) -> list:
-    return [leaf for a in arrays for leaf in _leaves(a)] if isinstance(arrays, list) else [arrays]
-
-
-def _block(arrays: Any, ndim: int, depth: int) -> Tensor:
-    if not isinstance(arrays, list):
-        x = as_tensor(arrays)
-        return linear.reshape(x, (1,) * (ndim - x.ndim) + x.shape)
-    return concatenate([_block(a, ndim, depth - 1) for a in arrays], ndim - depth)
-
-
-@differentiable("append(x, y, axis=0)", "append(x, s)")
-def append(arr: Any, values: Any, axis: int | None = None) -> Tensor:
-    """values after arr along axis (None: both flattened)."""
-    return concatenate([as_tensor(arr), as_tensor(values)], axis)
-
-
-@differentiable(
-    "insert(x, 1, v, axis=0)", "insert(v, [1, 3], [s, 2.0])", "insert(x, 2, s)",
-    "insert(x, [0, 2], v[:3, None], axis=1)",
-)  # fmt: skip
-def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
-    """values put before the positions obj along axis (None: arr flattened)."""
-    x, new = as_tensor(arr), as_tensor(values)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "insert")
-    marks = np.arange(x.shape[axis])
-    # NumPy itself says where everything goes: old positions as themselves, new ones as -1, -2 ...
-    obj = _as_positions(obj)
-    count = np.arange(1, np.size(np.insert(marks, obj, 0)) - marks.size + 1)
-    order = np.insert(marks, obj, -count if np.ndim(obj) or count.size > 1 else -1)
-    shape = (*x.shape[:axis], count.size, *x.shape[axis + 1 :])
-    if np.ndim(obj) == 0 and new.ndim == x.ndim - 1 and new.ndim:
-        new = shapes.expand_dims(new, axis)
-    elif np.ndim(obj) == 0 and new.ndim:  # a scalar position takes as many as values has there
-        new = linear.reshape(new, (1,) * (x.ndim - new.ndim) + new.shape)
-        count = np.arange(1, new.shape[axis] + 1)
-        order = np.insert(marks, np.full(count.size, int(obj)), -count)
-        shape = (*x.shape[:axis], count.size, *x.shape[axis + 1 :])
-    new = shapes.broadcast_to(as_dtype(new, x.dtype), shape)
-    both = concatenate([x, new], axis)
-    return indexing.take(both, np.where(order < 0, x.shape[axis] - 1 - order, order), axis)
-
-
-def _as_positions(obj: Any) -> Any:
-    obj = values(obj)
-    return obj if isinstance(obj, slice) else np.asarray(obj)
-
-
-@differentiable("delete(x, 1, axis=0)", "delete(x, [0, 3], axis=1)", "delete(x, slice(1, 3))")
-def delete(arr: Any, obj: Any, axis: int | None = None) -> Tensor:
-    """arr without the positions obj along axis (None: of the flat array)."""
-    x = as_tensor(arr)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "delete")
-    return indexing.take(x, np.delete(np.arange(x.shape[axis]), _as_positions(obj)), axis)
-
-
-@differentiable("trim_zeros(concatenate([[0, 0], v, [0]]))")
-def trim_zeros(filt: Any, trim: str = "fb", **more: Any) -> Tensor:
-    """Without the zeros at the front ("f") and at the back ("b")."""
-    x = as_tensor(filt)
-    if x.ndim == 1:
-        kept = np.flatnonzero(x.numpy())
-        first = kept[0] if kept.size and "f" in trim.lower() else 0 if kept.size else x.size
-        last = kept[-1] + 1 if kept.size and "b" in trim.lower() else x.size
-        return x[int(first) : int(last)]
-    box = np.trim_zeros(_marked(x), trim, **more).ravel()
-    where = [np.unravel_index(int(i), x.shape) for i in (box[0] - 1, box[-1] - 1)]
-    return x[tuple(slice(int(i), int(j) + 1) for i, j in zip(*where))]
-
-
-def _marked(x: Tensor) -> np.ndarray:
-    """Each element's place, from 1, where x is not zero; zeros elsewhere."""
-    return np.where(x.numpy() != 0, np.arange(1, x.size + 1).reshape(x.shape), 0)
 
 
 # --- cutting ----------------------------------------------------------------------------------
