@@ -47,7 +47,7 @@ size_t tg_class_bytes(uint32_t class)
 }
 
 /* First-touch page faults cost more than most kernels: ask for huge pages where there are any. */
-static void *system_block(size_t bytes)
+void *tg_system_block(size_t bytes)
 {
     void *p = NULL;
     ++system_calls;
@@ -63,7 +63,7 @@ static void *system_block(size_t bytes)
 static void *carve(size_t bytes)
 {
     if ((size_t)(slab_end - slab) < bytes) {
-        char *fresh = system_block(SLAB);
+        char *fresh = tg_system_block(SLAB);
         if (!fresh)
             return NULL;
         slab = fresh;           /* the old slab's last few bytes are given up */
@@ -117,10 +117,10 @@ void *tg_alloc(uint32_t class)
     } else if (bytes <= CARVED) {
         p = carve(bytes);
     } else {
-        p = system_block(bytes);
+        p = tg_system_block(bytes);
         if (!p && idle_bytes) {
             release_idle();
-            p = system_block(bytes);
+            p = tg_system_block(bytes);
         }
     }
     if (p)

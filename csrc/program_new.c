@@ -12,7 +12,7 @@ tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t
                            int n_inputs)
 {
     tg_program *g = calloc(1, sizeof *g);
-    void *block = NULL, *arena = NULL;
+    void *arena = NULL;
     bool is_made = g != NULL;
     if (g) {
         g->n_values = n_values;
@@ -26,9 +26,8 @@ tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t
         g->outputs = malloc(((size_t)n_values + 1) * sizeof *g->outputs);
         is_made = g->values && g->steps && g->argument_of && g->captured && g->outputs &&
                   block_bytes <= PTRDIFF_MAX / 2 && scratch_bytes <= PTRDIFF_MAX / 2 &&
-                  posix_memalign(&block, TG_PAD, block_bytes + TG_PAD) == 0 &&
+                  (g->block = tg_system_block(block_bytes + TG_PAD)) != NULL &&
                   posix_memalign(&arena, TG_PAD, scratch_bytes + TG_PAD) == 0;
-        g->block = block;
         g->placement.arena = arena;
         g->placement.arena_bytes = g->placement.wanted = scratch_bytes;
     }
