@@ -92,7 +92,7 @@ def available_epochs(case: Case) -> dict[str, Step]:
     found, losses = {}, {}
     for name, build in EPOCHS.items():
         try:
-            losses[name] = build(case, 1e-3).run().item()
+            losses[name] = build(case, 1e-4).run().item()
         except ImportError:
             continue
         found[name] = build(case, STILL)
