@@ -220,8 +220,13 @@ class Generator:
         if not (0 <= seed < 2**64 and 0 <= counter < 2**64):
             raise ValueError(f"state: two ints in [0, 2**64), as get_state() gives; got {state!r}")
         _refuse_in_recordings()
+        self.go_back((seed, counter))
+
+    def go_back(self, state: tuple[int, int]) -> None:
+        """set_state for checkpoints, which a recorded step may hold: the draws that follow are
+        logged with where they are in the stream."""
         with self._lock:
-            self._seed, self._counter = seed, counter
+            self._seed, self._counter = state
 
     def _take(self, words: int) -> tuple[int, int]:
         """Reserve that many 32-bit words: the seed, and the counter they start at."""
@@ -293,11 +298,11 @@ def bernoulli_tensor(generator: Generator, p: float, shape: Any, live: Any = Non
     """
     from .tensor import tensor
 
-    drawn = generator.bernoulli(p, shape)
-    out = tensor(drawn)
+    before = generator.get_state()
+    out = tensor(generator.bernoulli(p, shape))
     if here.recorder is not None:
         a = p if live is None else live
-        here.recorder.random("bernoulli", generator, a, 0.0, -(-drawn.size // 4), out)
+        here.recorder.random("bernoulli", generator, a, 0.0, before, out)
     return out
 
 

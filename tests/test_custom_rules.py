@@ -378,6 +378,51 @@ def _forward_of_sign():
     return tg.jvp(f, (X,), (X,))
 
 
+def _primitive():
+    f = tg.primitive(lambda x, n: np.cumsum(x) * n)
+    tg.defvjp(f, lambda ans, x, n: lambda ct: np_.cumsum(ct[::-1])[::-1] * n, None)
+    return lambda x: f(x, 3.0)
+
+
+def _own_vjp():
+    f = tg.custom_vjp(lambda x: np_.sin(x) * x)
+    f.defvjp(lambda x: (np_.sin(x) * x, x), lambda r, ct: (ct * (np_.sin(r) + r * np_.cos(r)),))
+    return f
+
+
+def _own_jvp():
+    f = tg.custom_jvp(np_.exp)
+    f.defjvp(lambda primals, tangents: (np_.exp(primals[0]), tangents[0] * np_.exp(primals[0])))
+    return f
+
+
+def _dropped_twice():
+    from tapegrad import nn
+
+    return tg.checkpoint(lambda x: nn.functional.dropout(np_.tanh(x * x), 0.5))
+
+
+@pytest.mark.parametrize("make", [_primitive, _own_vjp, _own_jvp, _dropped_twice])
+def test_compiled_steps_hold_calls(make, backend):
+    f, w = make(), tg.parameter(np.linspace(-1, 1, 8))
+
+    def step(x):
+        with tg.tape() as t:
+            y = (f(w * x) * x).sum()
+        return y, t.gradient(y, w)
+
+    compiled = tg.compile(step)
+    for n in range(5):
+        x = np.linspace(0, 1 + n, 8)
+        found = []
+        for run in (step, compiled):
+            tg.manual_seed(n)
+            found.append([t.numpy() for t in run(tg.tensor(x))] + [tg.get_rng_state()])
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert "1 of them replaying" in compiled.explain()
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_rules_raise(name, backend):
     call, error, message = BAD[name]

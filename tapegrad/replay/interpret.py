@@ -72,12 +72,14 @@ def _fresh(t: Tensor) -> Tensor:
 def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None:
     inputs = tuple([values[v] for v in e.inputs])
     if e.kind in (OP, PYTHON):
-        if e.op.name == "assign":
+        if e.kind == PYTHON and e.extra is not None:  # a primitive
+            values[e.outputs[0]] = tensor(e.extra.run(tuple([t.numpy() for t in inputs])))
+        elif e.op.name == "assign":
             select.engine().assign(*inputs)
             values[e.outputs[0]] = inputs[0]
         else:
             values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
-            if e.extra:  # an activation joined to a linear
+            if e.kind == OP and e.extra:  # an activation joined to a linear
                 row, params = e.extra
                 values[e.outputs[0]] = select.apply(row.id, (values[e.outputs[0]],), params)
     elif e.kind == VJP:

@@ -106,6 +106,8 @@ class Entry:
             return f"{self.op.name}_vjp[{self.k}]" if self.k else f"{self.op.name}_vjp"
         if self.kind in (OPTIMIZER, RANDOM):
             return self.extra[0]
+        if self.kind == PYTHON and self.extra is not None:
+            return self.extra.name
         return self.op.name if self.op is not None else self.kind
 
 

@@ -16,7 +16,10 @@ from ..engine.dtypes import CODES
 from ..engine.native_engine import line_here, line_name
 from ..engine.recording import TRACED, Live, here
 from ..errors import ReplayError
+from ..ops.calls import CALL, CALL_Y, call_of, calls_held
 from ..tensor import Tensor
+from ..transforms.entries import EntryCall
+from .arguments import compares_by_value
 from .ir import (
     ARGUMENT,
     ARRAY,
@@ -99,9 +102,11 @@ class Recorder:
         """A replay is right only while live.is_fit()."""
         self.watched.append(live)
 
-    def random(self, kind: str, generator: Any, a: Any, b: float, blocks: int, out: Any) -> None:
-        """A Tensor of random numbers was drawn, with that many blocks of the stream."""
-        self._note(RANDOM, (kind, generator, a, b, blocks, out))
+    def random(
+        self, kind: str, generator: Any, a: Any, b: float, state: tuple[int, int], out: Any
+    ) -> None:
+        """A Tensor of random numbers was drawn from a generator that had that state."""
+        self._note(RANDOM, (kind, generator, a, b, state, out))
 
 
 def record(arguments: list, call: Callable) -> tuple[Any, Program]:
@@ -125,17 +130,21 @@ def record(arguments: list, call: Callable) -> tuple[Any, Program]:
     if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
         engine.log.end()
         raise recorder.refused
-    return result, Builder(engine, arguments, recorder, *engine.log.end()).build(tensors)
+    held = calls_held()  # the log lets go of them
+    return result, Builder(engine, arguments, recorder, held, *engine.log.end()).build(tensors)
 
 
 class Builder:
     """Numbers the values of a log and puts the reported events in their places."""
 
-    def __init__(self, engine, arguments, recorder, entries, leaves, without, grads_set, sources):
+    def __init__(
+        self, engine, arguments, recorder, calls, entries, leaves, without, grads_set, sources
+    ):
         self.engine = engine
         self.arguments = arguments
         self.events = recorder.events
         self.watched = recorder.watched
+        self.calls = calls
         self.numbers = {engine.log.key_of(t): (live, t) for t, live in recorder.numbers}
         self.log = entries
         self.leaves = leaves
@@ -182,7 +191,7 @@ class Builder:
             self._add(self.engine.log.key_of(t), Value(CODES[t.dtype], t.shape, ARGUMENT, i))
         self.entries: list[Entry] = []
         self.generators: list[Any] = []
-        self.blocks: list[int] = []
+        self.starts: list[tuple[int, int]] = []  # of the generators, at their first draw
         events = iter([*self.events, (len(self.log) + 1, None, None, 0)])
         position, kind, data, line = next(events)
         for at, logged in enumerate(self.log):
@@ -195,7 +204,8 @@ class Builder:
             position, kind, data, line = next(events)
         program = Program(
             self.values, self.entries, [self.of(t) for t in outputs], len(self.arguments),
-            without_grad=self.without_grad, generators=self.generators, blocks=self.blocks,
+            without_grad=self.without_grad, generators=self.generators,
+            blocks=[self._blocks(g, x.get_state(), 0) for g, x in enumerate(self.generators)],
             watched=self.watched,
         )  # fmt: skip
         self._final_grads(program)
@@ -206,14 +216,22 @@ class Builder:
             variable = self.values[self._number(inputs[0])].source
             self._add(out, Value(dtype, shape, GRAD, variable))
             return
+        call = None
+        if op in (CALL, CALL_Y):
+            call, params = self.calls.get(params[0]) or call_of(params[0]), ()
+            if isinstance(call, EntryCall):  # stands for its first operand, computed before it
+                self.index[out] = self._number(inputs[0])
+                return
         k = (notes >> 8 & 15) - 1
-        kind = PYTHON if notes & PYTHON_NOTE else OP if k < 0 else VJP
+        kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
         index = self.index
         numbers = tuple([index[x] if x in index else self._number(x) for x in inputs])
         index[out] = made = len(self.values)
         self.values.append(Value(dtype, shape))
         self.entries.append(
-            Entry(kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15)
+            Entry(
+                kind, op, numbers, (made,), params, line, notes >> 4 & 15, k, notes >> 12 & 15, call
+            )
         )
 
     def _event(self, kind, data, line) -> None:
@@ -237,15 +255,24 @@ class Builder:
                       extra=(rule, slots, frozenset(grads), which))
             )  # fmt: skip
 
-    def _random(self, kind, generator, a, b, blocks, out, line) -> None:
+    def _random(self, kind, generator, a, b, state, out, line) -> None:
         if not any(g is generator for g in self.generators):
             self.generators.append(generator)
-            self.blocks.append(0)
+            self.starts.append(state)
         g = next(i for i, x in enumerate(self.generators) if x is generator)
         made = self._add(self.engine.log.key_of(out), Value(CODES[out.dtype], out.shape))
-        extra = (kind, g, a, b, self.blocks[g])
-        self.blocks[g] += blocks
+        extra = (kind, g, a, b, self._blocks(g, state, line))
         self.entries.append(Entry(RANDOM, None, (), (made,), line=line, extra=extra))
+
+    def _blocks(self, g: int, state: tuple[int, int], line: int) -> int:
+        """How far into the step's part of a stream a state is."""
+        (seed, counter), (start_seed, start) = state, self.starts[g]
+        if seed != start_seed or counter < start:
+            raise ReplayError(
+                f"{line_name(line)}: the compiled step seeds a generator that it draws from: "
+                "seed it outside"
+            )
+        return counter - start
 
     def _final_grads(self, program: Program) -> None:
         for p in self.grads_set:
@@ -275,6 +302,8 @@ def difference(a: Program, b: Program) -> str | None:
             return f"{line_name(y.line)}: {y.name} where the first recording had {x.name}" + (
                 first + changed
             )
+        if x.kind == PYTHON and not _is_same_call(x.extra, y.extra):
+            return f"{line_name(y.line)}: {y.name} has other plain arguments"
         if x.kind == RANDOM and not _is_same_draw(x.extra, y.extra):
             return f"{line_name(y.line)}: {y.name} draws other numbers than at the first recording"
         if x.kind == OPTIMIZER and (x.extra[1] is not y.extra[1] or x.extra[3] != y.extra[3]):
@@ -295,6 +324,21 @@ def difference(a: Program, b: Program) -> str | None:
             line = next((e.line for e in b.entries if number in e.inputs), 0)
             return f"{line_name(line)}: {why}"
     return None
+
+
+def _is_same_call(a: Any, b: Any) -> bool:
+    """Whether two calls of a primitive are of one function with equal plain arguments."""
+    if a is None or b is None:
+        return a is b
+    ours, theirs = ([*c.args, *c.kwargs, *c.kwargs.values()] for c in (a, b))
+    return (
+        a.owner is b.owner
+        and len(ours) == len(theirs)
+        and all(
+            x is y or (type(x) is type(y) and compares_by_value(x) and x == y)
+            for x, y in zip(ours, theirs)
+        )
+    )
 
 
 def _is_same_draw(x: tuple, y: tuple) -> bool:

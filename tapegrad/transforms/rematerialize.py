@@ -12,7 +12,7 @@ import numpy as np
 from ..engine import select
 from ..ops import calls
 from ..ops.blocks import Block
-from ..random import get_rng_state, set_rng_state
+from ..random import default_generator, get_rng_state
 from ..tensor import Tensor, tensor
 from ..tree import flatten
 from .entries import EntryCall, Leaves, as_one_entry
@@ -85,7 +85,7 @@ class _Rerun(EntryCall):
         was_on = engine.set_recording(True)
         try:
             if self.draws is not None:
-                set_rng_state(self.draws)
+                default_generator().go_back(self.draws)
             tape.open()
             for x in xs:
                 if x.dtype.kind in "fc":
@@ -96,7 +96,7 @@ class _Rerun(EntryCall):
             tape.close()
             engine.set_recording(was_on)
             if self.draws is not None:
-                set_rng_state(now)
+                default_generator().go_back(now)
         leaves: list = []
         flatten(result, leaves)
         return tape, xs, [y for y in leaves if isinstance(y, Tensor) and y.dtype.kind in "fc"]
