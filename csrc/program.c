@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "program.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "pool.h"
@@ -11,14 +12,71 @@
 
 /* --- before the steps -------------------------------------------------------------------------- */
 
-int tg_program_bind(tg_program *g, int value, const tg_memory *m, int argument)
+enum { MAX_DIMS = 64 };
+
+/* Whether a run writes some of this memory: what a caller gave is a parameter's own array. */
+static bool is_written(const tg_program *g, const tg_memory *m)
+{
+    for (int i = 0; i < g->n_captured; ++i) {
+        const tg_value *v = &g->values[g->captured[i]];
+        const tg_buffer *b = v->is_written ? v->captured->buffer : NULL;
+        if (b && m->begin < b->data + b->capacity && b->data < m->end)
+            return true;
+    }
+    return false;
+}
+
+/* Put m's values, as they are now, into memory of the program's own, in C order; *m is that then.
+ * strides: room for the new ones. */
+static int copy_apart(tg_value *v, tg_memory *m, int64_t *strides)
+{
+    tg_tensor to = v->own, from = v->own;
+    const size_t bytes =
+        ((size_t)to.size * tg_itemsize(to.dtype) + TG_PAD - 1) / TG_PAD * TG_PAD;
+    if (bytes > v->spare_bytes) {
+        void *p = NULL;
+        if (posix_memalign(&p, TG_PAD, bytes) != 0)
+            return tg_fail_memory();
+        free(v->spare);
+        v->spare = p;
+        v->spare_bytes = bytes;
+    }
+    int64_t to_dims[2 * MAX_DIMS], from_dims[2 * MAX_DIMS];
+    const size_t axes = (size_t)m->ndim * sizeof *strides;
+    tg_c_strides(strides, m->ndim, m->shape);
+    memcpy(to_dims, m->shape, axes);
+    memcpy(to_dims + m->ndim, strides, axes);
+    memcpy(from_dims, m->shape, axes);
+    memcpy(from_dims + m->ndim, m->strides, axes);
+    tg_buffer theirs = {.data = m->begin, .refs = 2}, ours = {.data = v->spare, .refs = 2};
+    to.dims = to_dims;
+    to.data = v->spare;
+    to.buffer = &ours;
+    from.dims = from_dims;
+    from.data = m->data;
+    from.buffer = &theirs;
+    ours.capacity = bytes;
+    theirs.capacity = (size_t)(m->end - m->begin);
+    if (to.size)
+        tg_copy(&to, &from);
+    m->data = m->begin = v->spare;
+    m->end = v->spare + bytes;
+    m->strides = strides;
+    return TG_OK;
+}
+
+int tg_program_bind(tg_program *g, int value, const tg_memory *given, int argument)
 {
     tg_value *v = &g->values[value];
     tg_tensor *t = &v->own;
+    tg_memory apart = *given, *m = &apart;
+    int64_t strides[MAX_DIMS];
     const size_t axes = (size_t)t->ndim * sizeof *m->shape;
     if (m->dtype != t->dtype || m->ndim != t->ndim || memcmp(m->shape, t->dims, axes) != 0)
         return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",
                        argument);
+    if (is_written(g, m) && copy_apart(v, m, strides) != TG_OK)
+        return TG_EMEMORY;
     v->moves += m->data != t->data;
     t->data = m->data;
     v->buffer.data = m->begin;

@@ -489,3 +489,14 @@ def value_as_an_index():
 @case(error="corpus_values.py")
 def text_of_a_value():
     return lambda x: (x * 2, f"{x.sum()}"), [(X,), (X,), (2 * X,)]
+
+
+@case()
+def memory_of_a_parameter_as_an_argument():
+    w = tg.parameter(np.ones(3, np.float32))
+
+    def step(x):
+        w.assign(w * 2)
+        return x * 1
+
+    return step, [(w.numpy(),)] * 5, lambda: [w.numpy()]
