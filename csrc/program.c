@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "move.h"
 #include "pool.h"
 #include "tensor.h"
 
