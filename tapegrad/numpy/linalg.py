@@ -16,7 +16,7 @@ from ..errors import UnsupportedError
 from ..ops import decompositions as factors
 from ..ops import linalg as rows
 from ..ops.complex import conj, imag, real
-from ..ops.shapes import concatenate, moveaxis, reshape
+from ..ops.shapes import broadcast_to, concatenate, moveaxis, reshape, stack
 from ..tensor import Tensor, tensor
 from .matrices import (
     cross,
@@ -95,7 +95,8 @@ def inv(a: Any) -> Tensor:
 
 
 @differentiable(
-    "linalg.pinv(x)", "linalg.pinv(A, rcond=0.01)", name="linalg.pinv"
+    "linalg.pinv(x)", "linalg.pinv(A, rcond=0.01)", "linalg.pinv(stack((A, A)), array([0.01, 0.1]))",
+    name="linalg.pinv",
 )  # fmt: skip
 def pinv(
     a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN
@@ -103,7 +104,8 @@ def pinv(
     """The pseudo-inverse (..., n, m) of matrices (..., m, n).
 
     Args:
-        rcond, rtol: singular values below this part of the largest count as 0; one number.
+        rcond, rtol: singular values below this part of the largest count as 0; a number, or
+            one per matrix, broadcast against the stack.
         hermitian: taken for granted or not, the result is the same.
     The derivative assumes that the rank does not change.
     """
@@ -112,7 +114,14 @@ def pinv(
         rcond = 1e-15 if rtol is _NOT_GIVEN else rtol
     if rcond is None:
         rcond = max(a.shape[-2:]) * np.finfo(a.dtype).eps
-    return rows.pinv(a, params=(float(rcond),))
+    cuts = np.asarray(rcond, np.float64)
+    if not cuts.ndim:
+        return rows.pinv(a, params=(float(cuts),))
+    stack_shape = np.broadcast_shapes(a.shape[:-2], cuts.shape)
+    each = reshape(broadcast_to(a, stack_shape + a.shape[-2:]), (-1, *a.shape[-2:]))
+    cuts = np.broadcast_to(cuts, stack_shape).ravel().tolist()
+    found = stack([rows.pinv(each[i], params=(cut,)) for i, cut in enumerate(cuts)])
+    return reshape(found, (*stack_shape, a.shape[-1], a.shape[-2]))
 
 
 @differentiable("linalg.solve(A, B)", "linalg.solve(A, B[:, 0])", name="linalg.solve")
