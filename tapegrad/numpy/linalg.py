@@ -95,8 +95,8 @@ def inv(a: Any) -> Tensor:
 
 
 @differentiable(
-    "linalg.pinv(x)", "linalg.pinv(A, rcond=0.01)", "linalg.pinv(stack((A, A)), array([0.01, 0.1]))",
-    name="linalg.pinv",
+    "linalg.pinv(x)", "linalg.pinv(A, rcond=0.01)",
+    "linalg.pinv(stack((A, A)), array([0.01, 0.1]))", name="linalg.pinv",
 )  # fmt: skip
 def pinv(
     a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = _NOT_GIVEN
