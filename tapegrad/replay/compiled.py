@@ -110,6 +110,8 @@ class Compiled:
     def __init__(self, function: Callable, audit: int = 0):
         if not callable(function):
             raise TypeError(f"compile: need a function, got {type(function).__name__}")
+        if not isinstance(audit, int) or audit < 0:
+            raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
         self._function = function

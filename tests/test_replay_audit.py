@@ -1,0 +1,79 @@
+"""Audits: a replay beside the Python it stands for, from one state, bit for bit."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad import nn, optim
+from tapegrad.errors import ReplayError
+
+X = np.random.default_rng(0).normal(size=(6, 4)).astype("f4")
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+class Config:
+    value = 1.0
+
+
+def make(audit):
+    tg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 3))
+    adam = optim.Adam(net.parameters(), lr=0.01)
+
+    def step(x, y):
+        with tg.tape():
+            loss = nn.cross_entropy(net(x), y)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        return loss
+
+    return tg.compile(step, audit=audit), net
+
+
+def test_an_audited_step_trains_as_one_that_is_not(backend):
+    found = []
+    for audit in (0, 2):
+        step, net = make(audit)
+        losses = [step(X, Y).item() for _ in range(9)]
+        found.append((losses, tg.get_rng_state(), [p.numpy().copy() for p in net.parameters()]))
+    assert found[0][:2] == found[1][:2]
+    for a, b in zip(found[0][2], found[1][2], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+def test_an_audit_finds_what_no_guard_sees(is_written, backend):
+    config, p = Config(), tg.parameter(np.ones(4, "f4"))
+    parts = ["val", "ue"]  # a name that is nowhere in the code
+
+    def step(x):
+        scale = getattr(config, "".join(parts))
+        if is_written:
+            p.assign(p + x * scale)
+            return x * 1.0
+        return x * scale
+
+    compiled = tg.compile(step, audit=2)
+    x = np.ones(4, "f4")
+    for _ in range(4):  # two recordings, two replays
+        compiled(x)
+    config.value = 2.0
+    before = p.numpy().copy()
+    with pytest.raises(ReplayError, match=r"audit of step: (result 0|p\d+).* differs"):
+        compiled(x)
+    # what the audit leaves is the Python's doing, not the replay's
+    np.testing.assert_array_equal(p.numpy(), before + 2.0 if is_written else before)
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "error", "message"),
+    [
+        (3, {}, TypeError, "need a function, got int"),
+        (len, {"audit": -1}, ValueError, "audit=-1"),
+        (len, {"audit": 0.5}, ValueError, r"audit=0\.5"),
+    ],
+)
+def test_bad_options_of_compile(function, options, error, message):
+    with pytest.raises(error, match=message):
+        tg.compile(function, **options)
