@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from .. import tree
+from ..engine import select
 from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors
 from .ir import OPTIMIZER, TENSOR, Program, line_text
+from .record import same_bits
 
 
 def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
@@ -27,8 +28,6 @@ def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
     result = compiled._function(*args, **kwargs)
     variant.replays += 1
     leaves: list[Any] = []
-    from .. import tree
-
     tree.flatten(result, leaves)
     tensors = [x for x in leaves if isinstance(x, Tensor)]
     for n, (t, u) in enumerate(zip(tensors, outputs or [])):
@@ -71,8 +70,6 @@ def snapshot(program: Program) -> tuple:
 
 def restore(program: Program, saved: tuple) -> None:
     """Put everything back to a snapshot."""
-    from ..engine import select
-
     arrays, counts, streams, grads = saved
     for (_, t), array in zip(written(program), arrays):
         select.engine().to_numpy(t, writable=True)[...] = array
@@ -83,8 +80,3 @@ def restore(program: Program, saved: tuple) -> None:
         g.set_state(state)
     for p, g in grads:
         p.grad = g
-
-
-def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Equal bit for bit, nan for nan."""
-    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

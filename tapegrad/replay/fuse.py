@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..ops.table import OPS
-from .ir import GROUP, OP, VJP, Entry, Program, type_name
+from .ir import GROUP, OP, VJP, Entry, Program, roots
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
 FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
@@ -51,8 +51,6 @@ class _Open:
 
 class _Fuser:
     def __init__(self, program: Program):
-        from .passes import roots
-
         self.program = program
         self.values = program.values
         self.root = roots(program)
@@ -175,6 +173,3 @@ class _Fuser:
 def fuse(program: Program) -> Program:
     """The program with its elementwise entries in groups."""
     return _Fuser(program).run()
-
-
-__all__ = ["Instruction", "fuse", "type_name"]

@@ -138,7 +138,6 @@ def _draw(e: Entry, program: Program, counters: list) -> Tensor:
 
 def _step(e: Entry, inputs: tuple) -> None:
     rule, slots, _, updated = e.extra
-    slots.hyper = slots.owner.hyper(slots.group)
     before = [p.grad for p in slots.params]
     width = len(inputs) // len(updated) if updated else 0
     for p in slots.params:

@@ -139,6 +139,15 @@ class Program:
         return listing(self)
 
 
+def roots(program: Program) -> list[int]:
+    """For each value, the value whose memory it lies in."""
+    root = list(range(len(program.values)))
+    for e in program.entries:
+        if e.view and e.outputs:
+            root[e.outputs[0]] = root[e.inputs[e.view - 1]]
+    return root
+
+
 def listing(program: Program) -> str:
     """The program as text: one line an entry, with the Python line that recorded it."""
     names = value_names(program)

@@ -25,9 +25,10 @@ from .ir import (
     VJP,
     Entry,
     Program,
+    roots,
 )  # fmt: skip
-from .passes import optimise, roots
-from .plan import MemoryPlan, plan_memory
+from .passes import optimise
+from .plan import plan_memory
 from .state import grads_read, lives
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
@@ -40,7 +41,6 @@ class NativeProgram:
 
     def __init__(self, recorded: Program):
         self.program = optimise(recorded)
-        self.plan: MemoryPlan = plan_memory(self.program)
         self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
         self._numbers: list[tuple[Live, np.ndarray]] = []
         self.grads_read = grads_read(self.program)
@@ -55,8 +55,8 @@ class NativeProgram:
     # --- lowering
 
     def _lower(self) -> Any:
-        p = self.program
-        offsets = {v: offset for v, offset, *_ in self.plan.lifetimes}
+        p, plan = self.program, plan_memory(self.program)
+        offsets = {v: offset for v, offset, *_ in plan.lifetimes}
         root, results = roots(p), list(dict.fromkeys(p.results))
         made = {v for e in p.entries for v in e.outputs}
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
@@ -82,7 +82,7 @@ class NativeProgram:
         steps = [self._step(e) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
         grads = [(select.engine().adopt(q), v) for q, v in p.grads]
-        return select._core.Program(values, steps, self._outputs, grads, self.plan.bytes, 0, n)
+        return select._core.Program(values, steps, self._outputs, grads, plan.bytes, 0, n)
 
     def _number(self, live: Live, t: Any) -> Any:
         """The Tensor of a hyper-parameter, written before each run."""
@@ -148,8 +148,7 @@ class NativeProgram:
         self.read_numbers()
         if self.grads_read:
             arrays = [*arrays, *[q._grad for q in self.grads_read]]
-        seeds = [g.get_state() for g in self.program.generators]
-        outputs = self.core.run(as_arrays(arrays), *seeds)
+        outputs = self.core.run(as_arrays(arrays), *self.seeds())
         if type(outputs) is int:
             return None
         self._ran(1)

@@ -14,7 +14,6 @@ from .ir import (
     ARGUMENT,
     CONSTANT,
     GUARD,
-    MADE,
     OP,
     OPTIMIZER,
     PYTHON,
@@ -23,6 +22,7 @@ from .ir import (
     Entry,
     Program,
     Value,
+    roots,
 )
 
 VARIABLE = 1  # in a Tensor's flags
@@ -43,15 +43,6 @@ def optimise(program: Program) -> Program:
 def is_pure(e: Entry) -> bool:
     """Whether running it again gives the same values and changes nothing."""
     return e.kind in (OP, VJP, PYTHON) and not e.writes
-
-
-def roots(program: Program) -> list[int]:
-    """For each value, the value whose memory it lies in."""
-    root = list(range(len(program.values)))
-    for e in program.entries:
-        if e.view and e.outputs:
-            root[e.outputs[0]] = root[e.inputs[e.view - 1]]
-    return root
 
 
 def substitute(e: Entry, by: dict[int, int]) -> Entry:
@@ -198,7 +189,7 @@ def join_activations(program: Program) -> Program:
             uses[v] = uses.get(v, 0) + 1
     results = set(program.results)
     made_by: dict[int, int] = {}
-    entries: list[Entry | None] = []
+    entries: list[Entry] = []
     for e in program.entries:
         at = made_by.get(e.inputs[0]) if e.kind == OP and e.op.name in ACTIVATIONS else None
         if at is not None and uses[e.inputs[0]] == 1 and e.inputs[0] not in results:
@@ -210,8 +201,4 @@ def join_activations(program: Program) -> Program:
         if e.kind == OP and e.op.name == "linear":
             made_by[e.outputs[0]] = len(entries)
         entries.append(e)
-    return program.with_entries([e for e in entries if e is not None])
-
-
-__all__ = ["MADE", "drop_dead", "fold_constants", "fuse", "join_activations", "merge_common",
-           "optimise", "roots", "skip_same_shape"]  # fmt: skip
+    return program.with_entries(entries)

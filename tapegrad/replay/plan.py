@@ -10,8 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass
 
-from .ir import GROUP, MADE, Entry, Program
-from .passes import roots
+from .ir import GROUP, MADE, Entry, Program, roots
 
 ALIGN = 64
 

@@ -205,7 +205,7 @@ class Builder:
         program = Program(
             self.values, self.entries, [self.of(t) for t in outputs], len(self.arguments),
             without_grad=self.without_grad, generators=self.generators,
-            blocks=[self._blocks(g, x.get_state(), 0) for g, x in enumerate(self.generators)],
+            blocks=[self._blocks(g, x.get_state()) for g, x in enumerate(self.generators)],
             watched=self.watched,
         )  # fmt: skip
         self._final_grads(program)
@@ -261,18 +261,12 @@ class Builder:
             self.starts.append(state)
         g = next(i for i, x in enumerate(self.generators) if x is generator)
         made = self._add(self.engine.log.key_of(out), Value(CODES[out.dtype], out.shape))
-        extra = (kind, g, a, b, self._blocks(g, state, line))
+        extra = (kind, g, a, b, self._blocks(g, state))
         self.entries.append(Entry(RANDOM, None, (), (made,), line=line, extra=extra))
 
-    def _blocks(self, g: int, state: tuple[int, int], line: int) -> int:
+    def _blocks(self, g: int, state: tuple[int, int]) -> int:
         """How far into the step's part of a stream a state is."""
-        (seed, counter), (start_seed, start) = state, self.starts[g]
-        if seed != start_seed or counter < start:
-            raise ReplayError(
-                f"{line_name(line)}: the compiled step seeds a generator that it draws from: "
-                "seed it outside"
-            )
-        return counter - start
+        return (state[1] - self.starts[g][1]) % 2**64
 
     def _final_grads(self, program: Program) -> None:
         for p in self.grads_set:
@@ -362,7 +356,7 @@ def _value_difference(u: Value, v: Value) -> str | None:
             f"a number computed by plain Python changed: {_few(u.source)} became {_few(v.source)}; "
             "pass it as an argument (an array), or compute it with Tensors"
         )
-    if u.kind == ARRAY and u.source is not v.source and not _same_bits(u.source, v.source):
+    if u.kind == ARRAY and u.source is not v.source and not same_bits(u.source, v.source):
         return (
             "an array made by plain NumPy inside the step changed between two calls: draw or "
             "compute it outside and pass it as an argument"
@@ -388,10 +382,11 @@ def _is_same(a: Any, b: Any) -> bool:
 def _same_value(a: Any, b: Any) -> bool:
     if a.shape == () and _scalar(a) == _scalar(b):
         return True
-    return _same_bits(a.numpy(), b.numpy())
+    return same_bits(a.numpy(), b.numpy())
 
 
-def _same_bits(a: Any, b: Any) -> bool:
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal bit for bit, nan for nan."""
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
