@@ -141,3 +141,11 @@ def test_a_result_per_row_needs_whole_batches():
     assert double.epoch(X, batch_size=8, drop_last=True).shape == (6, 8, 5)
     with pytest.raises(ShapeError, match="drop_last"):
         double.epoch(X, batch_size=8)
+
+
+def test_errors_of_a_recorded_step_are_eagers(backend):
+    step = tg.compile(lambda x, y: nn.cross_entropy(x, y))
+    with pytest.raises(IndexError, match="cross_entropy"):
+        step(np.ones((2, 3), "f4"), np.array([0, 9]))
+    with pytest.raises(tg.ReplayError, match=r"numpy\(\)"):  # which rows count depends on values
+        step(np.ones((2, 3), "f4"), np.array([0, -100]))

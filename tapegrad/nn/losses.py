@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine import select
+from ..engine.recording import here
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
 from ..ops.elementwise import absolute, softplus, square, where
@@ -55,6 +57,13 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         )
     dtype = input.dtype
     return input, target if target.dtype is dtype else _as_dtype(target, dtype)
+
+
+def _values(x: Any) -> np.ndarray:
+    """An operand's values, to tell what is wrong with them; never for a result: a recorded step
+    would hold them as they are now."""
+    engine = select.engine()
+    return engine.to_numpy(engine.adopt(x)) if isinstance(x, Tensor) else np.asarray(x)
 
 
 def _as_dtype(x: Any, dtype: np.dtype) -> Any:
@@ -172,7 +181,8 @@ def cross_entropy(
         try:
             return _reduce(apply(_CROSS_ENTROPY.id, (input, target)), reduction)
         except IndexError:  # a label is ignore_index, or wrong: the general way tells
-            pass
+            if here.recorder is not None and not np.any(_values(target) == ignore_index):
+                raise  # the general way reads labels, which a recorded step may not
     return _hard_cross_entropy(
         input, target.numpy() if isinstance(target, Tensor) else target,
         weight, ignore_index, reduction, label_smoothing,
