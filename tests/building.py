@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tapegrad as tg
 from tapegrad.engine.dtypes import dtype_code
 from tapegrad.ops.table import OPS
 
@@ -78,3 +79,21 @@ def steady(program, *args):
 def allocations():
     """What must not change over steady runs."""
     return core.lib.tg_pool_system_calls(), core.lib.tg_pool_live_bytes()
+
+
+def tensor(rng, *shape, dtype="f4"):
+    return tg.tensor(rng.normal(size=shape).astype(dtype))
+
+
+def same_bits(found, wanted):
+    assert found.shape == wanted.shape
+    assert found.numpy().tobytes() == wanted.numpy().tobytes()
+
+
+def run_op(name, *inputs, params=()):
+    return core.apply(OPS[name].id, inputs, params)
+
+
+def negative_program():
+    b = Building()
+    return b.program([b.run("negative", [b.argument(np.zeros(4, "f4"))], (4,), role="o")])

@@ -1,34 +1,19 @@
-"""Programs: eager's bits, places, fresh outputs, in-place state, guards, errors."""
+"""Programs: eager's bits, places, fresh outputs, in-place state, whole steps, threads."""
 
-import gc
 import threading
-import weakref
 
 import numpy as np
 import pytest
-from building import ASSIGN, Building, Program, allocations, core, steady
+from building import ASSIGN, Building, Program, allocations, run_op, same_bits, steady, tensor
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, optim
-from tapegrad.engine.dtypes import CODES
 from tapegrad.ops.table import OPS
 
 pytestmark = pytest.mark.skipif(
     tg.backend() != "native", reason="programs run on the native engine only"
 )
-
-
-def tensor(rng, *shape, dtype="f4"):
-    return tg.tensor(rng.normal(size=shape).astype(dtype))
-
-
-def same_bits(found, wanted):
-    assert found.shape == wanted.shape
-    assert found.numpy().tobytes() == wanted.numpy().tobytes()
-
-
-# --- RUN --------------------------------------------------------------------------------------
 
 
 def network(b, x, w1, w2):
@@ -97,10 +82,6 @@ def test_a_row_that_asks_for_scratch_first_still_writes_its_place(rng):
         same_bits(program.run([x])[0], run_op("softmax", x.T, params=(1,)))
 
 
-def run_op(name, *inputs, params=()):
-    return core.apply(OPS[name].id, inputs, params)
-
-
 def test_outputs_are_fresh():
     x = tg.tensor(np.ones(4, "f4"))
     b = Building()
@@ -156,9 +137,6 @@ def test_writing_a_parameter_makes_older_tapes_stale():
     program.run([np.zeros(3, "f4")])
     with pytest.raises(tg.StaleValueError):
         t.gradient(y, p)
-
-
-# --- gradients, optimizers --------------------------------------------------------------------
 
 
 def test_gradients_replace_those_of_the_run_before(rng):
@@ -217,119 +195,6 @@ def test_an_optimizer_step_has_eagers_bits(kind, dtype, rng):
         same_bits(q, p)
 
 
-# --- RANDOM, GUARD, PYTHON, LINEAR ------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_draws_are_those_of_the_generators(dtype):
-    live = np.array([9.0, -1.0, 2.0])
-    b = Building()
-    u, v, m = (b.value((3, 7), d, "o") for d in (dtype, dtype, bool))
-    b.step(Program.RANDOM, 0, [], [u], (), (0, 5, live, 1))
-    b.step(Program.RANDOM, 1, [], [v], (1.0, 2), (1, 0))
-    b.step(Program.RANDOM, 2, [], [m], (0.3,), (1, 7))
-    program = b.program([u, v, m])
-    code = CODES[np.dtype(dtype)]
-    for low in (-1.0, 4.0):
-        live[1] = low
-        wanted = [np.empty((3, 7), d) for d in (dtype, dtype, bool)]
-        data = [core.ffi.cast("void *", a.ctypes.data) for a in wanted]
-        core.lib.tg_random_uniform(code, data[0], 21, low, 2.0, 42, 105)
-        core.lib.tg_random_normal(code, data[1], 21, 1.0, 2.0, 43, 200)
-        core.lib.tg_random_bernoulli(core.ffi.cast("uint8_t *", data[2]), 21, 0.3, 43, 207)
-        for found, w in zip(program.run([], (42, 100), (43, 200)), wanted, strict=True):
-            assert found.numpy().tobytes() == w.tobytes()
-    with pytest.raises(TypeError, match="2 generators"):
-        program.run([])
-
-
-def test_a_guard_stops_the_run_and_says_which():
-    p = tg.parameter(np.zeros(2, "f4"))
-    p.grad = tg.tensor(np.full(2, 7, "f4"))
-    b = Building()
-    x = b.argument(np.zeros((), "f4"))
-    y = b.run("add", [x, b.captured(p)], (2,), role="o")
-    sign = b.run("greater", [x, b.run("negative", [x], ())], (), dtype=bool)
-    b.step(Program.GUARD, 0, [sign], (), (True,))
-    b.step(Program.GUARD, 0, [x], (), (1,))
-    program = b.program([y], [(p, y)])
-    assert program.run([np.array(-1, "f4")]) == 3
-    assert p.grad.tolist() == [7.0, 7.0]
-    assert program.run([np.array(2, "f4")])[0].tolist() == [2.0, 2.0]
-    assert p.grad.tolist() == [2.0, 2.0]
-
-
-def test_a_python_step_gets_tensors_and_gives_one(rng):
-    x, w = tensor(rng, 5), tg.parameter(np.ones(5, "f4"))
-    seen = []
-
-    def cube(inputs):
-        seen.append(inputs)
-        return inputs[0] * inputs[0] * inputs[0] * inputs[1]
-
-    b = Building()
-    h = b.run("exp", [b.argument(x)], (5,))
-    y = b.planned((5,), "f4")
-    b.step(Program.PYTHON, 0, [h, b.captured(w)], [y], (), cube)
-    program = b.program([b.run("negative", [y], (5,), role="o")])
-    e = tnp.exp(x)
-    for _ in range(2):
-        same_bits(program.run([x])[0], -(e * e * e * w))
-    assert seen[0][1] is w
-    program.run([x * 0.0])
-    same_bits(seen[0][0], e)  # a copy: later steps do not write it
-
-
-@pytest.mark.parametrize(
-    ("function", "error", "message"),
-    [
-        (lambda inputs: 1 / 0, ZeroDivisionError, "division"),
-        (lambda inputs: None, TypeError, "native Tensor"),
-        (lambda inputs: inputs[0].reshape(1, 5), ValueError, "another shape"),
-        (lambda inputs: inputs[0].astype("f8"), ValueError, "another shape or dtype"),
-    ],
-)
-def test_a_python_step_that_fails_leaves_a_program_that_runs(function, error, message):
-    calls = [function, lambda inputs: inputs[0]]
-    b = Building()
-    y = b.value((5,), "f4", "o")
-    b.step(Program.PYTHON, 0, [b.argument(np.zeros(5, "f4"))], [y], (), lambda i: calls.pop(0)(i))
-    program = b.program([y])
-    x = np.ones(5, "f4")
-    with pytest.raises(error, match=message):
-        program.run([x])
-    assert program.run([x])[0].tolist() == [1.0] * 5
-
-
-ACTIVATIONS = [("tanh", ()), ("relu", ()), ("leaky_relu", (0.1,)), ("clip", (-0.5, 0.5))]
-
-
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize(("activation", "params"), ACTIVATIONS)
-@pytest.mark.parametrize(
-    ("x_shape", "out"),
-    [((8, 16), 10), ((1, 16), 10), ((16,), 5), ((7, 600), 1), ((3, 4, 16), 33), ((3, 1, 16), 9),
-     ((0, 4), 3), ((64, 128), 64)],
-)  # fmt: skip
-def test_linear_with_an_activation_has_the_bits_of_both(
-    dtype, activation, params, x_shape, out, rng
-):
-    x = tensor(rng, *x_shape, dtype=dtype)
-    w, bias = tensor(rng, out, x_shape[-1], dtype=dtype), tensor(rng, out, dtype=dtype)
-    for extra_in in ([], [bias]):
-        b = Building()
-        inputs = [b.argument(x), b.captured(w), *[b.captured(t) for t in extra_in]]
-        y = b.value((*x_shape[:-1], out), dtype, "o")
-        step = (OPS["linear"].id, inputs, [y], (), (OPS[activation].id, params))
-        b.step(Program.LINEAR, *step)
-        program = b.program([y])
-        wanted = run_op(activation, run_op("linear", x, w, *extra_in), params=params)
-        wide = np.zeros((*x_shape, 2), dtype)
-        wide[..., 0] = x.numpy()
-        for argument in (x, x, wide[..., 0], x):
-            same_bits(program.run([argument])[0], wanted)
-
-
 # --- a whole step -----------------------------------------------------------------------------
 
 
@@ -378,135 +243,6 @@ def test_a_training_step_by_hand_has_eagers_bits(rng):
     program.run([x_, t_])
     assert allocations() == before
     assert program.fallbacks == fallbacks
-
-
-# --- what goes wrong --------------------------------------------------------------------------
-
-
-def negative_program():
-    b = Building()
-    return b.program([b.run("negative", [b.argument(np.zeros(4, "f4"))], (4,), role="o")])
-
-
-@pytest.mark.parametrize(
-    ("inputs", "error", "message"),
-    [
-        ([], TypeError, "list of 1"),
-        ((np.ones(4, "f4"),), TypeError, "list of 1"),
-        ([tg.tensor(np.ones(5, "f4"))], ValueError, "another shape"),
-        ([tg.tensor(np.ones(4, "f8"))], ValueError, "another shape or dtype"),
-        ([np.ones((4, 1), "f4")], ValueError, "another shape"),
-        ([np.ones(4, ">f4")], TypeError, "native byte order"),
-        ([np.array(["a"] * 4)], TypeError, "numeric ndarrays"),
-        ([[1.0] * 4], TypeError, "native Tensors and ndarrays"),
-    ],
-)
-def test_wrong_inputs_are_refused_and_the_program_runs_on(inputs, error, message):
-    program = negative_program()
-    with pytest.raises(error, match=message):
-        program.run(inputs)
-    assert program.run([np.ones(4, "f4")])[0].tolist() == [-1.0] * 4
-
-
-def one_value(role, where, shape=(4,), code=0):
-    return [[(code, shape, role, where)], [], [], [], 64, 0, 1]
-
-
-NEGATIVE = OPS["negative"].id
-TWO = [(0, (4,), "i", 0), (0, (4,), "p", 0)]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (one_value("i", 1), "no such argument"),
-        (one_value("i", -1), "can't convert negative"),
-        (one_value("p", 8), "not in the block"),
-        (one_value("p", 64), "not in the block"),
-        (one_value("p", 0, (17,)), "not in the block"),
-        (one_value("x", 0), "no role 'x'"),
-        (one_value("c", np.zeros(4)), "native Tensor"),
-        (one_value("c", tg.tensor(np.zeros(4))), "captured Tensor is another"),
-        (one_value("p", 0, (-1,)), "negative or too large"),
-        (one_value("p", 0, (2**40, 2**40)), "negative or too large"),
-        (one_value("p", 0, (4,), 77), "no such dtype"),
-        (one_value("o", 0), "no step makes"),
-        ([TWO, [(9, 0, (0,), (1,), (), None)], [], [], 64, 0, 1], "no such kind"),
-        ([TWO, [(0, 9999, (0,), (1,), (), None)], [], [], 64, 0, 1], "no such row"),
-        ([TWO, [(0, NEGATIVE, (0, 0), (1,), (), None)], [], [], 64, 0, 1], "number of inputs"),
-        ([TWO, [(0, NEGATIVE, (2,), (1,), (), None)], [], [], 64, 0, 1], "no value 2"),
-        ([TWO, [(0, NEGATIVE, (1,), (1,), (), None)], [], [], 64, 0, 1], "before a step"),
-        ([TWO, [(0, NEGATIVE, (0,), (0,), (), None)], [], [], 64, 0, 1], "cannot make value 0"),
-        ([TWO, [(0, NEGATIVE, (0,), (1,), (), None)] * 2, [], [], 64, 0, 1], "cannot make value 1"),
-        ([TWO, [(4, 0, (0,), (), (), None)], [], [], 64, 0, 1], "one number"),
-        ([TWO, [(5, 0, (0,), (1,), (), None)], [], [], 64, 0, 1], "callable"),
-        ([TWO, [(3, 7, (), (1,), (0.0, 1.0), (0, 0))], [], [], 64, 0, 1], "no such draw"),
-        ([TWO, [(2, 0, (0,), (), (0,), None)], [], [], 64, 0, 1], "do not fit"),
-        ([TWO, [], [2], [], 64, 0, 1], "no such output"),
-        ([TWO, [(1,)], [], [], 64, 0, 1], "a step is"),
-        ([[(1, 2)], [], [], [], 64, 0, 1], "a value is"),
-        ([[], [], [], [], -1, 0, 1], "negative or too large"),
-    ],
-)
-def test_wrong_programs_are_refused(arguments, message):
-    with pytest.raises((ValueError, OverflowError), match=message):
-        Program(*arguments)
-
-
-def test_a_row_that_gives_another_shape_is_an_error():
-    b = Building()
-    program = b.program([b.run("negative", [b.argument(np.zeros(4, "f4"))], (2, 2), role="o")])
-    with pytest.raises(ValueError, match="step 0, negative, gives another shape"):
-        program.run([np.ones(4, "f4")])
-
-
-def test_a_row_without_kernel_for_its_dtype_is_an_error():
-    b = Building()
-    out = b.run("exp", [b.argument(np.zeros(4, "i8"))], (4,), "i8", role="o")
-    with pytest.raises(ValueError, match="exp has no C kernel"):
-        b.program([out]).run([np.ones(4, "i8")])
-
-
-def test_a_program_that_runs_already_says_so():
-    b = Building()
-    y = b.value((), "f4", "o")
-    again = []
-
-    def call(inputs):
-        with pytest.raises(tg.TapeError, match="running already"):
-            program.run(again)
-        return inputs[0]
-
-    b.step(Program.PYTHON, 0, [b.argument(np.zeros((), "f4"))], [y], (), call)
-    program = b.program([y])
-    again.append(np.ones((), "f4"))
-    assert program.run(again)[0].tolist() == 1.0
-
-
-def test_a_program_may_run_another_and_eager_code_in_a_step():
-    inner = negative_program()
-    b = Building()
-    x, y = b.argument(np.zeros(4, "f4")), b.planned((4,), "f4")
-    b.step(Program.PYTHON, 0, [x], [y], (), lambda i: inner.run([i[0] + 1.0])[0])
-    program = b.program([b.run("exp", [y], (4,), role="o")])
-    x = tg.tensor(np.linspace(0, 1, 4).astype("f4"))
-    same_bits(steady(program, [x])[0], tnp.exp(-(x + 1.0)))
-
-
-def test_cycles_through_a_program_are_collected():
-    class Owner:
-        def step(self, inputs):
-            return inputs[0]
-
-    owner = Owner()
-    b = Building()
-    y = b.value((), "f4", "o")
-    b.step(Program.PYTHON, 0, [b.argument(np.zeros((), "f4"))], [y], (), owner.step)
-    owner.program = b.program([y])
-    gone = weakref.ref(owner)
-    del owner, b
-    gc.collect()
-    assert gone() is None
 
 
 def test_threads_run_different_programs_over_shared_parameters(rng):

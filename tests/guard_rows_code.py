@@ -1,0 +1,140 @@
+"""Rows: code changes: functions, methods, defaults, wrappers."""
+
+import functools
+
+from guard_rows import Thing, row, setting
+
+import tapegrad as tg
+
+
+@row
+def _method_replaced():
+    class Local(Thing):
+        def rate(self):
+            return 1
+
+    thing = Local()
+    return lambda x: x * thing.rate(), setting(Local, "rate", lambda self: 2), "Local.rate was"
+
+
+@row
+def _method_replaced_on_the_instance():
+    thing = Thing()
+    return lambda x: x * thing.rate(), setting(thing, "rate", lambda: 2), ".rate is new"
+
+
+@row
+def _what_a_constructor_reads():
+    n = 1
+
+    class Local:
+        def __init__(self):
+            self.n = n
+
+    def change():
+        nonlocal n
+        n = 2
+
+    return lambda x: x * Local().n, change, "'n' was 1, is 2"
+
+
+@row
+def _default_mutated():
+    def step(x, factors=[1]):  # noqa: B006 - what is tested
+        return x * factors[0]
+
+    return step, lambda: step.__defaults__[0].append(2), "'factors') was 1, is 2"
+
+
+@row
+def _default_replaced():
+    def step(x, n=1):
+        return x * n
+
+    return step, setting(step, "__defaults__", (2,)), "argument 'n' was 1, is 2"
+
+
+@row
+def _keyword_default():
+    def step(x, *, n=1):
+        return x * n
+
+    return step, lambda: step.__kwdefaults__.update(n=2), "argument 'n' was 1, is 2"
+
+
+@row
+def _function_replaced():
+    act = tg.relu  # both are made by one def of tapegrad's
+
+    def change():
+        nonlocal act
+        act = tg.sigmoid
+
+    return lambda x: act(x), change, "'act' was"
+
+
+@row
+def _code_replaced():
+    def step(x):
+        return x
+
+    change = setting(step, "__code__", (lambda x: x * 2).__code__)
+    return step, change, "the code of step was that of line"
+
+
+@row
+def _code_of_a_helper_replaced():
+    def helper(x):
+        return x
+
+    change = setting(helper, "__code__", (lambda x: x * 2).__code__)
+    return lambda x: helper(x), change, "the code of closure variable 'helper' was that"
+
+
+@row
+def _partial():
+    n = [1]
+    return functools.partial(lambda k, x: x, n), lambda: n.append(2), ".args[0]) was 1, is 2"
+
+
+@row
+def _wrapped():
+    n = [1]
+
+    @functools.lru_cache
+    def helper():
+        return n[0]
+
+    @functools.wraps(helper)
+    def wrapper(x):
+        return helper()
+
+    return wrapper, lambda: n.append(2), "'n') was 1, is 2"
+
+
+@row
+def _transformed_by_tapegrad():
+    n = [1]
+
+    @tg.no_grad()
+    def step(x):
+        return x * n[0]
+
+    return step, lambda: n.append(2), "'n') was 1, is 2"
+
+
+# --- what is nobody's business
+
+
+@row
+def _function_made_again():
+    def make(n):
+        return lambda x: x * n
+
+    act = make(1)
+
+    def change():
+        nonlocal act
+        act = make(1)
+
+    return lambda x: act(x), change, None

@@ -1,0 +1,283 @@
+"""Rows: plain data changes: numbers, containers, attributes of objects and classes."""
+
+import types
+from collections import OrderedDict, defaultdict, deque
+
+from guard_rows import Config, Thing, row, setting
+
+
+class Table(dict):
+    pass
+
+
+class Slotted:
+    __slots__ = ("rate",)
+
+    def __init__(self):
+        self.rate = 0.5
+
+
+def scaled(x):
+    return x * 2
+
+
+@row
+def _closure():
+    n = 1
+
+    def change():
+        nonlocal n
+        n = 2
+
+    return lambda x: x * n, change, "closure variable 'n' was 1, is 2"
+
+
+@row
+def _closure_of_nested_function():
+    n = 1
+
+    def change():
+        nonlocal n
+        n = 2
+
+    def step(x):
+        def inner(y):
+            return y * n
+
+        return inner(x)
+
+    return step, change, "'n' was 1, is 2"
+
+
+@row
+def _closure_first_assigned_later():
+    def step(x):
+        return late(x)
+
+    def change():
+        nonlocal late
+        late = None
+
+    late = scaled
+    return step, change, "'late' was scaled of line"
+
+
+@row
+def _closure_deleted():
+    n = 1
+
+    def step(x):
+        return n
+
+    def change():
+        nonlocal n
+        del n
+
+    return step, change, "'n' was 1, is no more"
+
+
+@row
+def _float_of_other_sign_of_zero():
+    n = [0.0]
+    return lambda x: x / n[0], lambda: n.__setitem__(0, -0.0), "'n'[0] was 0.0, is -0.0"
+
+
+@row
+def _one_for_true():
+    n = [1]
+    return lambda x: x / n[0], lambda: n.__setitem__(0, True), "'n'[0] was 1, is True"
+
+
+@row
+def _list_grows():
+    n = [1]
+    return lambda x: len(n), lambda: n.append(2), "len(closure variable 'n') was 1, is 2"
+
+
+@row
+def _nested_list():
+    n = [1, [2, (3, [4])]]
+    return lambda x: n, lambda: n[1][1][1].append(5), "'n'[1][1][1]) was 1, is 2"
+
+
+@row
+def _list_of_itself():
+    n = [1]
+    n.append(n)
+    return lambda x: n, lambda: n.__setitem__(0, 2), "'n'[0] was 1, is 2"
+
+
+@row
+def _deque():
+    n = deque([1, 2])
+    return lambda x: n, lambda: n.rotate(), "'n'[0] was 1, is 2"
+
+
+@row
+def _dict_value():
+    n = {"lr": 0.1}
+    return lambda x: n["lr"], lambda: n.update(lr=0.2), "'n'['lr'] was 0.1, is 0.2"
+
+
+@row
+def _dict_order():
+    n = {"a": 1, "b": 2}
+    return lambda x: list(n), lambda: n.update(a=n.pop("a")), "was ('a', 'b'), is ('b', 'a')"
+
+
+@row
+def _dict_kinds():
+    n = OrderedDict(a=defaultdict(list, b=Table(c=1)))
+    return lambda x: n, lambda: n["a"]["b"].update(c=2), "'n'['a']['b']['c'] was 1, is 2"
+
+
+@row
+def _set():
+    n = {1, 2}
+    return lambda x: n, lambda: n.add(3), "the contents of closure variable 'n' have changed"
+
+
+@row
+def _bytearray():
+    n = bytearray(b"ab")
+    return lambda x: n, lambda: n.__setitem__(0, 0), "the contents of"
+
+
+@row
+def _dataclass():
+    config = Config()
+    return lambda x: config.depth, setting(config, "depth", 3), ".depth was 2, is 3"
+
+
+@row
+def _dataclass_list():
+    config = Config()
+    return lambda x: config, lambda: config.inner[1].append(4), ".inner[1]) was 2, is 3"
+
+
+@row
+def _namespace():
+    config = types.SimpleNamespace(model=types.SimpleNamespace(depth=2))
+    change = setting(config.model, "depth", 3)
+    return lambda x: config.model.depth, change, "'config'.model.depth was 2, is 3"
+
+
+@row
+def _namespace_by_string():
+    config = types.SimpleNamespace(depth=2)
+    return lambda x: getattr(config, "depth", 1), setting(config, "depth", 3), "was 2, is 3"
+
+
+@row
+def _namespace_whole():
+    config = types.SimpleNamespace(depth=2)
+    return lambda x: sum(vars(config).values()), setting(config, "depth", 3), "was 2, is 3"
+
+
+@row
+def _new_attribute_shadows_the_class():
+    thing = Thing()
+    return thing.step, setting(thing, "scale", 3.0), ".scale is new: 3.0"
+
+
+@row
+def _slots():
+    thing = Slotted()
+    return lambda x: thing.rate, setting(thing, "rate", 0.6), ".rate was 0.5, is 0.6"
+
+
+@row
+def _bound_method():
+    thing = Thing()
+    return thing.step, setting(thing, "base_rate", 3.0), "base_rate is new: 3.0"
+
+
+@row
+def _through_a_property():
+    thing = Thing()
+    return lambda x: x * thing.width, setting(thing, "hidden", 7), ".hidden was 3, is 7"
+
+
+@row
+def _callable_object():
+    thing = Thing()
+    return thing, setting(thing, "factor", 7), ".factor was 4, is 7"
+
+
+@row
+def _through_an_alias():
+    thing = Thing()
+    return thing.indirect, lambda: thing.parts["a"].append(2), ".parts['a']) was 1, is 2"
+
+
+@row
+def _class_attribute():
+    class Local(Thing):
+        scale = 1.0
+
+    return Local().step, setting(Local, "scale", 2.0), "Local.scale was 1.0, is 2.0"
+
+
+@row
+def _class_as_a_namespace():
+    class Settings:
+        depth = 1
+
+    return lambda x: x * Settings.depth, setting(Settings, "depth", 2), "was 1, is 2"
+
+
+@row
+def _object_replaced_in_a_list():
+    things = [Thing()]
+
+    def step(x):
+        return [x * thing.factor for thing in things]
+
+    return step, lambda: things.__setitem__(0, object()), "'things'[0] was"
+
+
+@row
+def _attribute_of_objects_in_a_list():
+    things = [Thing(), Thing()]
+
+    def step(x):
+        return [x * thing.factor for thing in things]
+
+    return step, setting(things[1], "factor", 8), "'things'[1].factor was 4, is 8"
+
+
+# --- what is nobody's business
+
+
+@row
+def _unread_attribute():
+    thing = Thing()
+    return thing.step, setting(thing, "unread", 6), None
+
+
+@row
+def _unread_new_attribute():
+    thing = Thing()
+    return thing.step, setting(thing, "brand_new", 6), None
+
+
+@row
+def _equal_list():
+    n = [1, [2]]
+
+    def change():
+        nonlocal n
+        n = [1, [2]]
+
+    return lambda x: n, change, None
+
+
+@row
+def _equal_dataclass():
+    config = Config()
+
+    def change():
+        nonlocal config
+        config = Config()
+
+    return lambda x: config.depth, change, None

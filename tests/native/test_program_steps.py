@@ -1,0 +1,153 @@
+"""Programs: what each kind of step does: RANDOM, GUARD, PYTHON, LINEAR."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from building import Building, Program, core, negative_program, run_op, same_bits, steady, tensor
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad.engine.dtypes import CODES
+from tapegrad.ops.table import OPS
+
+pytestmark = pytest.mark.skipif(
+    tg.backend() != "native", reason="programs run on the native engine only"
+)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_draws_are_those_of_the_generators(dtype):
+    live = np.array([9.0, -1.0, 2.0])
+    b = Building()
+    u, v, m = (b.value((3, 7), d, "o") for d in (dtype, dtype, bool))
+    b.step(Program.RANDOM, 0, [], [u], (), (0, 5, live, 1))
+    b.step(Program.RANDOM, 1, [], [v], (1.0, 2), (1, 0))
+    b.step(Program.RANDOM, 2, [], [m], (0.3,), (1, 7))
+    program = b.program([u, v, m])
+    code = CODES[np.dtype(dtype)]
+    for low in (-1.0, 4.0):
+        live[1] = low
+        wanted = [np.empty((3, 7), d) for d in (dtype, dtype, bool)]
+        data = [core.ffi.cast("void *", a.ctypes.data) for a in wanted]
+        core.lib.tg_random_uniform(code, data[0], 21, low, 2.0, 42, 105)
+        core.lib.tg_random_normal(code, data[1], 21, 1.0, 2.0, 43, 200)
+        core.lib.tg_random_bernoulli(core.ffi.cast("uint8_t *", data[2]), 21, 0.3, 43, 207)
+        for found, w in zip(program.run([], (42, 100), (43, 200)), wanted, strict=True):
+            assert found.numpy().tobytes() == w.tobytes()
+    with pytest.raises(TypeError, match="2 generators"):
+        program.run([])
+
+
+def test_a_guard_stops_the_run_and_says_which():
+    p = tg.parameter(np.zeros(2, "f4"))
+    p.grad = tg.tensor(np.full(2, 7, "f4"))
+    b = Building()
+    x = b.argument(np.zeros((), "f4"))
+    y = b.run("add", [x, b.captured(p)], (2,), role="o")
+    sign = b.run("greater", [x, b.run("negative", [x], ())], (), dtype=bool)
+    b.step(Program.GUARD, 0, [sign], (), (True,))
+    b.step(Program.GUARD, 0, [x], (), (1,))
+    program = b.program([y], [(p, y)])
+    assert program.run([np.array(-1, "f4")]) == 3
+    assert p.grad.tolist() == [7.0, 7.0]
+    assert program.run([np.array(2, "f4")])[0].tolist() == [2.0, 2.0]
+    assert p.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_python_step_gets_tensors_and_gives_one(rng):
+    x, w = tensor(rng, 5), tg.parameter(np.ones(5, "f4"))
+    seen = []
+
+    def cube(inputs):
+        seen.append(inputs)
+        return inputs[0] * inputs[0] * inputs[0] * inputs[1]
+
+    b = Building()
+    h = b.run("exp", [b.argument(x)], (5,))
+    y = b.planned((5,), "f4")
+    b.step(Program.PYTHON, 0, [h, b.captured(w)], [y], (), cube)
+    program = b.program([b.run("negative", [y], (5,), role="o")])
+    e = tnp.exp(x)
+    for _ in range(2):
+        same_bits(program.run([x])[0], -(e * e * e * w))
+    assert seen[0][1] is w
+    program.run([x * 0.0])
+    same_bits(seen[0][0], e)  # a copy: later steps do not write it
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda inputs: 1 / 0, ZeroDivisionError, "division"),
+        (lambda inputs: None, TypeError, "native Tensor"),
+        (lambda inputs: inputs[0].reshape(1, 5), ValueError, "another shape"),
+        (lambda inputs: inputs[0].astype("f8"), ValueError, "another shape or dtype"),
+    ],
+)
+def test_a_python_step_that_fails_leaves_a_program_that_runs(function, error, message):
+    calls = [function, lambda inputs: inputs[0]]
+    b = Building()
+    y = b.value((5,), "f4", "o")
+    b.step(Program.PYTHON, 0, [b.argument(np.zeros(5, "f4"))], [y], (), lambda i: calls.pop(0)(i))
+    program = b.program([y])
+    x = np.ones(5, "f4")
+    with pytest.raises(error, match=message):
+        program.run([x])
+    assert program.run([x])[0].tolist() == [1.0] * 5
+
+
+def test_a_program_may_run_another_and_eager_code_in_a_step():
+    inner = negative_program()
+    b = Building()
+    x, y = b.argument(np.zeros(4, "f4")), b.planned((4,), "f4")
+    b.step(Program.PYTHON, 0, [x], [y], (), lambda i: inner.run([i[0] + 1.0])[0])
+    program = b.program([b.run("exp", [y], (4,), role="o")])
+    x = tg.tensor(np.linspace(0, 1, 4).astype("f4"))
+    same_bits(steady(program, [x])[0], tnp.exp(-(x + 1.0)))
+
+
+def test_cycles_through_a_program_are_collected():
+    class Owner:
+        def step(self, inputs):
+            return inputs[0]
+
+    owner = Owner()
+    b = Building()
+    y = b.value((), "f4", "o")
+    b.step(Program.PYTHON, 0, [b.argument(np.zeros((), "f4"))], [y], (), owner.step)
+    owner.program = b.program([y])
+    gone = weakref.ref(owner)
+    del owner, b
+    gc.collect()
+    assert gone() is None
+
+
+ACTIVATIONS = [("tanh", ()), ("relu", ()), ("leaky_relu", (0.1,)), ("clip", (-0.5, 0.5))]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(("activation", "params"), ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("x_shape", "out"),
+    [((8, 16), 10), ((1, 16), 10), ((16,), 5), ((7, 600), 1), ((3, 4, 16), 33), ((3, 1, 16), 9),
+     ((0, 4), 3), ((64, 128), 64)],
+)  # fmt: skip
+def test_linear_with_an_activation_has_the_bits_of_both(
+    dtype, activation, params, x_shape, out, rng
+):
+    x = tensor(rng, *x_shape, dtype=dtype)
+    w, bias = tensor(rng, out, x_shape[-1], dtype=dtype), tensor(rng, out, dtype=dtype)
+    for extra_in in ([], [bias]):
+        b = Building()
+        inputs = [b.argument(x), b.captured(w), *[b.captured(t) for t in extra_in]]
+        y = b.value((*x_shape[:-1], out), dtype, "o")
+        step = (OPS["linear"].id, inputs, [y], (), (OPS[activation].id, params))
+        b.step(Program.LINEAR, *step)
+        program = b.program([y])
+        wanted = run_op(activation, run_op("linear", x, w, *extra_in), params=params)
+        wide = np.zeros((*x_shape, 2), dtype)
+        wide[..., 0] = x.numpy()
+        for argument in (x, x, wide[..., 0], x):
+            same_bits(program.run([argument])[0], wanted)

@@ -1,0 +1,36 @@
+"""Clipping gradients, by norm and by value."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad import nn
+
+
+def with_gradients(*gradients):
+    params = [tg.parameter(np.zeros(np.shape(g))) for g in gradients]
+    for p, g in zip(params, gradients):
+        p.grad = np.array(g)
+    return params
+
+
+def test_clip_grad_norm_scales_all_gradients_together():
+    params = with_gradients([3.0, 0.0], [[4.0]])
+    assert nn.clip_grad_norm_(params, 1.0).item() == pytest.approx(5.0)
+    np.testing.assert_allclose(params[0].grad.numpy(), [0.6, 0], rtol=1e-6)
+    np.testing.assert_allclose(params[1].grad.numpy(), [[0.8]], rtol=1e-6)
+    assert nn.clip_grad_norm_(params, 10.0).item() == pytest.approx(1.0)
+    np.testing.assert_allclose(params[0].grad.numpy(), [0.6, 0], rtol=1e-6)
+
+
+def test_clip_grad_norm_can_refuse_a_norm_that_is_not_finite():
+    params = with_gradients([np.nan, 1.0], [2.0])
+    with pytest.raises(FloatingPointError, match="nan"):
+        nn.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+    np.testing.assert_array_equal(params[1].grad.numpy(), [2.0])
+
+
+def test_clip_grad_value_clips_elements():
+    (p,) = with_gradients([-3.0, 0.5, 2.0])
+    nn.clip_grad_value_([p], 1.0)
+    np.testing.assert_array_equal(p.grad.numpy(), [-1, 0.5, 1])

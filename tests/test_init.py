@@ -1,0 +1,44 @@
+"""Initialisers and the default dtype: spread, and what is refused."""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+from tapegrad.nn import init
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    tg.manual_seed(0)
+
+
+INITS = [
+    (lambda p: init.xavier_uniform_(p), np.sqrt(6 / 500) / np.sqrt(3)),
+    (lambda p: init.xavier_normal_(p, gain=2.0), 2 * np.sqrt(2 / 500)),
+    (lambda p: init.kaiming_uniform_(p, nonlinearity="relu"), np.sqrt(2 / 200)),
+    (lambda p: init.kaiming_normal_(p, mode="fan_out"), np.sqrt(2 / 300)),
+    (lambda p: init.normal_(p, std=0.5), 0.5),
+    (lambda p: init.uniform_(p, -1, 1), 1 / np.sqrt(3)),
+    (lambda p: init.zeros_(p), 0.0),
+]
+
+
+@pytest.mark.parametrize(("fill", "std"), INITS)
+def test_initialisation_has_the_standard_deviation_of_its_source(fill, std):
+    p = init.empty(300, 200)
+    assert fill(p) is p
+    np.testing.assert_allclose(p.numpy().std(), std, rtol=0.01)
+    assert abs(p.numpy().mean()) < 0.02 * (std or 1)
+
+
+REFUSED = [
+    (lambda: init.xavier_normal_(tg.parameter(np.ones(3))), tg.ShapeError, "(3,)"),
+    (lambda: init.calculate_gain("swish"), ValueError, "swish"),
+    (lambda: tg.set_default_dtype("i8"), tg.DTypeError, "int64"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
+def test_bad_input_is_refused_with_a_reason(call, kind, part):
+    with pytest.raises(kind, match=part.replace("(", r"\(").replace(")", r"\)")):
+        call()
