@@ -68,10 +68,56 @@ static bool has_contiguous_rows(const tg_memory *m)
     return true;
 }
 
+/* --- gradients from step to step ------------------------------------------------------------- */
+
+static int read_from(tg_program *g, int value, const tg_tensor *t)
+{
+    const tg_memory m = {t->dtype,
+                         t->ndim,
+                         tg_shape(t),
+                         tg_strides(t),
+                         t->data,
+                         t->buffer->data,
+                         t->buffer->data + t->buffer->capacity};
+    return tg_program_bind(g, value, &m, value);
+}
+
+static int prepare_carry(tg_program *g, const tg_epoch *e, tg_carry *c)
+{
+    if (c->made >= 0 && e->n > 1) {
+        const tg_tensor *t = &g->values[c->made].own;
+        if (!(c->spare = tg_new(t->dtype, t->ndim, tg_shape(t))))
+            return TG_EMEMORY;
+    }
+    return c->read >= 0 ? read_from(g, c->read, c->before) : TG_OK;
+}
+
+/* What a step has made is what the next one reads, and that one writes to the other place. Twice
+ * is not at all. */
+static int swap_gradients(tg_program *g, const tg_epoch *e)
+{
+    int status = TG_OK;
+    for (int k = 0; k < e->n_carries && !status; ++k) {
+        tg_carry *c = &e->carries[k];
+        if (c->made < 0)
+            continue;
+        tg_value *v = &g->values[c->made];
+        tg_tensor *const last = v->fresh;
+        v->fresh = c->spare;
+        c->spare = last;
+        ++v->moves;
+        v->own.data = v->buffer.data = v->fresh->data;
+        v->buffer.capacity = v->fresh->buffer->capacity;
+        if (c->read >= 0)
+            status = read_from(g, c->read, last);
+    }
+    return status;
+}
+
 int tg_epoch_prepare(tg_program *g, tg_epoch *e)
 {
     int status = TG_OK;
-    for (int k = 0; k < g->n_inputs && !status; ++k) {
+    for (int k = 0; k < e->n_rows && !status; ++k) {
         tg_rows *r = &e->rows[k];
         if (g->argument_of[k] < 0)
             continue;
@@ -80,7 +126,17 @@ int tg_epoch_prepare(tg_program *g, tg_epoch *e)
         if (!status && !r->in_place)
             status = make_room(g, k);
     }
+    for (int k = 0; k < e->n_carries && !status; ++k)
+        status = prepare_carry(g, e, &e->carries[k]);
     return status;
+}
+
+void tg_epoch_end(tg_epoch *e)
+{
+    for (int k = 0; k < e->n_carries; ++k) {
+        tg_drop(e->carries[k].before);
+        tg_drop(e->carries[k].spare);
+    }
 }
 
 /* --- a step's batch -------------------------------------------------------------------------- */
@@ -117,7 +173,7 @@ static int bind_in_place(tg_program *g, const tg_epoch *e, int argument, int64_t
 static int bring(tg_program *g, const tg_epoch *e, int64_t step)
 {
     int status = TG_OK;
-    for (int k = 0; k < g->n_inputs && !status; ++k) {
+    for (int k = 0; k < e->n_rows && !status; ++k) {
         if (g->argument_of[k] < 0)
             continue;
         if (e->rows[k].in_place)
@@ -152,8 +208,15 @@ int tg_epoch_run(tg_program *g, const tg_epoch *e, int64_t *done)
     int status = TG_OK;
     for (*done = 0; *done < e->n; ++*done) {
         const int64_t step = e->first + *done;
-        if ((status = bring(g, e, step)) != TG_OK || (status = tg_program_do_steps(g)) != TG_OK)
+        g->failed_step = 0;
+        if ((status = bring(g, e, step)) != TG_OK ||
+            (*done && (status = swap_gradients(g, e)) != TG_OK))
             break;
+        if ((status = tg_program_do_steps(g)) != TG_OK) {
+            if (*done)
+                swap_gradients(g, e); /* can only bind what was bound before */
+            break;
+        }
         for (int k = 0; k < e->n_stacks; ++k)
             stack_result(g, &e->stacks[k], step);
         for (int k = 0; k < g->n_generators; ++k)

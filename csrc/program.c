@@ -166,8 +166,7 @@ int tg_program_do_steps(tg_program *g)
         if (g->placement.overflows)
             tg_placement_end(&g->placement);
     }
-    if (status == TG_EGUARD)
-        g->failed_guard = (int)(s - 1 - g->steps);
+    g->failed_step = status ? (int)(s - 1 - g->steps) : -1;
     return status;
 }
 

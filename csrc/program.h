@@ -120,7 +120,7 @@ typedef struct tg_program {
     size_t block_bytes;
     tg_placement placement;
     const tg_seed *seeds; /* of this run, by generator */
-    int failed_guard; /* the step that stopped the run */
+    int failed_step; /* the one that ended the last run before its end; -1: none did */
     bool is_running, has_guards;
     int *captured, *outputs; /* values of these roles */
     int n_captured, n_outputs;
@@ -148,7 +148,7 @@ void tg_program_free(tg_program *program);
 /* The lock is held for all but run_steps. bind: argument k, or the ARRAY value -1 - k. */
 int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int argument);
 int tg_program_start(tg_program *program); /* outputs' memory is there */
-/* All steps once; lets go of the lock if the run is long. TG_EGUARD: failed_guard says which. */
+/* All steps once; lets go of the lock if the run is long. What fails is failed_step. */
 int tg_program_run_steps(tg_program *program);
 /* The parts of it, for epoch.c: let go of the lock if ns says so; the steps; take it again; ns on
  * the clock. */

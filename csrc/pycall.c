@@ -7,11 +7,13 @@
 #include <stdlib.h>
 
 #include "tape.h"
+#include "turn.h"
 
 typedef struct call_object {
     PyObject_HEAD PyObject
         *held; /* the constructor's arguments: what all else is borrowed from */
     program_object *program;
+    PyObject *turn; /* of all calls of the compiled function */
     PyObject *guards; /* tuple of Checks */
     PyObject *numbers; /* Checks, owned: of what `refresh` has read; or None */
     PyObject *refresh, *seeds, *ran; /* callables or None */
@@ -45,10 +47,11 @@ static tg_tensor **variables_of(PyObject *list, int *n)
 static bool fill(call_object *self, PyObject *args)
 {
     PyObject *program, *arguments, *keywords, *reads, *without, *cleared, *result;
-    if (!PyArg_ParseTuple(args, "OiOOO!OOO!O!O!OOO", &program, &self->state, &arguments,
+    if (!PyArg_ParseTuple(args, "OiOOO!OOO!O!O!OOOO", &program, &self->state, &arguments,
                           &keywords, &PyTuple_Type, &self->guards, &self->numbers,
                           &self->refresh, &PyList_Type, &reads, &PyList_Type, &without,
-                          &PyList_Type, &cleared, &self->seeds, &self->ran, &result)) {
+                          &PyList_Type, &cleared, &self->seeds, &self->ran, &result,
+                          &self->turn)) {
         self->numbers = NULL;
         return false;
     }
@@ -59,8 +62,9 @@ static bool fill(call_object *self, PyObject *args)
     bool fits = tg_is_program(program);
     for (Py_ssize_t i = 0; fits && i < PyTuple_Size(self->guards); ++i)
         fits = tg_is_checks(PyTuple_GetItem(self->guards, i));
+    fits = fits && tg_is_turn(self->turn);
     if (!fits || (self->numbers != Py_None && !tg_is_checks(self->numbers))) {
-        PyErr_SetString(PyExc_TypeError, "CompiledCall: need a Program and Checks");
+        PyErr_SetString(PyExc_TypeError, "CompiledCall: need a Program, Checks and a Turn");
         return false;
     }
     self->reads = variables_of(reads, &self->n_reads);
@@ -88,7 +92,7 @@ static bool fill(call_object *self, PyObject *args)
 }
 
 /* CompiledCall(program, state, args, kwargs, guards, numbers, refresh, reads, without, cleared,
- * seeds, ran, result) */
+ * seeds, ran, result, turn) */
 static PyObject *call_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     (void)kwargs;
@@ -143,9 +147,7 @@ static int refresh_numbers(call_object *self)
 /* 1: the program can run for these arguments; found has its arrays. */
 static int match(call_object *self, PyObject *args, PyObject *kwargs, tg_found *found)
 {
-    int same = is_state_as_it_was(self);
-    if (same)
-        same = tg_pattern_match(self->args, args, found);
+    int same = tg_pattern_match(self->args, args, found);
     if (same > 0)
         same = tg_pattern_match(self->kwargs, kwargs, found);
     if (same <= 0 || found->n != self->n_arrays || !are_grads_fit(self))
@@ -189,15 +191,36 @@ static int bind(call_object *self, const tg_found *found)
 
 /* --- the call -------------------------------------------------------------------------------- */
 
+/* Call `ran`: with nothing after a run, with the step after an error, which stays set. */
+static bool tell(const call_object *self, bool is_fine)
+{
+    PyObject *type = NULL, *value = NULL, *traceback = NULL, *step = NULL;
+    if (self->ran == Py_None)
+        return true;
+    if (!is_fine) {
+        PyErr_Fetch(&type, &value, &traceback);
+        step = PyLong_FromLong(self->program->program->failed_step);
+    }
+    PyObject *done = PyObject_CallFunctionObjArgs(self->ran, step, NULL);
+    Py_XDECREF(done);
+    Py_XDECREF(step);
+    if (!is_fine)
+        PyErr_Restore(type, value, traceback);
+    return done != NULL;
+}
+
 /* 1: outputs are made; 0: a guard in the program failed; -1: error. */
 static int run(call_object *self, const tg_found *found, PyObject **outputs)
 {
     program_object *p = self->program;
     p->program->is_running = true;
+    p->program->failed_step = 0; /* until there is another */
     int ran = bind(self, found) == TG_OK ? tg_program_run_bound(p, outputs) : -1;
     tg_program_let_go(p);
     p->program->is_running = false;
     for (int i = 0; i < self->n_reads; ++i) {
+        if (ran < 0 && self->grads[i] && !self->reads[i]->grad) /* what was summed up so far */
+            self->reads[i]->grad = tg_hold(self->grads[i]);
         tg_drop(self->grads[i]);
         self->grads[i] = NULL;
     }
@@ -206,12 +229,7 @@ static int run(call_object *self, const tg_found *found, PyObject **outputs)
         self->cleared[i]->grad = NULL;
         tg_drop(grad);
     }
-    if (ran > 0 && self->ran != Py_None) {
-        PyObject *done = PyObject_CallFunctionObjArgs(self->ran, NULL);
-        Py_XDECREF(done);
-        ran = done ? 1 : -1;
-    }
-    return ran;
+    return ran != 0 && !tell(self, ran > 0) ? -1 : ran;
 }
 
 static bool read_seeds(call_object *self)
@@ -257,13 +275,20 @@ static PyObject *call(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
         PyErr_SetString(PyExc_TypeError, "call(args, kwargs)");
         return NULL;
     }
-    if (self->busy || self->program->program->is_running) {
-        tg_fail(TG_ETAPE, "this program is running already, in another thread or in itself");
-        return tg_raise(TG_ETAPE, -1, NULL);
+    PyObject *answer = NULL;
+    const bool is_here = is_state_as_it_was(self); /* else nothing is run, and nobody waits */
+    if (is_here && !tg_turn_take(self->turn))
+        return NULL;
+    if (is_here && !self->busy && !self->program->program->is_running) {
+        self->busy = true;
+        answer = run_call(self, args[0], args[1]);
+        self->busy = false;
+    } else {
+        answer = Py_NotImplemented;
+        Py_INCREF(answer);
     }
-    self->busy = true;
-    PyObject *answer = run_call(self, args[0], args[1]);
-    self->busy = false;
+    if (is_here)
+        tg_turn_leave(self->turn);
     return answer;
 }
 
@@ -306,7 +331,7 @@ static PyMethodDef call_methods[] = {
 
 static PyType_Slot call_slots[] = {
     {Py_tp_doc, "CompiledCall(program, state, args, kwargs, guards, numbers, refresh, reads, "
-                "without, cleared, seeds, ran, result): a replayed call."},
+                "without, cleared, seeds, ran, result, turn): a replayed call."},
     {Py_tp_new, call_new},
     {Py_tp_dealloc, call_dealloc},
     {Py_tp_traverse, call_traverse},

@@ -9,6 +9,7 @@ typedef struct call {
     program_object *self;
     tg_epoch e;
     tg_stack *stacks;
+    tg_carry *carries;
     uint64_t *blocks;
     int64_t (*dims)[2 * 64]; /* of the arguments' arrays */
 } call;
@@ -27,6 +28,56 @@ static bool raise_status(int status)
     return status == TG_OK;
 }
 
+/* The value that a run hands over as the variable's gradient, or -1. */
+static int made_for(const program_object *self, const tg_tensor *variable)
+{
+    for (int k = 0; k < self->n_grads; ++k)
+        if (self->grads_of[k] == variable)
+            return self->grads[k];
+    return -1;
+}
+
+static bool add_carry(call *c, int made, int read, tg_tensor *before)
+{
+    const program_object *self = c->self;
+    int times = 0;
+    for (int k = 0; k < self->n_grads; ++k)
+        times += self->grads[k] == made;
+    if (made >= 0 && (times > 1 || self->program->values[made].role != TG_OUTPUT))
+        return refuse("a gradient that is read must be a value of its own");
+    c->e.carries[c->e.n_carries++] =
+        (tg_carry){made, read, before ? tg_hold(before) : NULL, NULL};
+    return true;
+}
+
+/* The variables whose .grad are the last inputs; and of a program that guards may stop, what else
+ * it hands over, since the step that is stopped may have made it by then. */
+static bool read_variables(call *c, PyObject *data)
+{
+    const program_object *self = c->self;
+    const tg_program *g = self->program;
+    c->carries = calloc((size_t)(g->n_inputs + self->n_grads) + 1, sizeof *c->carries);
+    c->e.carries = c->carries;
+    if (!c->carries)
+        return PyErr_NoMemory() != NULL;
+    for (int k = c->e.n_rows; k < g->n_inputs; ++k) {
+        const tg_tensor *variable = tg_tensor_of(PyList_GetItem(data, k));
+        if (!variable || !variable->grad || !variable->grad->data)
+            return refuse("a variable after the arrays has a gradient");
+        if (!add_carry(c, made_for(self, variable), g->argument_of[k], variable->grad))
+            return false;
+    }
+    for (int k = 0; g->has_guards && k < self->n_grads; ++k) {
+        bool is_carried = g->values[self->grads[k]].role != TG_OUTPUT;
+        for (int i = 0; i < c->e.n_carries; ++i)
+            is_carried |= c->carries[i].made == self->grads[k];
+        if (!is_carried && !add_carry(c, self->grads[k], -1, NULL))
+            return false;
+    }
+    return true;
+}
+
+/* Arrays of rows, then variables whose gradients are read. */
 static bool read_data(call *c, PyObject *data)
 {
     const int n = c->self->program->n_inputs;
@@ -36,14 +87,17 @@ static bool read_data(call *c, PyObject *data)
     c->dims = malloc(((size_t)n + 1) * sizeof *c->dims);
     if (!c->e.rows || !c->dims)
         return PyErr_NoMemory() != NULL;
-    for (int k = 0; k < n; ++k) {
+    for (c->e.n_rows = 0; c->e.n_rows < n; ++c->e.n_rows) {
+        const int k = c->e.n_rows;
         PyObject *array = PyList_GetItem(data, k);
+        if (tg_tensor_of(array))
+            break;
         if (!tg_memory_of_array(array, &c->e.rows[k].memory, c->dims[k]))
             return refuse("data are aligned numeric ndarrays of native byte order");
         Py_INCREF(array);
         c->self->bound[k] = array;
     }
-    return true;
+    return read_variables(c, data);
 }
 
 static bool read_order(call *c, PyObject *order)
@@ -114,26 +168,37 @@ static bool read_seeds(call *c, PyObject *const *seeds, Py_ssize_t n_seeds)
     return true;
 }
 
+/* Gradients that the failed step has made over are lost. */
+static void drop_made_over(call *c)
+{
+    program_object *self = c->self;
+    const tg_program *g = self->program;
+    for (int k = 0; k < self->n_grads; ++k) {
+        bool is_lost = g->values[self->grads[k]].maker < g->failed_step;
+        for (int i = 0; i < c->e.n_carries; ++i)
+            is_lost &= c->carries[i].made != self->grads[k];
+        if (is_lost)
+            tg_set_grad(self->grads_of[k], NULL);
+    }
+}
+
 static PyObject *run(call *c)
 {
     program_object *self = c->self;
     tg_program *g = self->program;
-    int64_t done = 0;
     if (!raise_status(tg_epoch_prepare(g, &c->e)) || !tg_program_bind_arrays(self))
         return NULL;
     int status = tg_program_start(g);
-    g->failed_guard = -1;
     if (!status)
-        status = tg_epoch_run(g, &c->e, &done);
-    if (status == TG_EGUARD)
-        status = TG_OK;
-    PyObject *answer = NULL;
-    if (!status && (!done || tg_program_set_grads(self)))
-        answer = PyLong_FromLongLong(done);
-    else if (status)
+        status = tg_epoch_run(g, &c->e, &self->steps_done);
+    const bool is_error = status && status != TG_EGUARD;
+    if (is_error)
         tg_raise(status, -1, NULL);
+    const bool is_handed_over = !self->steps_done || tg_program_set_grads(self);
+    if (is_error && self->steps_done)
+        drop_made_over(c);
     tg_program_finish(g);
-    return answer;
+    return is_error || !is_handed_over ? NULL : PyLong_FromLongLong(self->steps_done);
 }
 
 PyObject *tg_program_run_epoch(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
@@ -145,10 +210,8 @@ PyObject *tg_program_run_epoch(PyObject *o, PyObject *const *args, Py_ssize_t n_
                                          "n_steps, results, *seeds)");
         return NULL;
     }
-    if (g->is_running) {
-        tg_fail(TG_ETAPE, "this program is running already, in another thread or in itself");
-        return tg_raise(TG_ETAPE, -1, NULL);
-    }
+    if (!tg_program_is_free(c.self))
+        return NULL;
     c.e.batch = PyLong_AsLongLong(args[2]);
     c.e.first = PyLong_AsLongLong(args[3]);
     c.e.n = PyLong_AsLongLong(args[4]);
@@ -156,17 +219,21 @@ PyObject *tg_program_run_epoch(PyObject *o, PyObject *const *args, Py_ssize_t n_
         return NULL;
     const int64_t most = INT64_MAX / 4 / (c.e.batch > 0 ? c.e.batch : 1);
     PyObject *answer = NULL;
+    c.self->steps_done = 0;
+    g->failed_step = 0; /* until there is another */
     g->is_running = true;
     if (c.e.batch < 1 || c.e.first < 0 || c.e.n < 0 || c.e.first > most || c.e.n > most)
         refuse("batch_size >= 1, first_step >= 0, n_steps >= 0");
     else if (read_data(&c, args[0]) && read_order(&c, args[1]) && read_results(&c, args[5]) &&
              read_seeds(&c, args + 6, n_args - 6))
         answer = run(&c);
+    tg_epoch_end(&c.e);
     tg_program_let_go(c.self);
     g->is_running = false;
     free(c.e.rows);
     free(c.dims);
     free(c.stacks);
+    free(c.carries);
     free(c.blocks);
     return answer;
 }

@@ -162,7 +162,7 @@ bool tg_program_read_seeds(program_object *self, PyObject *seeds)
 
 /* --- running ------------------------------------------------------------------------------------- */
 
-static void set_grad(tg_tensor *variable, tg_tensor *grad)
+void tg_set_grad(tg_tensor *variable, tg_tensor *grad)
 {
     tg_tensor *old = variable->grad;
     variable->grad = grad;
@@ -177,7 +177,7 @@ bool tg_program_set_grads(program_object *self)
             tg_raise(TG_EMEMORY, -1, NULL);
             return false;
         }
-        set_grad(self->grads_of[k], t);
+        tg_set_grad(self->grads_of[k], t);
     }
     return true;
 }
@@ -203,7 +203,7 @@ int tg_program_run_bound(program_object *self, PyObject **outputs)
 {
     tg_program *g = self->program;
     for (int k = 0; k < self->n_grads && !g->has_guards; ++k)
-        set_grad(self->grads_of[k], NULL);
+        tg_set_grad(self->grads_of[k], NULL);
     int status = tg_program_start(g);
     if (!status)
         status = tg_program_run_steps(g);
@@ -226,12 +226,24 @@ static PyObject *run_to_list(program_object *self)
         return PyErr_NoMemory();
     const int ran = tg_program_run_bound(self, outputs);
     if (ran == 0)
-        list = PyLong_FromLong(self->program->failed_guard);
+        list = PyLong_FromLong(self->program->failed_step);
     else if (ran > 0 && (list = PyList_New(self->n_outputs)) != NULL)
         for (int k = 0; k < self->n_outputs; ++k)
             PyList_SetItem(list, k, outputs[k]);
     free(outputs);
     return list;
+}
+
+bool tg_program_is_free(const program_object *self)
+{
+    if (!self->program->is_running)
+        return true;
+    tg_fail(TG_ETAPE,
+            "this program is running already: a Python op of a compiled function calls "
+            "that function again, with arguments of the same shapes; call the plain "
+            "function there");
+    tg_raise(TG_ETAPE, -1, NULL);
+    return false;
 }
 
 static PyObject *program_run(PyObject *o, PyObject *args)
@@ -244,16 +256,15 @@ static PyObject *program_run(PyObject *o, PyObject *args)
                      g->n_inputs);
         return NULL;
     }
-    if (g->is_running) {
-        tg_fail(TG_ETAPE, "this program is running already, in another thread or in itself");
-        return tg_raise(TG_ETAPE, -1, NULL);
-    }
+    if (!tg_program_is_free(self))
+        return NULL;
     PyObject *seeds = PyTuple_GetSlice(args, 1, PyTuple_Size(args));
     const bool fits = seeds && tg_program_read_seeds(self, seeds);
     Py_XDECREF(seeds);
     if (!fits)
         return NULL;
     g->is_running = true;
+    g->failed_step = 0; /* until there is another */
     const int status = bind_all(self, inputs);
     PyObject *answer = status == TG_OK ? run_to_list(self) : tg_raise(status, -1, NULL);
     tg_program_let_go(self);
@@ -327,14 +338,23 @@ static PyMethodDef program_methods[] = {
     {0},
 };
 
-static PyObject *failed_guard(PyObject *o, void *unused)
+static PyObject *failed_step(PyObject *o, void *unused)
 {
     (void)unused;
-    return PyLong_FromLong(((program_object *)o)->program->failed_guard);
+    return PyLong_FromLong(((program_object *)o)->program->failed_step);
+}
+
+static PyObject *steps_done(PyObject *o, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLongLong(((program_object *)o)->steps_done);
 }
 
 static PyGetSetDef program_getset[] = {
-    {"failed_guard", failed_guard, NULL, "Step that ended run_epoch; -1: none did.", NULL},
+    {"failed_step", failed_step, NULL, "Step that ended the last run before its end; or -1.",
+     NULL},
+    {"steps_done", steps_done, NULL, "By the last run_epoch, before an error if there was one.",
+     NULL},
     {"block_bytes", block_bytes, NULL, "Planned memory.", NULL},
     {"scratch_bytes", scratch_bytes, NULL, "Memory that the steps share, one at a time.", NULL},
     {"fallbacks", fallbacks, NULL, "Requests the scratch memory had no room for, ever.", NULL},

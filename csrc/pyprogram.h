@@ -16,10 +16,12 @@ typedef struct program_object {
     int n_outputs, n_grads, n_arrays;
     PyObject **bound; /* arguments of this run, then copies that had to be made */
     tg_seed *seeds;
+    int64_t steps_done; /* by the last run_epoch */
 } program_object;
 
 /* The ndarrays that the program itself reads; false with an error set. */
 bool tg_program_bind_arrays(program_object *self);
+void tg_set_grad(tg_tensor *variable, tg_tensor *grad); /* takes over the hold */
 bool tg_program_set_grads(program_object *self); /* .grad of the variables, after the steps */
 /* seeds: tuple of a (seed, counter) for each generator; false with an error set. */
 bool tg_program_read_seeds(program_object *self, PyObject *seeds);
@@ -27,6 +29,7 @@ bool tg_program_read_seeds(program_object *self, PyObject *seeds);
  * set. */
 int tg_program_run_bound(program_object *self, PyObject **outputs);
 bool tg_is_program(PyObject *o);
+bool tg_program_is_free(const program_object *self); /* not running; false with an error set */
 void tg_program_let_go(program_object *self); /* of what was bound */
 PyObject *tg_program_run_epoch(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 int tg_call_python(tg_program *program, tg_step *step);

@@ -72,5 +72,6 @@ int tg_add_checks_type(PyObject *module);
 bool tg_is_checks(PyObject *o);
 bool tg_checks_hold(PyObject *checks);
 int tg_add_call_type(PyObject *module);
+int tg_add_turn_type(PyObject *module);
 
 #endif

@@ -429,3 +429,40 @@ def exception_in_mid_step():
         return loss
 
     return step, [XY, XY, XY, (*XY, True), XY, (*XY, True), XY], numbers(net)
+
+
+def bad_labels():
+    y = labels()
+    y[3] = 9
+    return (batch(), y)
+
+
+@case(runs=4)
+def wrong_label_while_gradients_are_summed_up():
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+
+    def step(x, y):
+        with tape():
+            loss = nn.cross_entropy(net(x), y)
+        loss.backward()
+        return loss
+
+    bad = bad_labels()
+    script = [XY, XY, XY, bad, XY, bad, bad, XY, net.zero_grad, XY, XY]
+    return step, script, numbers(net)
+
+
+@case()
+def wrong_label_after_an_update():
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 2), nn.Dropout(0.5))
+    average = tg.parameter(np.ones((8, 3), np.float32))
+    plain = training(net, adam(net))
+
+    def step(x, y):
+        average.assign(0.9 * average + 0.1 * net[0].weight)
+        loss = plain(x, y)
+        return loss, nn.functional.dropout(x, 0.5)
+
+    bad = bad_labels()
+    parameters = lambda: [average.numpy(), *(p.numpy() for p in net.parameters())]  # noqa: E731
+    return step, [XY, XY, XY, bad, XY, bad, XY], parameters

@@ -1,5 +1,7 @@
 """Epochs: the bits of the same calls one by one, stacked results, orders, callbacks, errors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,107 @@ def test_errors_of_a_recorded_step_are_eagers(backend):
         step(np.ones((2, 3), "f4"), np.array([0, 9]))
     with pytest.raises(tg.ReplayError, match=r"numpy\(\)"):  # which rows count depends on values
         step(np.ones((2, 3), "f4"), np.array([0, -100]))
+
+
+def accumulating(clears_every):
+    """A step that adds to .grad, and what to call after it: every so many steps it starts anew."""
+    tg.manual_seed(3)
+    net = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.25), nn.Linear(8, 3))
+    sgd = optim.SGD(net.parameters(), lr=0.01)
+    kept = []
+
+    @tg.compile
+    def step(x, y):
+        with tg.tape():
+            loss = nn.cross_entropy(net(x), y)
+        loss.backward()
+        return loss
+
+    def after(steps, result):
+        kept.append(net[0].weight.grad)
+        if steps % clears_every == 0:
+            sgd.step()
+            sgd.zero_grad()
+
+    return step, net, after, kept
+
+
+@pytest.mark.parametrize("clears_every", [2, 3, 9])
+def test_gradients_are_carried_from_step_to_step(clears_every):
+    found = []
+    for by_hand in False, True:
+        step, net, after, kept = accumulating(clears_every)
+        losses = []
+        for _ in range(3):
+            if by_hand:
+                for k in range(10):
+                    losses.append(step(X[5 * k : 5 * k + 5], Y[5 * k : 5 * k + 5]).item())
+                    if k % clears_every == clears_every - 1 or k == 9:
+                        after(k + 1, None)
+            else:
+                options = {"callback": after, "every": clears_every, "drop_last": True}
+                losses += step.epoch(X[:50], Y[:50], batch_size=5, **options).tolist()
+        found.append(
+            [losses, [p.numpy().tolist() for p in net.parameters()], [g.tolist() for g in kept]]
+        )
+    assert found[0] == found[1]
+
+
+def test_gradients_are_carried_in_c():
+    step, net, *_ = accumulating(9)
+    for _ in range(4):
+        step(X[:5], Y[:5])
+    ready = step.ready_for((X[:5], Y[:5]))
+    if tg.backend() == "native":
+        assert ready.grads_read
+        assert ready.steps_without_python() is None
+    kept = net[0].weight.grad
+    before = kept.tolist()
+    step.epoch(X, Y, batch_size=5)
+    assert kept.tolist() == before  # a Tensor that a user holds is nobody's to write
+
+
+@pytest.mark.parametrize("bad_at", [0, 1, 4, 9])
+def test_an_error_leaves_what_the_steps_before_it_did(bad_at):
+    labels = Y.copy()
+    labels[5 * bad_at + 2] = 7  # there are three
+    found = []
+    for by_hand in False, True:
+        step, net, *_ = accumulating(99)
+        for _ in range(3):
+            step(X[:5], Y[:5])
+        for k in range(bad_at if by_hand else 0):
+            step(X[5 * k : 5 * k + 5], labels[5 * k : 5 * k + 5])
+        run = partial(step.epoch, X, labels, batch_size=5)
+        if by_hand:
+            run = partial(step, X[5 * bad_at : 5 * bad_at + 5], labels[5 * bad_at : 5 * bad_at + 5])
+        with pytest.raises(IndexError, match="cross_entropy"):
+            run()
+        found.append([tg.get_rng_state(), [p.grad.tolist() for p in net.parameters()]])
+        for _ in range(2):
+            found[-1].append(step(X[:5], Y[:5]).item())
+    assert found[0] == found[1]
+
+
+def test_a_branch_in_mid_epoch_finds_the_gradients_of_the_step_before():
+    found = []
+    for by_hand in False, True:
+        w = tg.parameter(np.ones(5, "f4"))
+
+        @tg.compile
+        def step(x, w=w):
+            with tg.tape():
+                loss = (x * w).sum()
+            loss.backward()
+            if (w.grad * w.grad).sum() > 40:
+                w.grad = None
+            return loss
+
+        for _ in range(4):
+            if by_hand:
+                for k in range(10):
+                    step(X[5 * k : 5 * k + 5])
+            else:
+                step.epoch(X[:50], batch_size=5)
+        found.append(None if w.grad is None else w.grad.tolist())
+    assert found[0] == found[1]

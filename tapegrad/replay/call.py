@@ -20,7 +20,7 @@ class NoPattern(Exception):
     """A nesting that only Python can match or make."""
 
 
-def fast_call(variant: Any, args: tuple, kwargs: dict, state: int) -> Callable | None:
+def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) -> Callable | None:
     """call(args, kwargs) -> the result, or NotImplemented where Python must decide; None: such a
     call cannot be had for these arguments or this result."""
     ready, checks = variant.ready, variant.guards.checks()
@@ -39,7 +39,7 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int) -> Callable |
         [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.without_grad],
         [adopt(v) for v in p.cleared],
         ready.seeds if p.generators else None, ready.moved_on if p.generators else None,
-        _numbered(variant.pattern, ready.order),
+        _numbered(variant.pattern, ready.order), turn,
     )  # fmt: skip
     return call.call
 

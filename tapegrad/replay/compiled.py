@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -117,6 +118,8 @@ class Compiled:
         self._function = function
         self._name = getattr(function, "__name__", type(function).__name__)
         self.audit = audit
+        # Threads that call it take turns: parameters are updated by one step after the other.
+        self.turn = threading.RLock() if select._core is None else select._core.Turn()
         self._signatures: dict[tuple, list[Variant]] = {}
         self._why: list[str] = []  # each recording's reason
         self._last: Variant | None = None
@@ -138,6 +141,11 @@ class Compiled:
         state = engine.is_recording()
         if here.recorder is not None or state > 0:
             return self._function(*args, **kwargs)  # part of what is being recorded
+        with self.turn:
+            return self._call_alone(args, kwargs, engine, state)
+
+    def _call_alone(self, args: tuple, kwargs: dict, engine: Any, state: int) -> Any:
+        """The same with no other thread in this function."""
         arrays: list[Any] = []
         key: list[Any] = [engine.name, state]
         rebuild = flatten((args, kwargs), arrays, key)
@@ -168,7 +176,7 @@ class Compiled:
         """From now on C answers calls like this one."""
         if self.audit:
             return
-        call = fast_call(variant, args, kwargs, state)
+        call = fast_call(variant, args, kwargs, state, self.turn)
         if call is not None:
             old = variant.call
             self._calls = [call, *[c for c in self._calls if c is not old]][:MAX_CALLS]
@@ -177,6 +185,8 @@ class Compiled:
     def ready_for(self, args: tuple) -> Any:
         """The program that a call with these arguments would replay, or None."""
         engine = select.engine()
+        if here.recorder is not None:
+            return None  # the calls are part of what is being recorded
         key: list[Any] = [engine.name, engine.is_recording()]
         flatten((args, {}), [], key)
         variants = self._signatures.get(tuple(key), ())

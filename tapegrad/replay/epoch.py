@@ -116,12 +116,15 @@ class _Epoch:
         """Steps up to `stop` in C; False: the next one needs a call."""
         if self.step >= stop or not self._stacks:
             return False
-        ready = self.compiled.ready_for(self._batch())
-        if ready is None or not ready.does_epochs:
-            return False
-        done = ready.run_epoch(
-            self.data, self.order, self.batch_size, self.step, stop - self.step, self._stacks
-        )
+        with self.compiled.turn:
+            ready = self.compiled.ready_for(self._batch())
+            most = ready and ready.steps_without_python()
+            if ready is None or most == 0:
+                return False
+            steps = stop - self.step if most is None else most
+            done = ready.run_epoch(
+                self.data, self.order, self.batch_size, self.step, steps, self._stacks
+            )
         self.step += done
         return done > 0
 

@@ -30,18 +30,24 @@ from .ir import (
     Entry,
     Program,
 )
+from .state import blocks_before
 
 
 class GuardFailed(Exception):
     """A branch that the recording took would go the other way; nothing has been written."""
 
 
-def run(program: Program, arguments: list, counters: list) -> list:
-    """The Tensors of program.outputs; writes parameters, optimizer state and `.grad`."""
+def run(program: Program, arguments: list, counters: list, done: list | None = None) -> list:
+    """The Tensors of program.outputs; writes parameters, optimizer state and `.grad`.
+
+    `done` gets each entry when it has run.
+    """
+    done = [] if done is None else done
     with no_grad():
         values: list[Any] = [_bind(v, arguments) for v in program.values]
         for e in program.entries:
             _run_entry(e, values, program, counters)
+            done.append(e)
         outputs = [_fresh(values[v]) for v in program.outputs]
         for p in program.cleared:
             p.grad = None
@@ -155,19 +161,28 @@ def _step(e: Entry, inputs: tuple) -> None:
 class Interpreted:
     """A program run entry by entry by the engine in force."""
 
-    does_epochs = False
-
     def __init__(self, program: Program):
         self.program = program
+
+    def steps_without_python(self) -> int | None:
+        return 0
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
         program = self.program
         counters = [g.get_state() for g in program.generators]
+        done: list[Entry] = []
         try:
-            outputs = run(program, as_arrays(arrays), counters)
+            outputs = run(program, as_arrays(arrays), counters, done)
         except GuardFailed:
             return None
-        for g, blocks in zip(program.generators, program.blocks):
-            g._take(4 * blocks)
+        except BaseException:
+            self._draw(len(done))
+            raise
+        self._draw(-1)
         return outputs
+
+    def _draw(self, failed: int) -> None:
+        """Take what a run has drawn, up to a failed entry, out of the random streams."""
+        for g, blocks in zip(self.program.generators, blocks_before(self.program, failed)):
+            g._take(4 * blocks)

@@ -29,7 +29,7 @@ from .ir import (
 )  # fmt: skip
 from .passes import optimise
 from .plan import plan_memory
-from .state import grads_read, lives
+from .state import blocks_before, carries_gradients, grads_read, lives
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
@@ -133,31 +133,44 @@ class NativeProgram:
         """Where the random streams are: a (seed, counter) each."""
         return tuple([g.get_state() for g in self.program.generators])
 
-    def moved_on(self, steps: int = 1) -> None:
-        """Take what runs have drawn out of the random streams."""
-        for g, blocks in zip(self.program.generators, self.program.blocks):
-            g._take(4 * blocks * steps)
+    def moved_on(self, failed: int = -1, steps: int = 1) -> None:
+        """Take what runs have drawn out of the random streams; the last one up to a failed step."""
+        for g, blocks, rest in zip(
+            self.program.generators, self.program.blocks, blocks_before(self.program, failed)
+        ):
+            g._take(4 * (blocks * (steps - 1) + rest))
 
-    def _ran(self, steps: int) -> None:
-        self.moved_on(steps)
+    def _clear(self) -> None:
         for p in self.program.cleared:
             p.grad = None
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
         self.read_numbers()
-        if self.grads_read:
-            arrays = [*arrays, *[q._grad for q in self.grads_read]]
-        outputs = self.core.run(as_arrays(arrays), *self.seeds())
+        before = [q.grad for q in self.grads_read]
+        try:
+            outputs = self.core.run(as_arrays([*arrays, *before]), *self.seeds())
+        except BaseException:
+            self.moved_on(self.core.failed_step)
+            for q, grad in zip(self.grads_read, before):
+                q.grad = grad  # what was summed up so far
+            raise
         if type(outputs) is int:
             return None
-        self._ran(1)
+        self.moved_on()
+        self._clear()
         return outputs if len(outputs) == len(self.order) else [outputs[i] for i in self.order]
 
-    @property
-    def does_epochs(self) -> bool:
-        """Whether steps can follow each other without Python."""
-        return not self.grads_read and self.order == list(range(len(self.order)))
+    def steps_without_python(self) -> int | None:
+        """How many steps can follow each other in C: none, one, or any number (None).
+
+        Gradients must be after a step as the next one needs them, and functions of the user may
+        change anything.
+        """
+        p = self.program
+        if self.order != list(range(len(self.order))) or not carries_gradients(p):
+            return 0
+        return 1 if any(e.kind == PYTHON and e.extra is not None for e in p.entries) else None
 
     def run_epoch(
         self,
@@ -175,8 +188,17 @@ class NativeProgram:
         self.read_numbers()
         drawn = zip(self.program.generators, self.program.blocks)
         seeds = [(*g.get_state(), blocks) for g, blocks in drawn]
-        done = self.core.run_epoch(data, order, batch_size, first, steps, stacks, *seeds)
-        self._ran(done)
+        inputs = [*data, *map(select.engine().adopt, self.grads_read)]
+        done = 0
+        try:
+            done = self.core.run_epoch(inputs, order, batch_size, first, steps, stacks, *seeds)
+        except BaseException:
+            self.moved_on(self.core.failed_step, self.core.steps_done + 1)
+            raise
+        finally:
+            if self.core.steps_done:
+                self._clear()
+        self.moved_on(steps=done)
         return done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..engine.recording import Live
-from .ir import ARRAY, CONSTANT, GRAD, LIVE, OPTIMIZER, RANDOM, Program
+from .ir import ARRAY, CONSTANT, GRAD, LIVE, MADE, OPTIMIZER, RANDOM, Program, roots
 
 
 def lives(program: Program) -> list[Live]:
@@ -19,6 +19,38 @@ def lives(program: Program) -> list[Live]:
 def grads_read(program: Program) -> list[Any]:
     """Variables whose .grad from before the run is read."""
     return [v.source for v in program.values if v.kind == GRAD]
+
+
+def blocks_before(program: Program, failed: int) -> list[int]:
+    """Random blocks of each generator that a run takes before it fails in an entry; -1: it does
+    not."""
+    blocks = list(program.blocks)
+    for e in reversed(program.entries[failed:] if failed >= 0 else []):
+        if e.kind == RANDOM:
+            blocks[e.extra[1]] = e.extra[4]
+    return blocks
+
+
+def carries_gradients(program: Program) -> bool:
+    """Whether a run leaves gradients as another one needs them: what it reads is there again, made
+    by an entry and no other's; what must not be there is not."""
+    root, made = roots(program), [v for _, v in program.grads]
+    after = {_key(p): v for p, v in program.grads}
+    cleared = {_key(p) for p in program.cleared}
+    if any(_key(p) in after for p in program.without_grad):
+        return False
+    for p in grads_read(program):
+        v = after.get(_key(p))
+        if _key(p) in cleared:
+            return False
+        if v is not None and (root[v] != v or made.count(v) > 1 or program.values[v].kind != MADE):
+            return False
+    return True
+
+
+def _key(p: Any) -> int:
+    """One for each record, however many Tensors show it."""
+    return p.handle or id(p)
 
 
 def state_fits(program: Program) -> bool:
@@ -50,8 +82,8 @@ def same_state(a: Program, b: Program) -> bool:
 
     def state(p: Program) -> tuple:
         return (
-            [id(x) if not x.handle else x.handle for x in grads_read(p)],
-            [id(x) if not x.handle else x.handle for x in p.without_grad],
+            [_key(x) for x in grads_read(p)],
+            [_key(x) for x in p.without_grad],
             [id(e.extra[1]) for e in p.entries if e.kind == OPTIMIZER],
             len(lives(p)),
         )

@@ -43,12 +43,14 @@ def make(
     cleared=(),
     seeds=None,
     ran=None,
+    turn=None,
 ):
     program = program or negative()
     lists = [list(reads), list(without), list(cleared)]
     call = core.CompiledCall(
-        program, state, args, kwargs, guards, numbers, refresh, *lists, seeds, ran, result
-    )
+        program, state, args, kwargs, guards, numbers, refresh, *lists, seeds, ran, result,
+        turn or core.Turn(),
+    )  # fmt: skip
     return lambda *args, **kwargs: call.call(args, kwargs)
 
 

@@ -54,7 +54,7 @@ def run_all(program, data, order, n, results, seed=(7, 100)):
     while done < n:
         state = (seed[0], seed[1] + done * BLOCKS, BLOCKS)
         done += program.run_epoch(data, order, BATCH, done, n - done, results, state)
-        assert program.failed_guard == -1
+        assert program.failed_step == -1
 
 
 def layouts(a):
@@ -113,10 +113,10 @@ def test_a_guard_ends_an_epoch_after_the_steps_before_it():
     x = np.array([1, 2, 3, 0, 4], "f4")
     results = [np.zeros((5, 1), "f4")]
     assert program.run_epoch([x], None, 1, 0, 5, results) == 3
-    assert program.failed_guard == 0
+    assert program.failed_step == 0
     assert results[0][:, 0].tolist() == [-1, -2, -3, 0, 0]
     assert program.run_epoch([x], None, 1, 4, 1, results) == 1
-    assert program.failed_guard == -1
+    assert program.failed_step == -1
 
 
 def test_a_python_step_runs_in_an_epoch_and_its_error_ends_it():
