@@ -173,10 +173,10 @@ VFN V vtanh(V x)
     V t, r = vreduce_ln2(a + a, &t);
     V e = vfma(vfma(POLY(r, exp_c), r, vset(1)), r, vset(1));
     e = vfrombits(vbits(e) + (vbits(t) << MANTISSA_BITS));
-    V far = vcopysign(K(1) - K(2) / (e + K(1)), x);
+    V far = K(1) - K(2) / (e + K(1));
     V z = x * x;
-    V near = vfma(x * z, POLY(z, tanh_c), x);
-    return vselect(vle(vset(K(0.625)), a), far, near); /* nan: near */
+    V near = vfma(x * z, POLY(z, tanh_c), x); /* of -0 it is +0 */
+    return vcopysign(vselect(vle(vset(K(0.625)), a), far, near), x); /* nan: near */
 }
 #endif
 

@@ -1,5 +1,8 @@
 """The dtypes a Tensor can hold, in the order of the enum in csrc/tapegrad.h."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..errors import DTypeError
@@ -31,3 +34,20 @@ def dtype_code(dtype: np.dtype) -> int:
 def is_inexact(dtype: np.dtype) -> bool:
     """Whether values of this dtype can be differentiated."""
     return dtype.kind in "fc"
+
+
+# Ops whose result is right for any integer, also one that the other operand's dtype cannot hold.
+OF_ANY_INTEGERS = frozenset(
+    ("divide", "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "arctan2",
+     "hypot", "heaviside", "nextafter", "logical_and", "logical_or", "logical_xor")
+)  # fmt: skip
+
+
+def promoted(op: Any, strong: Sequence[np.dtype], weak: Sequence) -> np.dtype:
+    """The dtype that operands of these dtypes and Python scalars share (NEP 50)."""
+    dtype = np.result_type(*strong, *weak)
+    if weak and dtype.kind in "iu" and op.name in OF_ANY_INTEGERS:
+        limits = np.iinfo(dtype)
+        if not all(limits.min <= value <= limits.max for value in weak):
+            return np.result_type(dtype, *map(np.min_scalar_type, weak))
+    return dtype

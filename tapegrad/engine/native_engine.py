@@ -16,7 +16,7 @@ import numpy as np
 from .. import errors
 from ..ops.table import BY_ID, OPS
 from . import select
-from .dtypes import CODES, DTYPES, dtype_code
+from .dtypes import CODES, DTYPES, dtype_code, promoted
 from .recording import ASSIGN, here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
@@ -149,7 +149,7 @@ class NativeEngine:
                 operands[i] = self.from_numpy(as_array(x, op), self._tensor)
         strong = [operands[i].dtype for i in shared if i not in weak]
         if len(set(strong)) > 1 or weak:
-            dtype = np.result_type(*strong, *(inputs[i] for i in weak))
+            dtype = promoted(op, strong, [inputs[i] for i in weak])
             for i in weak:
                 operands[i] = self.from_numpy(np.asarray(inputs[i], dtype), self._tensor)
             for i in shared:

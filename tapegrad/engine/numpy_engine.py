@@ -84,9 +84,9 @@ class NumpyEngine:
                     this_thread.trace.source(nodes[i], array)
         strong = [nodes[i].dtype for i in shared if i not in weak]
         if len(set(strong)) > 1 or weak:
-            from .dtypes import CODES
+            from .dtypes import CODES, promoted
 
-            dtype = np.result_type(*strong, *(inputs[i] for i in weak))
+            dtype = promoted(op, strong, [inputs[i] for i in weak])
             for i in weak:
                 nodes[i] = Node(np.asarray(inputs[i], dtype))
                 if this_thread.trace is not None:

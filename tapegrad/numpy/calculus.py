@@ -32,6 +32,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if not x.ndim:
         raise ValueError("diff: need one axis at least")
     axis = one_axis(axis, x.ndim, "diff")
+    if not n:
+        return x
     edges = []
     for edge in (prepend, append):
         if edge is not None:
@@ -91,7 +93,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
             raise ValueError(f"gradient: {step.shape} coordinates for an axis of {x.shape[k]}")
         gaps = diff(step) if step.ndim else broadcast_to(step, (x.shape[k] - 1,))
         slopes = _slopes(lines, gaps * 1.0, bool(step.ndim), edge_order)
-        found.append(moveaxis(slopes, -1, k))
+        found.append(moveaxis(as_dtype(slopes, x.dtype), -1, k))
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -148,7 +150,8 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
 ) -> Tensor:
     """The line through the points (xp, fp) at x; left and right of them, or periodic."""
-    x, xp, fp = as_tensor(x) * 1.0, as_tensor(xp) * 1.0, as_tensor(fp) * 1.0
+    x, xp = as_dtype(x, np.float64), as_dtype(xp, np.float64)
+    fp = as_dtype(fp, np.result_type(as_tensor(fp).dtype, np.float64))
     if xp.ndim != 1 or fp.shape != xp.shape or not xp.size:
         raise ValueError(f"interp: need xp and fp of one length, got {xp.shape} and {fp.shape}")
     if period is not None:

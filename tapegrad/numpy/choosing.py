@@ -19,6 +19,7 @@ from ..ops.shapes import (
     expand_dims,
     moveaxis,
     ravel,
+    shared_dtype,
     stack,
 )
 from ..tensor import Tensor, tensor
@@ -33,6 +34,8 @@ def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Tensor
             f"select: need one choice for each condition, got {len(choicelist)} and {len(condlist)}"
         )
     y = default
+    if type(default) in (bool, int, float, complex):
+        y = as_dtype(as_tensor(default), shared_dtype(default, *choicelist))
     for condition, choice in zip(reversed(list(condlist)), reversed(list(choicelist))):
         y = e.where(as_tensor(condition), choice, y)
     return y

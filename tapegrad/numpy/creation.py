@@ -12,7 +12,7 @@ import numpy as np
 from ..ops import elementwise as e
 from ..ops import linear
 from ..ops.axes import as_tensor, holds_tensors, shape_of
-from ..ops.shapes import as_dtype, broadcast_to, expand_dims, moveaxis, stacked
+from ..ops.shapes import as_dtype, broadcast_to, expand_dims, moveaxis, shared_dtype, stacked
 from ..tensor import Tensor, tensor
 from .registry import differentiable, plain, values
 
@@ -185,14 +185,17 @@ def linspace(
         return (tensor(found[0]), tensor(found[1])) if retstep else tensor(found)
     start, stop = _ends(start, stop)
     n = num - 1 if endpoint else num
-    step = (stop - start) / n if n > 0 else (stop - start) * np.nan
+    step = (stop - start) / n if n > 0 else tensor(np.nan)
     y = _grid(start, stop, num, endpoint)
     y = moveaxis(y if dtype is None else as_dtype(y, dtype), 0, axis)
     return (y, step) if retstep else y
 
 
 def _ends(start: Any, stop: Any) -> tuple[Tensor, Tensor]:
-    start, stop = as_tensor(start) * 1.0, as_tensor(stop) * 1.0
+    dtype = shared_dtype(start, stop)
+    if dtype.kind not in "fc":
+        dtype = np.dtype(np.float64)
+    start, stop = as_dtype(start, dtype), as_dtype(stop, dtype)
     shape = np.broadcast_shapes(start.shape, stop.shape)
     return broadcast_to(start, shape), broadcast_to(stop, shape)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..ops import complex, composite, linear, logic, trig, ufuncs
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor
-from ..ops.shapes import as_dtype
+from ..ops.shapes import as_dtype, shared_dtype
 from ..tensor import Tensor, tensor
 from .registry import differentiable, plain
 
@@ -166,7 +166,8 @@ for _k in range(1, 12):
 @differentiable("sinc(x)", "sinc(0.2 * x)", "sinc(0 * x)")
 def sinc(x: Any) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0; its derivatives at 0 are right too."""
-    t = floating(x)[0] * np.pi
+    x = as_tensor(x)
+    t = (x if x.dtype.kind in "fc" else as_dtype(x, np.float64)) * np.pi
     near = e.absolute(t) < 1.0
     square = e.square(e.where(near, t, 0.0))
     series = _SINC[-1]
@@ -231,10 +232,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 def floating(*xs: Any) -> list[Tensor]:
     """The operands as Tensors of one floating dtype, as a ufunc of floats promotes them."""
-    dtype = np.result_type(*[x if type(x) in _WEAK else as_tensor(x).dtype for x in xs])
+    dtype = shared_dtype(*xs)
     if dtype.kind not in "fc":
         dtype = np.result_type(dtype, np.float16 if dtype.itemsize == 1 else np.float32)
     return [as_dtype(x, dtype) for x in xs]
-
-
-_WEAK = (bool, int, float, complex)

@@ -18,9 +18,14 @@ def _list(arrays: Any) -> list[Tensor]:
     return [as_tensor(a) for a in arrays]
 
 
-def _joined(arrays: Any, dtype: Any) -> list[Tensor]:
+def _joined(arrays: Any, dtype: Any, casting: str) -> list[Tensor]:
     tensors = _list(arrays)
-    return tensors if dtype is None else [as_dtype(x, dtype) for x in tensors]
+    if dtype is None:
+        return tensors
+    for x in tensors:
+        if not np.can_cast(x.dtype, dtype, casting):
+            raise TypeError(f"cannot cast {x.dtype} to {np.dtype(dtype)} by the rule {casting!r}")
+    return [as_dtype(x, dtype) for x in tensors]
 
 
 @differentiable("concatenate([x, y])", "concatenate((x, y), axis=None)", "concatenate([x, y], 1)",
@@ -29,25 +34,25 @@ def _concatenate(
     arrays: Any, /, axis: int | None = 0, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Tensor:
     """Arrays joined along an axis (None: all flattened first); dtypes promote."""
-    return concatenate(_joined(arrays, dtype), axis)
+    return concatenate(_joined(arrays, dtype, casting), axis)
 
 
 @differentiable("stack([x, y])", "stack([x, y], axis=-1)")
 def stack(arrays: Any, axis: int = 0, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
     """Arrays of one shape along a new axis."""
-    return shapes.stack(_joined(arrays, dtype), axis)
+    return shapes.stack(_joined(arrays, dtype, casting), axis)
 
 
 @differentiable("vstack([x, v])")
 def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
     """Arrays stacked along rows; 1-D ones are rows."""
-    return shapes.vstack(_joined(tup, dtype))
+    return shapes.vstack(_joined(tup, dtype, casting))
 
 
 @differentiable("hstack([x, y])", "hstack([v, w])")
 def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tensor:
     """Arrays joined along the second axis; 1-D ones along their first."""
-    return shapes.hstack(_joined(tup, dtype))
+    return shapes.hstack(_joined(tup, dtype, casting))
 
 
 @differentiable("dstack([x, y])", "dstack([v, w])")
@@ -128,7 +133,10 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Tensor:
 
 def _as_positions(obj: Any) -> Any:
     obj = values(obj)
-    return obj if isinstance(obj, slice) else np.asarray(obj)
+    if isinstance(obj, slice):
+        return obj
+    array = np.asarray(obj)
+    return array if array.size else array.astype(np.int64)
 
 
 @differentiable("delete(x, 1, axis=0)", "delete(x, [0, 3], axis=1)", "delete(x, slice(1, 3))")

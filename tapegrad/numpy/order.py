@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..ops import elementwise as e
-from ..ops import gather, logic, reductions
+from ..ops import gather, linear, logic, reductions
 from ..ops.axes import as_tensor, axes, one_axis
-from ..ops.shapes import as_dtype, moveaxis, ravel, reshape
+from ..ops.shapes import as_dtype, broadcast_to, expand_dims, moveaxis, ravel, reshape
 from ..tensor import Tensor
 from . import plain
 from .registry import differentiable, values
@@ -49,7 +49,8 @@ def sort_complex(a: Any) -> Tensor:
     y = sort(a)
     if y.dtype.kind == "c":
         return y
-    return as_dtype(y, np.result_type(y.dtype, np.complex64))
+    is_small = y.dtype.itemsize < 3 and y.dtype.kind in "iu"
+    return as_dtype(y, np.complex64 if is_small else np.result_type(y.dtype, np.complex128))
 
 
 # --- quantiles --------------------------------------------------------------------------------
@@ -91,31 +92,44 @@ def _even(place: Any) -> Any:
     "quantile(x, 0.4, 1, method='inverted_cdf')", "quantile(x, s, method='hazen', axis=(0, 1))",
     "quantile(x, 0.25, method='averaged_inverted_cdf')", "quantile(v, 0.7, method='nearest')",
     "quantile(x, 0.5, method='closest_observation')", "quantile(x, 0.3, method='median_unbiased')",
+    "quantile(x, 0.4, weights=p, method='inverted_cdf')",
+    "quantile(x, [0.2, 0.7], 1, weights=p[0], method='inverted_cdf')",
 )  # fmt: skip
 def quantile(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Tensor:  # fmt: skip
     """The q-quantiles over axes; q in 0..1 may be a Tensor too, and its axes come first.
 
+    Args:
+        method: how to interpolate, by NumPy's names.
+        weights: of a's shape or of the axes'; with method "inverted_cdf" only. Quantiles do not
+            change with them but at jumps: their derivative is 0.
     Raises:
-        ValueError: for an unknown method, or q outside 0..1.
+        ValueError: for an unknown method, q outside 0..1, or weights that do not fit.
     """
     q = _checked(q, 1, a)
-    x, kept = _in_lines(as_tensor(a), axis)
-    y = _quantile(sort(x), q, float(x.shape[-1]), method)
+    x, kept = _in_lines(_ordered(a, "quantile"), axis, method)
+    if weights is None:
+        y = _quantile(sort(x), q, float(x.shape[-1]), method)
+    else:
+        y = _weighted(x, q, _weights(weights, as_tensor(a), axis, method))
     nan = e.isnan(x)
     y = e.where(_any_last(nan), np.nan, y) if x.dtype.kind == "f" else y
     return _shaped(y, q.shape, kept, keepdims)
 
 
-@differentiable("percentile(x, 30)", "percentile(x, [10, 60.0], axis=1)", "percentile(x, 50 + s)")
+@differentiable(
+    "percentile(x, 30)", "percentile(x, [10, 60.0], axis=1)", "percentile(x, 50 + s)",
+    "percentile(x, 40, weights=p, method='inverted_cdf')",
+)  # fmt: skip
 def percentile(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Tensor:  # fmt: skip
     """As quantile, with q in 0..100."""
-    return quantile(a, _checked(q, 100, a) / 100, axis, method=method, keepdims=keepdims)
+    q = _checked(q, 100, a) / 100
+    return quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
 @differentiable("median(x)", "median(x, axis=1, keepdims=True)", "median(x, axis=(0, 1))")
@@ -138,31 +152,57 @@ def median(
 def nanmedian(
     a: Any, axis: Any = None, overwrite_input: bool = False, keepdims: bool = False
 ) -> Tensor:
-    """The median of the elements that are not nan."""
-    return nanquantile(a, 0.5, axis, keepdims=keepdims)
+    """The median of the elements that are not nan; nan where there is none."""
+    x, kept = _in_lines(as_tensor(a), axis)
+    if not x.size:
+        return median(a, axis, keepdims=keepdims)
+    count = reductions.sum(e.logical_not(e.isnan(x)), -1)
+    ordered = sort(x)  # nan to the end
+    last = e.maximum(count - 1, 0)
+    low, high = _picked(ordered, last // 2), _picked(ordered, count // 2)
+    y = e.where(last // 2 == count // 2, low, (low + high) * 0.5)
+    return _shaped(e.where(count == 0, np.nan, y), (), kept, keepdims)
 
 
-@differentiable("nanquantile(n, 0.3)", "nanquantile(n, [0.2, 0.6], axis=1)")
+@differentiable(
+    "nanquantile(n, 0.3)", "nanquantile(n, [0.2, 0.6], axis=1)",
+    "nanquantile(n, [0.2, 0.6], axis=1, weights=p, method='inverted_cdf')",
+)  # fmt: skip
 def nanquantile(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Tensor:  # fmt: skip
     """As quantile, of the elements that are not nan; nan where there is none."""
     q = _checked(q, 1, a)
-    x, kept = _in_lines(as_tensor(a), axis)
+    x, kept = _in_lines(_ordered(a, "nanquantile"), axis, method)
     missing = e.isnan(x)
-    count = reductions.sum(as_dtype(e.logical_not(missing), x.dtype), -1)
-    y = _quantile(sort(x), q, count, method)  # nan sort to the end
-    return _shaped(e.where(count == 0, np.nan, y), q.shape, kept, keepdims)
+    count = reductions.sum(as_dtype(e.logical_not(missing), np.float64), -1)
+    if not x.size:  # as NumPy: nan, without q's axes
+        return _shaped(reductions.mean(x, -1), (), kept, keepdims)
+    if weights is None:  # nan sort to the end
+        y = _quantile(sort(x), q, count, method)
+    else:
+        w = _weights(weights, as_tensor(a), axis, method)
+        y = _weighted(x, q, e.where(missing, 0.0, w))
+    y = e.where(count == 0, np.nan, y) if x.dtype.kind == "f" else y
+    return _shaped(y, q.shape, kept, keepdims)
 
 
 @differentiable("nanpercentile(n, 30)", "nanpercentile(n, [20, 60.0], axis=1)")
 def nanpercentile(
     a: Any, q: Any, axis: Any = None, overwrite_input: bool = False, method: str = "linear",
-    keepdims: bool = False,
+    keepdims: bool = False, *, weights: Any = None,
 ) -> Tensor:  # fmt: skip
     """As nanquantile, with q in 0..100."""
-    return nanquantile(a, _checked(q, 100, a) / 100, axis, method=method, keepdims=keepdims)
+    q = _checked(q, 100, a) / 100
+    return nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
+
+
+def _ordered(a: Any, name: str) -> Tensor:
+    x = as_tensor(a)
+    if x.dtype.kind == "c":
+        raise TypeError(f"{name}: need real numbers, got {x.dtype}: complex ones have no order")
+    return x
 
 
 def _checked(q: Any, top: int, a: Any) -> Tensor:
@@ -176,15 +216,19 @@ def _checked(q: Any, top: int, a: Any) -> Tensor:
     return q if q.dtype.kind == "f" else as_dtype(q, np.float64)
 
 
-def _in_lines(x: Tensor, axis: Any) -> tuple[Tensor, tuple[int, ...]]:
-    """x with the axes merged into a last one, and its shape with those of length 1."""
+def _in_lines(x: Tensor, axis: Any, method: str = "linear") -> tuple[Tensor, tuple[int, ...]]:
+    """x with the axes merged into a last one, and its shape with those of length 1.
+
+    Integers become floats, but for the methods that give elements as they are.
+    """
     gone = sorted(axes(axis, x.ndim, "quantile"))
     x_moved = moveaxis(x, tuple(gone), tuple(range(-len(gone), 0))) if gone else x
     kept = tuple(1 if i in gone else n for i, n in enumerate(x.shape))
     lead = tuple(n for i, n in enumerate(x.shape) if i not in gone)
     n = int(np.prod([x.shape[i] for i in gone], dtype=np.int64))
     x_moved = reshape(x_moved, (*lead, n))
-    return (x_moved if x.dtype.kind in "fc" else as_dtype(x_moved, np.float64)), kept
+    is_fit = x.dtype.kind in "fc" or method in _STEPS
+    return (x_moved if is_fit else as_dtype(x_moved, np.float64)), kept
 
 
 def _any_last(mask: Tensor) -> Tensor:
@@ -196,23 +240,64 @@ def _quantile(ordered: Tensor, q: Tensor, n: Any, method: str) -> Tensor:
     if method not in _PLACES:
         raise ValueError(f"quantile: method {method!r}: choose one of {', '.join(_PLACES)}")
     lead = ordered.shape[:-1]
-    q = reshape(as_dtype(q, np.result_type(q.dtype, ordered.dtype)), q.shape + (1,) * len(lead))
+    dtype = np.result_type(q.dtype, ordered.dtype)
+    q = reshape(as_dtype(q, dtype), q.shape + (1,) * len(lead))
+    n = n if isinstance(n, float) else as_dtype(n, dtype)
     place = _PLACES[method](n, q)
     last = n - 1 if isinstance(n, float) else e.maximum(n - 1, 0.0)
     # e.where, not clip: beyond an end nothing flows back to q
-    place = e.where(place < 0, 0.0, e.where(place > last, last, place))
-    low = e.floor(place)
-    weight = place - low
+    inside = e.where(place < 0, 0.0, e.where(place > last, last, place))
+    if not isinstance(n, float):
+        inside = broadcast_to(inside, np.broadcast_shapes(inside.shape, n.shape))
+    low = e.floor(inside)
+    if method in _STEPS:
+        return _picked(ordered, low)
+    weight = inside - low
     if method == "averaged_inverted_cdf":
-        weight = e.where(weight == 0, 0.5, 1.0)
-        weight = e.where(e.logical_or(q == 0, q == 1), 0.0, weight)
+        weight = _chosen(weight == 0, 0.5, 1.0, weight)
+        weight = e.where(place < 0, 0.0, weight)
     elif method == "midpoint":
-        weight = e.where(weight == 0, 0.0, 0.5)
-    elif method in _STEPS:
-        weight = weight * 0.0
+        weight = _chosen(weight == 0, 0.0, 0.5, weight)
     high = e.where(low + 1 > last, last, low + 1)
     a, b = _picked(ordered, low), _picked(ordered, high)
-    return a + (b - a) * weight
+    # from the nearer end, as NumPy: exact at both
+    return e.where(weight < 0.5, a + (b - a) * weight, b - (b - a) * (1.0 - weight))
+
+
+def _chosen(mask: Tensor, one: float, other: float, like: Tensor) -> Tensor:
+    """Two numbers, in like's dtype."""
+    return e.where(mask, np.asarray(one, like.dtype), np.asarray(other, like.dtype))
+
+
+def _weights(weights: Any, a: Tensor, axis: Any, method: str) -> Tensor:
+    """Weights of a's lines, from weights of a's shape or of the axes' lengths."""
+    if method != "inverted_cdf":
+        raise ValueError(
+            f"quantile: method {method!r} takes no weights; method='inverted_cdf' does"
+        )
+    if not isinstance(weights, Tensor) and (np.asarray(weights) < 0).any():
+        raise ValueError("quantile: weights must not be negative")
+    w = linear.stop_gradient(as_dtype(weights, np.float64))
+    if w.shape != a.shape:
+        at = axes(axis, a.ndim, "quantile")
+        if axis is None or w.shape != tuple(a.shape[i] for i in at):
+            raise ValueError(f"quantile: weights of shape {w.shape} do not fit {a.shape}")
+        w = moveaxis(w, tuple(range(w.ndim)), tuple(np.argsort(np.argsort(at)).tolist()))
+        w = broadcast_to(expand_dims(w, tuple(i for i in range(a.ndim) if i not in at)), a.shape)
+    return _in_lines(w, axis)[0]
+
+
+def _weighted(x: Tensor, q: Tensor, w: Tensor) -> Tensor:
+    """The first of the sorted lines' elements up to which q of the weights lie; q's axes first."""
+    where = plain.argsort(x, -1)
+    ordered, w = (gather.take_along_axis(v, where, (x.ndim - 1,)) for v in (x, w))
+    part = reductions.cumsum(w, -1)
+    part = as_dtype(part / part[..., -1:], q.dtype)
+    # what has no weight before the first element that has some is not the 0-quantile
+    part = e.where(part == 0, -1.0, part)
+    q = reshape(q, (*q.shape, *(1,) * x.ndim))
+    place = reductions.sum(part < q, -1)
+    return _picked(ordered, e.minimum(place, x.shape[-1] - 1))
 
 
 def _picked(ordered: Tensor, place: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..ops import composite, linear, reductions
 from ..ops.axes import as_tensor
+from ..ops.complex import real
 from ..ops.shapes import as_dtype, concatenate, expand_dims, ravel, stack
 from ..tensor import Tensor, tensor
 from . import linalg
@@ -20,7 +21,7 @@ from .registry import differentiable
 def polyval(p: Any, x: Any) -> Tensor:
     """The polynomial's value at x, by Horner's rule."""
     x = as_tensor(x)
-    y: Any = x * 0
+    y: Any = tensor(np.zeros(x.shape, x.dtype))
     for c in as_tensor(p):
         y = y * x + c
     return y
@@ -33,7 +34,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     if x.ndim != 1:
         raise ValueError(f"vander: need one axis, got {x.shape}")
     N = x.size if N is None else N
-    x = x if x.dtype.kind in "fc" else as_dtype(x, np.result_type(x.dtype, int))
+    x = as_dtype(x, np.result_type(x.dtype, int))
     if not N:
         return tensor(np.zeros((x.size, 0), x.dtype))
     columns = [x * 0 + 1]
@@ -74,7 +75,13 @@ def polysub(a1: Any, a2: Any) -> Tensor:
 @differentiable("polymul(v, t)")
 def polymul(a1: Any, a2: Any) -> Tensor:
     """The product of two polynomials."""
-    return convolve(_coefficients(a1), _coefficients(a2))
+    return convolve(_trimmed(a1), _trimmed(a2))
+
+
+def _trimmed(a: Any) -> Tensor:
+    """Coefficients from the first that is not zero; one zero if all are."""
+    p = trim_zeros(_coefficients(a), "f")
+    return p if p.size else tensor(np.zeros(1, p.dtype))
 
 
 @differentiable("polydiv(t, w)[0]", "polydiv(t, w)[1]")
@@ -124,16 +131,23 @@ def poly(seq_of_zeros: Any) -> Tensor:
     roots = as_tensor(seq_of_zeros)
     if roots.ndim == 2:
         roots = linalg.eigvals(roots)
-    y = tensor(np.ones(1, np.result_type(roots.dtype, np.float64)))
+    if not roots.size:
+        return tensor(1.0)
+    roots = as_dtype(roots, np.mintypecode(roots.dtype.char))
+    y = tensor(np.ones(1, roots.dtype))
     for r in ravel(roots):
         y = convolve(y, concatenate([tensor(np.ones(1, y.dtype)), linear.reshape(-r, (1,))]))
+    if y.dtype.kind == "c":  # real if the roots come in conjugate pairs
+        known = np.sort_complex(roots.numpy())
+        if np.array_equal(known, np.sort_complex(known.conj())):
+            return real(y)
     return y
 
 
 @differentiable("real(sum(exp(roots(p[0]))))", note="by linalg.eigvals")
 def roots(p: Any) -> Tensor:
     """The roots of a polynomial: the eigenvalues of its companion matrix."""
-    p = _coefficients(p)
+    p = _coefficients(p) * 1.0
     if p.ndim != 1:
         raise ValueError(f"roots: need one axis, got {p.shape}")
     n_zero = p.size - trim_zeros(p, "b").size
@@ -147,19 +161,55 @@ def roots(p: Any) -> Tensor:
     return concatenate([found, zeros]) if n_zero else found
 
 
-@differentiable("polyfit(t, cos(t), 2)", "polyfit(t, stack([t * t, sin(t)], 1), 1)",
-                "polyfit(v, w, 2, w=w)")  # fmt: skip
-def polyfit(x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None) -> Any:
-    """Coefficients of the polynomial of degree deg that fits points (x, y) with least squares."""
-    if full:
-        raise ValueError("polyfit: full=True is not supported for Tensors")
+@differentiable(
+    "polyfit(t, cos(t), 2)", "polyfit(t, stack([t * t, sin(t)], 1), 1)", "polyfit(v, w, 2, w=w)",
+    "polyfit(t, sin(t), 1, full=True)[1]", "polyfit(t, sin(t), 1, cov=True)[1]",
+    "polyfit(t, stack([t * t, sin(t)], 1), 1, cov='unscaled')[1]",
+)  # fmt: skip
+def polyfit(
+    x: Any, y: Any, deg: int, rcond: Any = None, full: bool = False, w: Any = None,
+    cov: bool | str = False,
+) -> Any:  # fmt: skip
+    """Coefficients of the polynomial of degree deg that fits points (x, y) with least squares.
+
+    Args:
+        w: factors of each point's distance.
+        full: give also residuals, rank, singular values and rcond, as linalg.lstsq has them.
+        cov: give also the coefficients' covariances, times the residuals over the degrees of
+            freedom ("unscaled": not so).
+    Raises:
+        ValueError: if there are too few points to scale covariances.
+    """
     x, y = as_tensor(x) * 1.0, as_tensor(y) * 1.0
+    if x.ndim != 1 or not x.size or y.ndim not in (1, 2) or y.shape[0] != x.size or deg < 0:
+        raise ValueError(
+            f"polyfit: need points x (m,), y (m,) or (m, k), and deg >= 0; got {x.shape}, "
+            f"{y.shape} and {deg}"
+        )
     lhs, rhs = vander(x, deg + 1), y
     if w is not None:
         weights = as_tensor(w)
+        if weights.shape != x.shape:
+            raise ValueError(f"polyfit: w of shape {weights.shape} does not fit x {x.shape}")
         lhs = lhs * expand_dims(weights, 1)
         rhs = rhs * (weights if rhs.ndim == 1 else expand_dims(weights, 1))
     scale = reductions.sum(lhs * lhs, 0) ** 0.5
-    scaled = lhs / scale
-    c = composite.dot(linalg.pinv(scaled), rhs)
-    return c / scale if c.ndim == 1 else c / expand_dims(scale, 1)
+    rcond = x.size * float(np.finfo(x.dtype).eps) if rcond is None else rcond
+    c, residuals, rank, sizes = linalg.lstsq(lhs / scale, rhs, rcond)
+    c = c / scale if c.ndim == 1 else c / expand_dims(scale, 1)
+    if full:
+        return c, residuals, rank, sizes, rcond
+    if not cov:
+        return c
+    spread = linalg.inv(composite.dot(lhs.T, lhs))
+    if cov != "unscaled":
+        if x.size <= deg + 1:
+            raise ValueError(
+                f"polyfit: {x.size} points are too few to scale the covariance of {deg + 1} "
+                "coefficients; give cov='unscaled'"
+            )
+        factors = residuals / (x.size - deg - 1)
+        spread = spread * factors if y.ndim == 1 else expand_dims(spread, -1) * factors
+    elif y.ndim == 2:
+        spread = expand_dims(spread, -1)
+    return c, spread

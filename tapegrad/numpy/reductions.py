@@ -27,7 +27,7 @@ def sum(
 ) -> Tensor:  # fmt: skip
     """Sum over axes (None: all) of the elements where `where`, plus initial."""
     y = reductions.sum(_kept(a, where, 0), axis, dtype, None, keepdims)
-    return y if initial is None else y + initial
+    return y if initial is None else y + as_dtype(as_tensor(initial), y.dtype)
 
 
 @differentiable("prod(x)", "prod(x, axis=1, where=m)", "prod(x * m, axis=0, initial=2.0)")
@@ -37,7 +37,7 @@ def prod(
 ) -> Tensor:  # fmt: skip
     """Product over axes (None: all) of the elements where `where`, times initial."""
     y = reductions.prod(_kept(a, where, 1), axis, dtype, None, keepdims)
-    return y if initial is None else y * initial
+    return y if initial is None else y * as_dtype(as_tensor(initial), y.dtype)
 
 
 @differentiable("mean(x)", "mean(x, axis=0, keepdims=True)", "mean(x, axis=1, where=m)")
@@ -46,10 +46,12 @@ def mean(
 ) -> Tensor:
     """Mean over axes (None: all) of the elements where `where`."""
     if where is True:
-        return reductions.mean(a, axis, dtype, None, keepdims)
-    x = as_tensor(a)
-    total = reductions.sum(_kept(x, where, 0), axis, dtype, None, keepdims)
-    return total / _count(x, axis, keepdims, where)
+        y = reductions.mean(a, axis, dtype, None, keepdims)
+    else:
+        x = as_tensor(a)
+        total = reductions.sum(_kept(x, where, 0), axis, dtype, None, keepdims)
+        y = total / _count(x, axis, keepdims, where)
+    return y if dtype is None else as_dtype(y, dtype)
 
 
 @differentiable(
@@ -143,7 +145,7 @@ def _kept(x: Any, where: Any, other: Any) -> Any:
 def _count(x: Tensor, axis: Any, keepdims: bool, where: Any) -> Tensor:
     mask = broadcast_to(as_tensor(where), x.shape)
     count = reductions.sum(mask, axis, keepdims=keepdims)
-    return as_dtype(count, x.dtype if x.dtype.kind in "fc" else np.float64)
+    return as_dtype(count, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
 
 
 # --- extremes ---------------------------------------------------------------------------------
@@ -173,13 +175,13 @@ def _extreme(
         if where is not True:
             raise ValueError(f"{fold.__name__}: where= needs initial=, the result of no element")
         return fold(x, axis, None, keepdims)
-    x = _kept(x, where, initial)
+    start = as_dtype(as_tensor(initial), x.dtype)
+    x = _kept(x, where, start)
     gone = axes(axis, x.ndim, fold.__name__)
     if any_zero(x.shape, gone):
         shape = [1 if i in gone else n for i, n in enumerate(x.shape)]
-        start = as_dtype(as_tensor(initial), x.dtype)
         return broadcast_to(start, [n for i, n in enumerate(shape) if keepdims or i not in gone])
-    return pick(fold(x, axis, None, keepdims), initial)
+    return pick(fold(x, axis, None, keepdims), start)
 
 
 def any_zero(shape: tuple, axes: tuple) -> bool:
@@ -240,6 +242,11 @@ def average(
         total = as_tensor(float(np.prod([x.shape[i] for i in gone])))
         return (y, broadcast_to(as_dtype(total, y.dtype), y.shape)) if returned else y
     w = as_tensor(weights)
+    is_one_sum = axis is None or w.shape != x.shape
+    if is_one_sum and not isinstance(weights, Tensor) and not np.sum(weights):
+        raise ZeroDivisionError("average: the weights sum to zero")
+    if x.dtype.kind in "biu" and w.dtype.kind in "biu":
+        w = as_dtype(w, np.float64)
     if w.shape != x.shape:
         at = axes(axis, x.ndim, "average")
         if axis is None or w.shape != tuple(x.shape[i] for i in at):
@@ -263,7 +270,7 @@ def cov(
     x = _variables(m, rowvar)
     if y is not None:
         x = concatenate([x, _variables(y, rowvar)], 0)
-    x = as_dtype(x, dtype) if dtype is not None else x * 1.0
+    x = as_dtype(x, np.result_type(x.dtype, np.float64) if dtype is None else dtype)
     ddof = (0 if bias else 1) if ddof is None else ddof
     w = None
     for given in (fweights, aweights):
@@ -276,6 +283,7 @@ def cov(
         norm = total - ddof
     else:
         norm = total - ddof * reductions.sum(w * aweights) / total
+    norm = e.maximum(norm, 0.0) if isinstance(norm, Tensor) else np.maximum(norm, 0.0)
     other = x if w is None else x * w
     right = other.T if other.dtype.kind != "c" else other.conj().T
     return composite.dot(x, right).squeeze() / norm

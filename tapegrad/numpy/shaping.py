@@ -287,8 +287,10 @@ def diag(v: Any, k: int = 0) -> Tensor:
     if x.ndim != 1:
         raise ValueError(f"diag: need one or two axes, got {x.shape}")
     n = x.size + abs(k)
-    positions = np.diagflat(np.arange(1, x.size + 1), k) if x.size else np.zeros((n, n), int)
-    taken = indexing.take(x, np.maximum(positions - 1, 0)) if x.size else tensor(np.zeros((n, n)))
+    if not x.size:
+        return tensor(np.zeros((n, n), x.dtype))
+    positions = np.diagflat(np.arange(1, x.size + 1), k)
+    taken = indexing.take(x, np.maximum(positions - 1, 0))
     return e.where(positions > 0, taken, np.zeros((), x.dtype))
 
 

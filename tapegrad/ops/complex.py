@@ -12,6 +12,7 @@ import numpy as np
 from ..tensor import Tensor, tensor
 from . import elementwise as e
 from .axes import as_tensor
+from .shapes import as_dtype
 from .trig import arctan2
 
 
@@ -36,6 +37,7 @@ def conj(x: Any) -> Tensor:
 def angle(z: Any, deg: bool = False) -> Tensor:
     """The angle of z from the positive real axis, in radians (or degrees), in -pi..pi."""
     z = as_tensor(z)
+    z = as_dtype(z, np.float64) if z.dtype.kind == "b" else z
     radians = arctan2(imag(z), real(z))
     return radians * (180 / np.pi) if deg else radians
 

@@ -113,7 +113,7 @@ def _summed(x: Tensor, names: str, needed: set) -> tuple[Tensor, str]:
     gone = tuple(i for i, name in enumerate(names) if name not in needed)
     if not gone:
         return x, names
-    return sum(x, gone), "".join(name for name in names if name in needed)
+    return sum(x, gone, dtype=x.dtype), "".join(name for name in names if name in needed)
 
 
 def _contract(a: tuple[Tensor, str], b: tuple[Tensor, str], needed: set) -> tuple[Tensor, str]:

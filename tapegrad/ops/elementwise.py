@@ -97,10 +97,12 @@ conjugate = elementwise(
 )  # fmt: skip
 
 
-def phase(x):
-    """x / |x|, and 0 where x is 0: the direction of a complex number."""
-    size = absolute(x)
-    return where(x == 0.0, 0.0, x / where(size == 0.0, 1.0, size))
+phase = elementwise(  # along t the angle of x = |x| y changes by Im(t conj(y)) / |x|
+    "phase", special.phase,
+    vjps=(lambda ct, x, y: zmul(_cast(imag(ct * y), y), conjugate(y) * 1j / absolute(x)),),
+    jvps=(lambda t, x, y: zmul(_cast(imag(t * conjugate(y)), y), y * 1j / absolute(x)),),
+    examples=_complex_examples, doc="x / |x|, and 0 where x is 0: the direction of complex x.",
+)  # fmt: skip
 
 
 def _absolute_vjp(ct, x):

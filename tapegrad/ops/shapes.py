@@ -18,6 +18,13 @@ from . import linear
 from .axes import as_tensor, axes, one_axis, shape_of
 
 
+def shared_dtype(*xs: Any) -> np.dtype:
+    """The dtype that operands promote to; Python scalars are weak (NEP 50)."""
+    return np.result_type(
+        *[x if type(x) in (bool, int, float, complex) else as_tensor(x).dtype for x in xs]
+    )
+
+
 def as_dtype(x: Any, dtype: Any) -> Tensor:
     """x in that dtype; x itself if it has it already."""
     x = as_tensor(x)
@@ -123,7 +130,8 @@ def squeeze(x: Any, axis: Any = None) -> Tensor:
     shape = x.shape
     gone = [i for i, n in enumerate(shape) if n == 1]
     if axis is not None:
-        gone = list(axes(axis, x.ndim, "squeeze"))
+        gone = list(axes(axis, x.ndim or 1, "squeeze"))  # NumPy takes axis 0 of a scalar too
+        gone = gone if shape else []
         for i in gone:
             if shape[i] != 1:
                 raise ShapeError(f"squeeze: axis {i} has length {shape[i]}, not 1, in {shape}")

@@ -131,6 +131,8 @@ right_shift = nondifferentiable(
 
 
 def _bits_set(x: np.ndarray) -> np.ndarray:
+    if x.dtype.kind not in "biu":
+        raise TypeError(f"bitwise_count: need integers, got {x.dtype}")
     size = np.abs(x).astype(f"u{x.dtype.itemsize}") if x.dtype.kind != "b" else x.astype("u1")
     bits = np.unpackbits(size.reshape(*x.shape, 1).view("u1"), axis=-1)
     return bits.sum(axis=-1, dtype=np.uint8)

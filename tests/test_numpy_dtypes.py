@@ -1,0 +1,149 @@
+"""Values, shapes and dtypes of tapegrad.numpy's functions are NumPy's, for operands of every kind.
+
+Calls are rows of text; each runs in both namespaces with the operands below in each dtype that
+NumPy takes. Derivatives of the same functions are tested in test_numpy_registry.py.
+"""
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+import tapegrad.numpy as tnp
+from tapegrad.numpy import fft, linalg
+
+pytestmark = [
+    pytest.mark.usefixtures("backend"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning"),
+]
+
+DTYPES = ("?", "u1", "i4", "i8", "f2", "f4", "f8", "c8", "c16", "longdouble")
+
+# x (3, 4), r: x reversed and strided, v (4,), s (), e (0, 3): values of both signs, with ties
+CALLS = """
+sum(x, initial=2.5) | prod(x, axis=0, initial=2) | max(x, axis=1, initial=2) | min(x, initial=-1)
+sum(e, axis=0) | prod(e) | mean(x, dtype='i8') | mean(x, axis=0, where=x > 0) | std(x, axis=1)
+var(x, where=x != 1) | nanstd(x, ddof=1) | nanvar(x, axis=0) | nansum(x, 1)
+nanprod(x, initial=2) | median(x) | nanmedian(x, axis=1) | nanmedian(e) | nanmedian(e, axis=1)
+ptp(x, 0) | quantile(x, 0.3) | quantile(x, 0.3, method='lower')
+quantile(x, 0.5, method='midpoint')
+quantile(x, [0.1, 0.9], axis=1, method='averaged_inverted_cdf')
+percentile(x, 10, method='nearest') | quantile(x, [[0.1, 1.0]], axis=0, method='inverted_cdf')
+percentile(x, 40, method='closest_observation')
+quantile(x, [0, 0.4, 1], weights=abs(r), method='inverted_cdf') | nanquantile(e, 0.2)
+quantile(x, 0.6, axis=1, weights=[0.0, 1, 2, 1], method='inverted_cdf')
+nanquantile(e, 0.2, axis=1) | nanpercentile(x, 60, axis=0, weights=abs(r), method='inverted_cdf')
+cov(x) | cov(x, rowvar=False, ddof=0) | corrcoef(x) | average(x, axis=1)
+average(x, 1, [1, 2, 0, 1]) | cumsum(x) | cumprod(x, axis=1)
+cumulative_sum(v, include_initial=True) | diff(x, n=0, append=3) | diff(x, axis=0, prepend=x[:1])
+ediff1d(x, to_end=2) | gradient(x, 2.0, edge_order=2) | gradient(x, axis=1) | trapezoid(x)
+interp(x, [0, 1, 2], [1, 4, 2]) | unwrap(x * 1.5) | interp(x, [0, 1, 2], [1, 4, 2], period=2.5)
+convolve(v, [1, 2]) | correlate(v, v, 'same') | polyval(v, x) | polyadd(v, [1, 2])
+polymul([0, 0, 2], v) | polyder(v) | polyint(v) | poly(v) | poly(x[:3, :3]) | poly(e.ravel())
+vander(v) | roots(v) | polydiv(v, [2.0, 1.0]) | polyfit([0, 1, 2, 3], v, 2)
+polyfit([0, 1, 2, 3], x.T, 1, full=True) | polyfit([0, 1, 2, 3], v, 1, cov=True)
+polyfit([0, 1, 2, 3], x.T, 1, cov='unscaled', w=[1, 2, 1, 1]) | linspace(s, 3, 4)
+linspace(s, 3, 1, retstep=True) | linspace(v, 2.5, 3, axis=1) | sinc(x) | angle(x)
+sort_complex(x) | sort(x, axis=0) | sort(x, axis=None) | argsort(x, kind='stable')
+select([x > 1, x > 0], [x, 2]) | select([x > 1], [x], 1.5) | where(x > 0, x, 1.5) | clip(x, 0, 2)
+diag(v) | diag(e.ravel(), 2) | diagflat(e) | squeeze(s, 0) | delete(v, []) | insert(v, [0, 2], 5)
+delete(x, [True, False, True], axis=0) | append(v, 2.5) | concatenate([x, r], dtype='c16')
+concatenate([x, [[1.5] * 4]]) | stack([v, [1, 2, 3, 4]], dtype='f8')
+block([[x, x], [x, x * 2]]) | einsum('ij->j', x) | einsum('ii', x[:3, :3])
+einsum('ij,kj->ik', x, r) | trace(x) | dot(x, v) | inner(x, v) | outer(v, v) | kron(v, v)
+vdot(x, r) | tensordot(x, r.T, 1) | matmul(x, r.T) | sign(x) | sign(x * 1e-300) | reciprocal(x)
+divide(x, 300) | equal(x, 300) | less(-3, x) | hypot(x, 2) | arctan2(x, 1) | floor_divide(x, 2)
+remainder(x, 3) | power(x, 2) | square(r) | logaddexp(x, 1) | maximum(x, 1.5) | copysign(x, -1)
+heaviside(x, 0.5) | ldexp(x, 2) | exp2(v) | nan_to_num(x) | round(x, 1) | rint(x) | trunc(x)
+fix(x) | isclose(x, r) | real_if_close(x) | tril(x) | roll(r, 2) | repeat(x, 2, axis=1)
+tile(r, 2) | flip(r) | rot90(r) | pad(x, 1, 'edge') | pad(x, ((1, 0), (0, 2)), 'linear_ramp')
+pad(x, 1, 'mean') | ravel(r, order='F') | resize(r, (2, 7)) | take(x, [0, -1], axis=1)
+take_along_axis(x, x.argsort(1), 1) | compress([0, 1, 1], r, axis=0) | count_nonzero(x, axis=0)
+unique(x) | searchsorted(sort(v), [0, 1]) | histogram(v, 3)[0] | linalg.norm(x)
+linalg.norm(v, 1) | linalg.norm(x, 'nuc') | linalg.det(x[:3, :3])
+linalg.inv(x[:3, :3] + 5 * eye(3)) | linalg.solve(x[:3, :3] + 5 * eye(3), v[:3])
+linalg.svdvals(x) | linalg.matrix_power(x[:3, :3], 3) | linalg.slogdet(x[:3, :3])
+linalg.pinv(x) | linalg.vector_norm(x) | fft.fft(x) | fft.rfft(x, 6, norm='ortho') | fft.ifft2(r)
+fft.fftn(x, axes=(1, 0)) | fft.fftshift(r) | fft.irfft(fft.fft(x), 5, axis=0)
+fft.hfft(fft.fft(x)) | fft.ihfft(x, norm='forward') | fft.irfftn(x, (4, 3), axes=(0, 1))
+add.reduce(x) | add.accumulate(x, 1) | multiply.reduceat(v, [0, 2]) | subtract.outer(v, v)
+maximum.reduce(x, axis=None, initial=2) | add.reduce(x, axis=(0, 1), keepdims=True)
+"""
+ROWS = [row.strip() for row in CALLS.replace("\n", "|").split("|") if row.strip()]
+VALUES = np.array([[2, -1, 0, 3], [1, 1, -2, 4], [5, -3, 2, 2]])
+
+
+def operands(dtype):
+    x = np.where(VALUES < 0, VALUES + 8, VALUES) if dtype in ("u1",) else VALUES
+    x = x.astype(dtype)
+    if x.dtype.kind == "c":
+        x = x + 1j * x[::-1]
+    wide = np.repeat(x, 2, axis=1)
+    return {"x": x, "r": wide[::-1, ::-2], "v": x[1], "s": x[0, 0], "e": x[:0, :3]}
+
+
+def names_of(module, parts):
+    return {name: getattr(module, name) for name in dir(module)} | parts
+
+
+NUMPYS = names_of(np, {"abs": np.abs})
+OURS = names_of(tnp, {"linalg": linalg, "fft": fft})
+
+
+def arrays(result):
+    if isinstance(result, (tuple, list)):
+        return [leaf for part in result for leaf in arrays(part)]
+    return [result]
+
+
+def tolerance(dtype):
+    return 2e-3 if dtype == np.float16 else 2e-5 if dtype in (np.float32, np.complex64) else 1e-10
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_results_are_numpys(row):
+    taken = 0
+    for dtype in DTYPES:
+        given = operands(dtype)
+        try:
+            want = arrays(eval(row, NUMPYS | given))
+        except (TypeError, ValueError, OverflowError, np.linalg.LinAlgError):
+            continue  # NumPy does not take these
+        got = arrays(eval(row, OURS | {name: tg.tensor(a) for name, a in given.items()}))
+        assert len(got) == len(want)
+        for g, w in zip(got, map(np.asarray, want)):
+            if w.ndim or isinstance(g, tg.Tensor):
+                assert (dtype, g.dtype, g.shape) == (dtype, w.dtype, w.shape)
+            size = float(np.max(np.abs(w[np.isfinite(w)]), initial=1.0))
+            tol = tolerance(w.dtype) if w.dtype.kind in "fc" else 0
+            np.testing.assert_allclose(g, w, rtol=tol, atol=tol * size, err_msg=dtype)
+        taken += 1
+    assert taken
+
+
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-40, 1e30, 1.0, -1.0]
+UNARY = [
+    name
+    for name, f in vars(np).items()
+    if isinstance(f, np.ufunc) and (f.nin, f.nout) == (1, 1) and any(t[0] == "d" for t in f.types)
+]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
+@pytest.mark.parametrize("name", UNARY)
+def test_special_values_and_signs_of_zeros_are_numpys(name, dtype):
+    ufunc = getattr(np, name)
+    parts = np.array(SPECIAL, dtype)
+    x = parts.real + 1j * parts.real[:, None] if parts.dtype.kind == "c" else parts
+    x = x.astype(dtype)
+    try:
+        want = ufunc(x)
+    except TypeError:
+        assert parts.dtype.kind == "c"
+        return
+    got = getattr(tnp, name)(tg.tensor(x)).numpy()
+    halves = ("real", "imag") if want.dtype.kind == "c" else ("real",)
+    for half in halves:
+        g, w = getattr(got, half), getattr(want, half)
+        np.testing.assert_allclose(g, w, rtol=4e-6 if dtype in ("f4", "c8") else 1e-14, atol=1e-320)
+        if w.dtype.kind == "f":
+            np.testing.assert_array_equal(np.signbit(g[w == 0]), np.signbit(w[w == 0]))
