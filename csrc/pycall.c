@@ -267,29 +267,64 @@ static PyObject *run_call(call_object *self, PyObject *args, PyObject *kwargs)
     return answer;
 }
 
+/* Take the turn if the program may run for this thread: ops are recorded as they were, and it is not
+ * in use further up the stack. 1: taken; 0: not; -1: error. */
+static int enter(call_object *self)
+{
+    if (!is_state_as_it_was(self)) /* no wait then: nothing would be run */
+        return 0;
+    if (!tg_turn_take(self->turn))
+        return -1;
+    if (self->busy || self->program->program->is_running) {
+        tg_turn_leave(self->turn);
+        return 0;
+    }
+    self->busy = true;
+    return 1;
+}
+
+static void leave(call_object *self)
+{
+    self->busy = false;
+    tg_turn_leave(self->turn);
+}
+
 /* call(args, kwargs) -> the function's result, or NotImplemented: something is not as it was. */
 static PyObject *call(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
 {
     call_object *self = (call_object *)o;
+    PyObject *answer = Py_NotImplemented;
     if (n_args != 2) {
         PyErr_SetString(PyExc_TypeError, "call(args, kwargs)");
         return NULL;
     }
-    PyObject *answer = NULL;
-    const bool is_here = is_state_as_it_was(self); /* else nothing is run, and nobody waits */
-    if (is_here && !tg_turn_take(self->turn))
-        return NULL;
-    if (is_here && !self->busy && !self->program->program->is_running) {
-        self->busy = true;
+    const int entered = enter(self);
+    if (entered > 0) {
         answer = run_call(self, args[0], args[1]);
-        self->busy = false;
-    } else {
-        answer = Py_NotImplemented;
-        Py_INCREF(answer);
+        leave(self);
+        return answer;
     }
-    if (is_here)
-        tg_turn_leave(self->turn);
+    if (entered < 0)
+        return NULL;
+    Py_INCREF(answer);
     return answer;
+}
+
+/* fits(args, kwargs) -> bool: call would run the program; live numbers are where it reads them. */
+static PyObject *fits(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
+{
+    call_object *self = (call_object *)o;
+    tg_found found = {self->arrays, self->memory, self->dims, 0};
+    if (n_args != 2) {
+        PyErr_SetString(PyExc_TypeError, "fits(args, kwargs)");
+        return NULL;
+    }
+    int same = enter(self);
+    if (same > 0) {
+        same = match(self, args[0], args[1], &found);
+        leave(self);
+    }
+    return same < 0 ? NULL : PyBool_FromLong(same);
 }
 
 /* --- the type -------------------------------------------------------------------------------- */
@@ -326,6 +361,8 @@ static void call_dealloc(PyObject *o)
 static PyMethodDef call_methods[] = {
     {"call", (PyCFunction)(void (*)(void))call, METH_FASTCALL,
      "call(args, kwargs) -> result, or NotImplemented: something is not as it was recorded"},
+    {"fits", (PyCFunction)(void (*)(void))fits, METH_FASTCALL,
+     "fits(args, kwargs) -> bool: call would run the program"},
     {0},
 };
 

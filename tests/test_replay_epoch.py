@@ -1,5 +1,6 @@
 """Epochs: the bits of the same calls one by one, stacked results, orders, callbacks, errors."""
 
+import itertools
 from functools import partial
 
 import numpy as np
@@ -201,10 +202,10 @@ def test_gradients_are_carried_in_c():
     step, net, *_ = accumulating(9)
     for _ in range(4):
         step(X[:5], Y[:5])
-    ready = step.ready_for((X[:5], Y[:5]))
+    variant, steps = step.ready_for((X[:5], Y[:5]), 9)
     if tg.backend() == "native":
-        assert ready.grads_read
-        assert ready.steps_without_python() is None
+        assert variant.ready.grads_read
+        assert steps == 9
     kept = net[0].weight.grad
     before = kept.tolist()
     step.epoch(X, Y, batch_size=5)
@@ -255,3 +256,82 @@ def test_a_branch_in_mid_epoch_finds_the_gradients_of_the_step_before():
                 step.epoch(X[:50], batch_size=5)
         found.append(None if w.grad is None else w.grad.tolist())
     assert found[0] == found[1]
+
+
+def test_an_epoch_audits_as_its_calls_would():
+    ticks = itertools.count()
+
+    @tg.compile(audit=4)
+    def step(x):
+        next(ticks)  # what no guard sees
+        return (x * 2.0).sum()
+
+    step.epoch(X, batch_size=1)
+    replays = 53 - 2
+    assert next(ticks) == 2 + (replays - 1) // 4
+
+
+def test_results_of_any_nesting_are_stacked():
+    @tg.compile
+    def step(x):
+        y = x.sum(axis=1)
+        return {"y": y, "again": [y, (x.mean(), 3)]}
+
+    for _ in range(2):
+        found = step.epoch(X, batch_size=2, drop_last=True)
+        assert found["again"][1][1] == 3
+        np.testing.assert_array_equal(found["y"], found["again"][0])
+        np.testing.assert_array_equal(found["y"][3], np.asarray(step(X[6:8])["y"]))
+        assert found["again"][1][0].shape == (26,)
+
+
+def test_an_epoch_of_steps_without_results_runs_all_of_them():
+    w = tg.parameter(np.zeros(5, "f4"))
+
+    @tg.compile
+    def step(x):
+        w.assign(w + x.sum(axis=0))
+
+    for _ in range(2):
+        assert step.epoch(np.ones((8, 5), "f4"), batch_size=2) is None
+    assert w.tolist() == [16] * 5
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        lambda x: x.sum() if len(x) == 8 else (x.sum(), x.sum()),
+        lambda x: x.sum() if len(x) == 8 else x.sum().astype("f8"),
+        lambda x: (x.sum(), x.sum()) if len(x) == 8 else x.sum(),
+    ],
+)
+def test_results_that_cannot_be_stacked_are_an_error(results):
+    step = tg.compile(results)
+    for _ in range(3):
+        with pytest.raises(ShapeError, match="cannot be stacked"):
+            step.epoch(X, batch_size=8)
+
+
+ODD = {
+    "big endian": X.astype(">f4"),
+    "unaligned": np.frombuffer(b"." + X.tobytes(), "u1")[1:].view("f4").reshape(X.shape),
+    "field": np.array([(x, 1) for x in X], [("x", "f4", 5), ("y", "i2")])["x"],
+    "columns": np.asfortranarray(X),
+    "reversed": X[:, ::-1][:, ::-1],
+    "read-only": np.broadcast_to(X[:1], X.shape),
+    "half": X.astype("f2"),
+    "Tensor": tg.tensor(X),
+}
+
+
+@pytest.mark.parametrize("form", ODD)
+@pytest.mark.parametrize("shuffle", [False, 3])
+def test_data_of_any_layout(form, shuffle):
+    data = ODD[form]
+    order = tg.random.Generator(3).permutation(53) if shuffle else np.arange(53)
+    rows = np.asarray(data)[order][:48].reshape(6, 8, 5)
+    step = tg.compile(lambda x: (x * 2, x.sum(axis=0)))
+    for _ in range(3):
+        doubled, total = step.epoch(data, batch_size=8, shuffle=shuffle, drop_last=True)
+        np.testing.assert_array_equal(doubled, rows * 2)
+        np.testing.assert_allclose(total, rows.sum(axis=1), rtol=1e-3)

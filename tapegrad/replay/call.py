@@ -3,7 +3,6 @@ arguments and of the result, what must be as it was, and the program."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,9 @@ class NoPattern(Exception):
     """A nesting that only Python can match or make."""
 
 
-def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) -> Callable | None:
-    """call(args, kwargs) -> the result, or NotImplemented where Python must decide; None: such a
-    call cannot be had for these arguments or this result."""
+def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) -> Any:
+    """A CompiledCall, whose call(args, kwargs) gives the result, or NotImplemented where Python
+    must decide; None: it cannot be had for these arguments or this result."""
     ready, checks = variant.ready, variant.guards.checks()
     if not isinstance(ready, NativeProgram) or checks is None or variant.pattern is None:
         return None
@@ -33,7 +32,7 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) ->
         return None
     p = ready.program
     adopt = select.engine().adopt
-    call = select._core.CompiledCall(
+    return select._core.CompiledCall(
         ready.core, state, *patterns, (checks, Checks(_layout(ready))),
         _numbers(ready), lambda: _refresh(ready),
         [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.without_grad],
@@ -41,7 +40,6 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) ->
         ready.seeds if p.generators else None, ready.moved_on if p.generators else None,
         _numbered(variant.pattern, ready.order), turn,
     )  # fmt: skip
-    return call.call
 
 
 # --- patterns

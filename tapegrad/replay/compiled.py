@@ -74,12 +74,24 @@ class Variant:
         self.rebuild: Any = None  # the result's nesting
         self.leaves: list[Any] = []
         self.pattern: tuple | None = None  # the same, as csrc/pycall.c reads it
-        self.call: Callable | None = None  # the replay in C
+        self.call: Any = None  # the replay in C
         self.replays = 0  # by Python
 
     def fits(self) -> bool:
         """Whether the world is as at the recording, as far as can be told before a run."""
         return self.program is None or (self.guards.changed() is None and state_fits(self.program))
+
+    def result(self, outputs: list) -> Any:
+        """What the function returns, of these arrays or Tensors."""
+        made = iter(outputs)
+        return self.rebuild(
+            iter(
+                [
+                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
+                    for x in self.leaves
+                ]
+            )
+        )
 
     def keep_leaves(self, other: Variant) -> bool | str:
         """Settle what replays return beside Tensors, from two recordings of one program.
@@ -123,7 +135,8 @@ class Compiled:
         self._signatures: dict[tuple, list[Variant]] = {}
         self._why: list[str] = []  # each recording's reason
         self._last: Variant | None = None
-        self._calls: list[Callable] = []  # replays in C, the latest made first
+        self._fast: list[Variant] = []  # those with a replay in C, the latest made first
+        self._calls: list[Callable] = []  # their replays
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -161,14 +174,16 @@ class Compiled:
                 return audit(self, variant, rebuild, arrays)
             else:
                 if variant.call is not None:  # what C checks may hold again
-                    result = variant.call(args, kwargs)
+                    result = variant.call.call(args, kwargs)
                     if result is not NotImplemented:
                         self._last = variant
                         return result
                 outputs = variant.ready.run(arrays)
                 if outputs is not None:
                     self._make_fast(variant, args, kwargs, state)
-                    return self._result(variant, outputs)
+                    self._last = variant
+                    variant.replays += 1
+                    return variant.result(outputs)
                 reason = reason or "a branch on data went the other way"
         return self._record(variants, rebuild, arrays, key, reason)
 
@@ -178,19 +193,30 @@ class Compiled:
             return
         call = fast_call(variant, args, kwargs, state, self.turn)
         if call is not None:
-            old = variant.call
-            self._calls = [call, *[c for c in self._calls if c is not old]][:MAX_CALLS]
             variant.call = call
+            self._fast = [variant, *[v for v in self._fast if v is not variant]][:MAX_CALLS]
+            self._calls = [v.call.call for v in self._fast]
 
-    def ready_for(self, args: tuple) -> Any:
-        """The program that a call with these arguments would replay, or None."""
+    def ready_for(self, args: tuple, steps: int) -> tuple[Any, int]:
+        """What a call with these arguments would replay, and how many such calls, up to `steps`, C
+        can make without Python."""
+        for variant in self._fast:
+            if here.recorder is None and variant.call.fits(args, {}):
+                return variant, min(steps, variant.ready.steps_without_python)
         engine = select.engine()
-        if here.recorder is not None:
-            return None  # the calls are part of what is being recorded
-        key: list[Any] = [engine.name, engine.is_recording()]
+        state = engine.is_recording()
+        key: list[Any] = [engine.name, state]
         flatten((args, {}), [], key)
         variants = self._signatures.get(tuple(key), ())
-        return next((v.ready for v in reversed(variants) if v.ready and v.fits()), None)
+        variant = next((v for v in reversed(variants) if v.ready and v.fits()), None)
+        if here.recorder is not None or variant is None or not variant.ready.steps_without_python:
+            return None, 0  # part of what is being recorded, to be recorded, or run by Python
+        if self.audit:  # due after every so many replays
+            steps = min(steps, -variant.replays % self.audit if variant.replays else self.audit)
+        self._last = variant
+        self._make_fast(variant, args, {}, state)
+        variant.ready.read_numbers()
+        return variant, min(steps, variant.ready.steps_without_python)
 
     def epoch(
         self,
@@ -231,19 +257,6 @@ class Compiled:
                 del self._signatures[next(iter(self._signatures))]
         self._signatures[signature] = variants
         return variants
-
-    def _result(self, variant: Variant, outputs: list) -> Any:
-        self._last = variant
-        variant.replays += 1
-        made = iter(outputs)
-        return variant.rebuild(
-            iter(
-                [
-                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
-                    for x in variant.leaves
-                ]
-            )
-        )
 
     # --- recording
 

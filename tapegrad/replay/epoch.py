@@ -48,14 +48,29 @@ def run_epoch(
 
 def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
     """The arrays of a nesting, how to put batches into their places, and their length."""
-    found: list[Any] = []
-    rebuild = flatten(arrays, found, [])
-    data = [np.asarray(x.numpy() if isinstance(x, Tensor) else x) for x in found]
+    found: list[Any] = list(arrays)
+    rebuild: Callable = tuple
+    if len(set(map(id, arrays))) < len(arrays) or {type(x) for x in arrays} != {np.ndarray}:
+        found = []
+        nest = flatten(arrays, found, [])
+
+        def rebuild(batch: list) -> tuple:
+            return nest(Taken(batch))
+
+    data = list(map(_readable, found))
     lengths = {x.shape[:1] for x in data}
     if len(lengths) != 1 or () in lengths:
         shapes = ", ".join(str(x.shape) for x in data) or "no arrays"
         raise ShapeError(f"epoch: the arrays must have the same number of rows, got {shapes}")
     return data, rebuild, data[0].shape[0]
+
+
+def _readable(x: Any) -> np.ndarray:
+    """The array, or a copy if C cannot read its elements where they are."""
+    x = np.asarray(x.numpy() if isinstance(x, Tensor) else x)
+    flags, size = x.flags, x.itemsize
+    in_place = flags.aligned and (flags.c_contiguous or not any(s % size for s in x.strides))
+    return x if in_place and x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def _order(shuffle: Any, n: int) -> np.ndarray | None:
@@ -82,9 +97,8 @@ class _Epoch:
         self.batch_size = batch_size
         self.n_steps = n_steps
         self.step = 0
-        self._stacks: list[np.ndarray] = []  # per Tensor of the result, (n_steps, ...)
-        self._plain: list[Any] = []
-        self._nest: Any = None
+        self._stacks: list[np.ndarray] | None = None  # per Tensor of the result, (n_steps, ...)
+        self._shaped: Callable[[list], Any] = list  # the result around arrays in their places
 
     def _batch(self) -> tuple:
         first = self.step * self.batch_size
@@ -93,53 +107,63 @@ class _Epoch:
         else:
             rows = self.order[first : first + self.batch_size]
             batch = [x[rows] for x in self.data]
-        return self.rebuild(Taken(batch))
+        return self.rebuild(batch)
 
     def one(self) -> None:
         """The next step by a call."""
         leaves: list[Any] = []
-        self._nest = tree.flatten(self.compiled(*self._batch()), leaves)
+        nest = tree.flatten(self.compiled(*self._batch()), leaves)
         made = [x.numpy() for x in leaves if isinstance(x, Tensor)]
-        self._plain = [_Stacked if isinstance(x, Tensor) else x for x in leaves]
-        if not self._stacks:
-            self._stacks = [np.empty((self.n_steps, *x.shape), x.dtype) for x in made]
-        for stack, x in zip(self._stacks, made):
-            if stack.shape[1:] != x.shape:
-                raise ShapeError(
-                    f"epoch: a result of shape {stack.shape[1:]} became {x.shape} at step "
-                    f"{self.step}; reduce it over the batch, or give drop_last=True"
-                )
+        for stack, x in zip(self._stacks_of([(x.shape, x.dtype) for x in made]), made):
             stack[self.step] = x
+        plain = [_STACKED if isinstance(x, Tensor) else x for x in leaves]
+
+        def shaped(arrays: list) -> Any:
+            found = iter(arrays)
+            return nest(iter([next(found) if x is _STACKED else x for x in plain]))
+
+        self._shaped = shaped
         self.step += 1
 
     def many(self, stop: int) -> bool:
         """Steps up to `stop` in C; False: the next one needs a call."""
-        if self.step >= stop or not self._stacks:
+        if self.step >= stop:
             return False
         with self.compiled.turn:
-            ready = self.compiled.ready_for(self._batch())
-            most = ready and ready.steps_without_python()
-            if ready is None or most == 0:
+            variant, steps = self.compiled.ready_for(self._batch(), stop - self.step)
+            if not steps:
                 return False
-            steps = stop - self.step if most is None else most
-            done = ready.run_epoch(
-                self.data, self.order, self.batch_size, self.step, steps, self._stacks
+            stacks = self._stacks_of(variant.ready.results)
+            self._shaped = variant.result
+            done = variant.ready.run_epoch(
+                self.data, self.order, self.batch_size, self.step, steps, stacks
             )
+            variant.replays += done
         self.step += done
         return done > 0
 
-    def _shaped(self, arrays: list) -> Any:
-        made = iter(arrays)
-        return self._nest(iter([next(made) if x is _Stacked else x for x in self._plain]))
+    def _stacks_of(self, results: list) -> list[np.ndarray]:
+        """Where results of these (shape, dtype) go: the same for all steps."""
+        if self._stacks is None:
+            self._stacks = [np.empty((self.n_steps, *shape), dtype) for shape, dtype in results]
+        before = [(x.shape[1:], x.dtype) for x in self._stacks]
+        if before != results:
+            was, now = (
+                ", ".join(f"{dtype}{shape}" for shape, dtype in x) for x in (before, results)
+            )
+            raise ShapeError(
+                f"epoch: results of {was} became {now} at step {self.step}, and cannot be stacked; "
+                "reduce them over the batch, or give drop_last=True"
+            )
+        return self._stacks
 
     def latest(self) -> Any:
         """What the last step returned, arrays in place of Tensors."""
-        return self._shaped([stack[self.step - 1] for stack in self._stacks])
+        return self._shaped([stack[self.step - 1] for stack in self._stacks or ()])
 
     def results(self) -> Any:
         """What all steps so far returned, stacked."""
-        return self._shaped([stack[: self.step] for stack in self._stacks])
+        return self._shaped([stack[: self.step] for stack in self._stacks or ()])
 
 
-class _Stacked:
-    """Marks a Tensor in a result."""
+_STACKED = object()  # a Tensor in a result

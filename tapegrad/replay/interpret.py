@@ -161,11 +161,10 @@ def _step(e: Entry, inputs: tuple) -> None:
 class Interpreted:
     """A program run entry by entry by the engine in force."""
 
+    steps_without_python = 0
+
     def __init__(self, program: Program):
         self.program = program
-
-    def steps_without_python(self) -> int | None:
-        return 0
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from typing import Any
 
 import numpy as np
 
 from ..engine import select
+from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..tensor import asarray
 from .arguments import as_arrays
@@ -135,9 +138,8 @@ class NativeProgram:
 
     def moved_on(self, failed: int = -1, steps: int = 1) -> None:
         """Take what runs have drawn out of the random streams; the last one up to a failed step."""
-        for g, blocks, rest in zip(
-            self.program.generators, self.program.blocks, blocks_before(self.program, failed)
-        ):
+        p = self.program
+        for g, blocks, rest in zip(p.generators, p.blocks, blocks_before(p, failed)):
             g._take(4 * (blocks * (steps - 1) + rest))
 
     def _clear(self) -> None:
@@ -161,16 +163,23 @@ class NativeProgram:
         self._clear()
         return outputs if len(outputs) == len(self.order) else [outputs[i] for i in self.order]
 
-    def steps_without_python(self) -> int | None:
-        """How many steps can follow each other in C: none, one, or any number (None).
+    @functools.cached_property
+    def steps_without_python(self) -> int:
+        """How many steps can follow each other in C: none, one, or as many as there are.
 
         Gradients must be after a step as the next one needs them, and functions of the user may
         change anything.
         """
-        p = self.program
-        if self.order != list(range(len(self.order))) or not carries_gradients(p):
+        if not carries_gradients(self.program):
             return 0
-        return 1 if any(e.kind == PYTHON and e.extra is not None for e in p.entries) else None
+        runs_python = any(e.kind == PYTHON and e.extra is not None for e in self.program.entries)
+        return 1 if runs_python else sys.maxsize
+
+    @functools.cached_property
+    def results(self) -> list[tuple]:
+        """(shape, dtype) of the outputs."""
+        values = [self.program.values[v] for v in self.program.outputs]
+        return [(v.shape, np.dtype(DTYPES[v.dtype])) for v in values]
 
     def run_epoch(
         self,
@@ -183,22 +192,29 @@ class NativeProgram:
     ) -> int:
         """Up to `steps` steps from step `first`; gives how many were done.
 
-        Comes back about every 50 ms, for Python to look at signals.
+        read_numbers is the caller's. Comes back about every 50 ms, for Python to look at signals.
         """
-        self.read_numbers()
         drawn = zip(self.program.generators, self.program.blocks)
         seeds = [(*g.get_state(), blocks) for g, blocks in drawn]
         inputs = [*data, *map(select.engine().adopt, self.grads_read)]
+        own: dict[int, np.ndarray] = {}  # a value may be returned twice
+        for output, stack in zip(self.order, stacks):
+            own.setdefault(output, stack)
+        results = [own[i] for i in range(len(own))]
         done = 0
         try:
-            done = self.core.run_epoch(inputs, order, batch_size, first, steps, stacks, *seeds)
+            done = self.core.run_epoch(inputs, order, batch_size, first, steps, results, *seeds)
         except BaseException:
             self.moved_on(self.core.failed_step, self.core.steps_done + 1)
             raise
         finally:
             if self.core.steps_done:
                 self._clear()
-        self.moved_on(steps=done)
+        if seeds:
+            self.moved_on(steps=done)
+        for output, stack in zip(self.order, stacks):
+            if stack is not own[output]:
+                stack[first : first + done] = own[output][first : first + done]
         return done
 
 
