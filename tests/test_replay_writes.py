@@ -7,6 +7,7 @@ import numpy as np
 import tapegrad as tg
 from tapegrad import optim
 from tapegrad.replay.guards import Guards
+from tapegrad.replay.writes import Writes
 
 
 def test_writes_of_the_function_itself_are_named():
@@ -44,15 +45,15 @@ def test_writes_of_the_function_itself_are_named():
         (trainer.schedule, "['lr'] was 0.1, is 0.09"),
         (trainer.set_rate, "['lr'] was 0.09"),
     ):
-        guards = Guards(function)
+        writes = Writes(Guards(function))
         function()
-        assert sentence in guards.written(), function
-    first = Guards(trainer.fill)
+        assert sentence in writes.found(), function
+    first = Writes(Guards(trainer.fill))
     trainer.fill()
-    assert ".cache was None, is 1" in first.written()
-    second = Guards(trainer.fill)
+    assert ".cache was None, is 1" in first.found()
+    second = Writes(Guards(trainer.fill))
     trainer.fill()
-    assert second.written() is None
+    assert second.found() is None
 
 
 def test_draws_of_the_function_are_named():
@@ -64,7 +65,7 @@ def test_draws_of_the_function_are_named():
         (lambda: random.random(), "Python's random was drawn from"),
         (lambda: np.random.random(), "numpy.random was drawn from"),  # noqa: NPY002 - tested
     ):
-        guards = Guards(draw)
-        assert guards.written() is None
+        writes = Writes(Guards(draw))
+        assert writes.found() is None
         draw()
-        assert guards.written() == sentence
+        assert writes.found() == sentence

@@ -28,6 +28,7 @@ from .plan import MemoryPlan, plan_memory
 from .record import Branch, difference, record
 from .state import same_state, state_fits, uses_arrays
 from .walk import contents
+from .writes import Writes
 
 MADE = object()  # in a result: a Tensor
 MAX_SIGNATURES = 64  # least recently used ones go
@@ -268,7 +269,11 @@ class Compiled:
                     "the first call with these arguments" if len(self._signatures) > 1 else ""
                 )
             self._note(reason or "first call")
-        variant = Variant(Guards(self._function, arguments=objects(key)))
+            guards = Guards(self._function, arguments=objects(key))
+        else:
+            guards = waiting[0].guards.again()
+        variant = Variant(guards)
+        writes = Writes(guards) if waiting else None
         tensors = as_tensors(arrays)
 
         def call() -> tuple[Any, list]:
@@ -283,13 +288,10 @@ class Compiled:
         with no_collection():  # of the many small objects made here none is garbage
             result, program = record(tensors, call)
             variant.program = program
-            written = variant.guards.written()
-            self._confirm(variants, waiting, variant, written, key)
+            self._confirm(variants, waiting, variant, writes.found() if writes else None)
         return result
 
-    def _confirm(
-        self, variants: list, waiting: list, new: Variant, written: str | None, key: list
-    ) -> None:
+    def _confirm(self, variants: list, waiting: list, new: Variant, written: str | None) -> None:
         """Trust the program if an earlier recording was the same; else keep it as a new one."""
         why: str | None = None
         for old in waiting:
@@ -301,7 +303,7 @@ class Compiled:
                 if isinstance(plain, str):
                     raise self._refusal(plain)
                 if plain or uses_arrays(old.program, new.program):
-                    new.guards = Guards(self._function, True, objects(key))
+                    new.guards.watch_arrays()
                 new.ready = prepare(new.program)
                 self._last = new
                 variants[variants.index(old)] = new
@@ -312,10 +314,9 @@ class Compiled:
             raise self._refusal(why)
         if len(variants) >= MAX_VARIANTS:
             if not any(v.ready for v in variants):
-                changed = written or self._why[-1]
                 raise self._refusal(
-                    f"{len(variants)} calls were recorded and none replayed: {changed}; pass what "
-                    "changes as an argument (an array)"
+                    f"{len(variants)} calls were recorded and none replayed: {self._why[-1]}; pass "
+                    "what changes as an argument (an array)"
                 )
             del variants[0]
         variants.append(new)

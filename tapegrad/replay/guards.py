@@ -7,11 +7,10 @@ What no guard can see is listed in docs/replay.md.
 
 from __future__ import annotations
 
-import pickle
-import random
 import types
 from collections import deque
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import is_dataclass
 from functools import partial
 from typing import Any
@@ -62,7 +61,23 @@ class Guards:
         self._config = [-1]  # changes.config when modules were last looked at; C reads it, too
         self._before: int
         self._adopt(self._walk())
-        self._drawn = _states(self._found.generators)
+
+    def again(self) -> Guards:
+        """Guards of the same function as the world is now; they know what these have learned."""
+        guards = copy(self)
+        guards._adopt(guards._walk())
+        return guards
+
+    def watch_arrays(self) -> None:
+        """From now on compare the contents of the ndarrays that the function reads, too."""
+        self._watch_arrays = True
+        if self._found.has_arrays:
+            self._adopt(self._walk())
+
+    @property
+    def generators(self) -> list[tuple[str, Any]]:
+        """(path, random number generator) of Python's and NumPy's that the function reads."""
+        return self._found.generators
 
     def changed(self) -> str | None:
         """None if everything is as it was, else a sentence that says what is not.
@@ -78,9 +93,7 @@ class Guards:
         if config is self._config[0]:
             return None
         walk = self._found
-        if all(same_pairs(found, copy) for found, copy in walk.modules) and all(
-            tensor._flags == flags for tensor, flags in walk.tensors
-        ):
+        if walk.modules_hold():
             self._config[0] = config
             return None
         for found, name, path, value in walk.settings:  # train() and eval() need no walk
@@ -89,16 +102,16 @@ class Guards:
         return self._compare()
 
     def written(self) -> str | None:
-        """After a recording with guards made before it: what the function itself has changed.
-
-        None, or a sentence. Replay would not repeat such a write. A write that happens at the
-        first call only (a cache) is no longer there at the second recording. Includes the live
-        hyper-parameters, so a step that sets optimizer.lr is found out, and draws from Python's
-        and NumPy's random numbers.
-        """
-        for (path, before), (_, after) in zip(self._drawn, _states(self._found.generators)):
-            if before != after:
-                return f"{path} was drawn from"
+        """As changed(), the live hyper-parameters included; of guards made before a recording,
+        what the function itself has changed."""
+        walk = self._found
+        if (
+            self._hold()
+            and all(map(_is_content, self._others))
+            and walk.modules_hold()
+            and all(same_pairs(group, copy) for group, copy in walk.groups)
+        ):
+            return None
         now = self._walk()
         return _difference([*self._values, *self._live], [*now.values, *now.live])
 
@@ -139,20 +152,6 @@ class Guards:
 def _is_content(pair: tuple[Any, Any]) -> bool:
     value, copy = pair
     return contents(value) == copy if isinstance(value, np.ndarray) else value == copy
-
-
-def _states(generators: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """(path, state, to be compared) of generators, and of the two that everyone shares."""
-    shared = [("Python's random", random), ("numpy.random", np.random)]
-    return [(path, _state(generator)) for path, generator in (*shared, *generators)]
-
-
-def _state(generator: Any) -> Any:
-    if hasattr(generator, "getstate"):
-        return generator.getstate()
-    if isinstance(generator, np.random.Generator):
-        return pickle.dumps(generator.bit_generator.state)  # it holds arrays: compared as bytes
-    return pickle.dumps(generator.get_state())
 
 
 def same_value(old: Any, new: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from functools import lru_cache
 from typing import Any
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
@@ -17,6 +18,7 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {
 NOTHING = object()
 
 
+@lru_cache(maxsize=4096)
 def is_library(module: Any) -> bool:
     return isinstance(module, str) and module.partition(".")[0] in LIBRARIES
 

@@ -21,7 +21,7 @@ import numpy as np
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
-from .checks import pairs
+from .checks import pairs, same_pairs
 from .look import (
     NOTHING,
     cell_value,
@@ -76,7 +76,9 @@ class Walk:
         settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
         live: (path, value) of hyper-parameters that recorded steps read anew at each call.
+        groups: (group of an optimizer, tuple of keys and values in turn).
         generators: (path, random number generator) of Python's and NumPy's.
+        has_arrays: whether it found ndarrays.
     """
 
     def __init__(
@@ -93,7 +95,9 @@ class Walk:
         self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
         self.live: list[tuple[str, Any]] = []
+        self.groups: list[tuple[dict, tuple]] = []
         self.generators: list[tuple[str, Any]] = []
+        self.has_arrays = False
         self._known = known
         self._watch_arrays = watch_arrays
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
@@ -103,6 +107,12 @@ class Walk:
         self._visit(_name_of(root), root)
         for path, value in arguments:
             self._visit(path, value)
+
+    def modules_hold(self) -> bool:
+        """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
+        return all(same_pairs(found, copy) for found, copy in self.modules) and all(
+            tensor._flags == flags for tensor, flags in self.tensors
+        )
 
     # --- one value
 
@@ -122,6 +132,7 @@ class Walk:
             self.tensors.append((value, value._flags))
             self.values.append((f"{path}.requires_grad", value.requires_grad))
         elif isinstance(value, np.ndarray):
+            self.has_arrays = True
             if self._watch_arrays:
                 found = contents(value)
                 self.others.append((value, found))
@@ -336,6 +347,7 @@ class Walk:
         self.rows.append((groups, None, tuple(groups), "list"))
         self.values.append((f"len({path}.param_groups)", len(groups)))
         for i, group in enumerate(groups):
+            self.groups.append((group, pairs(group)))
             for name, value in list(group.items()):
                 where = f"{path}.param_groups[{i}][{name!r}]"
                 if name != "params" and _is_live(value):
