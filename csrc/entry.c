@@ -59,6 +59,7 @@ void tg_entry_calls(int op, void (*hold)(int64_t), void (*drop)(int64_t))
 }
 
 static bool is_call(int op) { return facts[op].calls; }
+bool tg_entry_is_call(const tg_entry *e) { return is_call(tg_entry_op(e)) && e->n_p; }
 
 /* --- entries ----------------------------------------------------------------------------- */
 

@@ -2,7 +2,7 @@
  * on a dtype without kernel. */
 #include "python.h"
 
-static PyObject *params_tuple(int n, const int64_t *p, uint64_t floats)
+PyObject *tg_numbers_tuple(int n, const int64_t *p, uint64_t floats)
 {
     PyObject *params = PyTuple_New(n);
     for (int i = 0; params && i < n; ++i) {
@@ -18,7 +18,7 @@ static PyObject *params_tuple(int n, const int64_t *p, uint64_t floats)
 
 PyObject *tg_params_tuple(const tg_entry *e)
 {
-    return params_tuple(e->n_p, tg_entry_params(e), tg_entry_floats(e));
+    return tg_numbers_tuple(e->n_p, tg_entry_params(e), tg_entry_floats(e));
 }
 
 PyObject *tg_inputs_tuple(int n, tg_tensor *const *in)
@@ -68,7 +68,7 @@ int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result)
 int tg_apply_python(const tg_call *call, tg_tensor **out)
 {
     PyObject *inputs = tg_inputs_tuple(call->n_in, call->in);
-    PyObject *params = params_tuple(call->n_p, call->p, call->floats);
+    PyObject *params = tg_numbers_tuple(call->n_p, call->p, call->floats);
     PyObject *r = inputs && params ? PyObject_CallFunction(tg_python.slow_apply, "iOO",
                                                            call->op, inputs, params)
                                    : NULL;

@@ -4,6 +4,9 @@
 #include "python.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "transcript.h"
 
 static _Thread_local PyObject *sources; /* [(handle, array), ...] of the open trace */
 
@@ -54,65 +57,134 @@ static PyObject *trace_length(PyObject *module, PyObject *unused)
     return trace ? PyLong_FromSize_t(trace->n) : NULL;
 }
 
-static PyObject *handle_of(const tg_tensor *t)
+/* --- the end of a trace ---------------------------------------------------------------------- */
+
+static PyObject *number_or_none(size_t number)
 {
-    return PyLong_FromUnsignedLongLong(tg_handle_of(t));
+    return number == SIZE_MAX ? Py_NewRef(Py_None) : PyLong_FromSize_t(number);
 }
 
-/* What the entries read that none before them made: leaves[handle] = Tensor. */
-static PyObject *read_entry(tg_entry *e, PyObject *made, PyObject *leaves)
+/* Append and give up o. */
+static bool push(PyObject *list, PyObject *o)
 {
-    PyObject *in = PyTuple_New(e->n_in), *shape = PyTuple_New(e->out->ndim), *entry = NULL;
-    PyObject *params = tg_params_tuple(e), *out = handle_of(e->out);
-    if (!in || !shape || !params || !out)
-        goto done;
-    for (int i = 0; i < e->n_in; ++i) {
-        tg_tensor *t = tg_entry_in(e)[i];
-        PyObject *handle = handle_of(t);
-        if (!handle || PyTuple_SetItem(in, i, handle) < 0)
-            goto done;
-        if (PyDict_GetItem(made, handle) || PyDict_GetItem(leaves, handle) || !t->data)
-            continue;
-        PyObject *leaf = tg_wrap(tg_hold(t));
-        const int status = leaf ? PyDict_SetItem(leaves, handle, leaf) : -1;
-        Py_XDECREF(leaf);
-        if (status < 0)
-            goto done;
-    }
-    for (int i = 0; i < e->out->ndim; ++i)
-        if (PyTuple_SetItem(shape, i, PyLong_FromLongLong(tg_shape(e->out)[i])) < 0)
-            goto done;
-    if (PyDict_SetItem(made, out, Py_None) < 0)
-        goto done;
-    entry = Py_BuildValue("(iOOOkkiO)", tg_entry_op(e), in, out, params, (unsigned long)e->line,
-                          (unsigned long)e->versions, (int)e->out->dtype, shape);
-done:
-    Py_XDECREF(in);
-    Py_XDECREF(shape);
-    Py_XDECREF(params);
-    Py_XDECREF(out);
-    return entry;
+    const int status = o ? PyList_Append(list, o) : -1;
+    Py_XDECREF(o);
+    return status == 0;
 }
 
-static PyObject *tensors(tg_tensor *const *array, size_t n)
+/* What of the trace Python cannot read off the words; NULL: error set. */
+typedef struct findings {
+    PyObject *lines, *asked, *leaves, *read, *without, *set, *arrays, *calls;
+} findings;
+
+static bool find_entries(findings *f, const tg_trace *trace)
 {
-    PyObject *list = PyList_New((Py_ssize_t)n);
-    for (size_t i = 0; list && i < n; ++i) {
-        PyObject *t = tg_wrap(tg_hold(array[i]));
-        if (!t || PyList_SetItem(list, (Py_ssize_t)i, t) < 0) {
-            Py_DECREF(list);
-            return NULL;
+    uint32_t *line = (uint32_t *)(void *)PyByteArray_AsString(f->lines);
+    for (size_t i = 0; i < trace->n; ++i) {
+        const tg_entry *e = &trace->entries[i];
+        line[i] = e->line;
+        if (e->versions & TG_TRACE_GRAD) {
+            if (!push(f->read, tg_wrap(tg_hold(tg_entry_in(e)[0]))))
+                return false;
+        } else if (tg_entry_is_call(e)) {
+            if (!push(f->calls, PyLong_FromLongLong(tg_entry_params(e)[0])))
+                return false;
         }
     }
-    return list;
+    return true;
 }
 
-/* trace_end() -> (entries, leaves, without_grad, grads_set, sources): entries are (op, inputs, output, params,
- * line, notes, dtype, shape), Tensors by handle. The handles are good while the Tensors that
- * `leaves` and the caller hold live, and no longer. */
-static PyObject *trace_end(PyObject *module, PyObject *unused)
+static bool find_asked(findings *f, tg_transcript *words, PyObject *tensors)
 {
-    (void)module, (void)unused;
+    for (Py_ssize_t i = 0; i < PyList_Size(tensors); ++i) {
+        tg_tensor *t = tg_tensor_of(PyList_GetItem(tensors, i));
+        if (!t) {
+            PyErr_SetString(PyExc_TypeError, "trace_end: need native Tensors");
+            return false;
+        }
+        const size_t number = tg_transcript_number(words, t);
+        if (number == SIZE_MAX || !push(f->asked, PyLong_FromSize_t(number)))
+            return false;
+    }
+    return true;
+}
+
+static bool find_leaves(findings *f, const tg_transcript *words)
+{
+    for (size_t i = 0; i < words->n_values; ++i) {
+        tg_tensor *t = words->leaves[i];
+        if (!t || !t->data)
+            continue;
+        PyObject *leaf = tg_wrap(tg_hold(t));
+        if (!push(f->leaves, leaf ? Py_BuildValue("(nN)", (Py_ssize_t)i, leaf) : NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool find_variables(findings *f, const tg_transcript *words, const tg_trace *trace)
+{
+    for (size_t i = 0; i < trace->n_grads_none; ++i)
+        if (!push(f->without, tg_wrap(tg_hold(trace->grads_none[i]))))
+            return false;
+    for (size_t i = 0; i < trace->n_grads_set; ++i) {
+        tg_tensor *variable = trace->grads_set[i];
+        PyObject *number = number_or_none(
+            variable->grad ? tg_transcript_find(words, variable->grad) : SIZE_MAX);
+        PyObject *o = number ? tg_wrap(tg_hold(variable)) : NULL;
+        if (!push(f->set, o ? Py_BuildValue("(NN)", o, number) : NULL))
+            return false;
+    }
+    return true;
+}
+
+static bool find_arrays(findings *f, const tg_transcript *words)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(sources); ++i) {
+        PyObject *pair = PyList_GetItem(sources, i);
+        const uint64_t handle = PyLong_AsUnsignedLongLong(PyTuple_GetItem(pair, 0));
+        const tg_tensor *t = tg_from_handle(handle);
+        const size_t number = t ? tg_transcript_find(words, t) : SIZE_MAX;
+        if (number != SIZE_MAX && !push(f->arrays, Py_BuildValue("(nO)", (Py_ssize_t)number,
+                                                                 PyTuple_GetItem(pair, 1))))
+            return false;
+    }
+    return true;
+}
+
+static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *tensors)
+{
+    findings f = {
+        PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(trace->n * sizeof(uint32_t))),
+        PyList_New(0),
+        PyList_New(0),
+        PyList_New(0),
+        PyList_New(0),
+        PyList_New(0),
+        PyList_New(0),
+        PyList_New(0)};
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)words->words,
+                                                (Py_ssize_t)(words->n * sizeof *words->words));
+    PyObject *all[] = {bytes,     f.lines, f.asked,  f.leaves, f.read,
+                       f.without, f.set,   f.arrays, f.calls};
+    enum { N = sizeof all / sizeof *all };
+    PyObject *answer = PyTuple_New(N);
+    bool fine = answer != NULL;
+    for (int i = 0; i < N; ++i)
+        fine = fine && all[i] && PyTuple_SetItem(answer, i, Py_NewRef(all[i])) == 0;
+    fine = fine && find_entries(&f, trace) && find_asked(&f, words, tensors) &&
+           find_leaves(&f, words) && find_variables(&f, words, trace) && find_arrays(&f, words);
+    for (int i = 0; i < N; ++i)
+        Py_XDECREF(all[i]);
+    if (!fine)
+        Py_CLEAR(answer);
+    return answer;
+}
+
+/* trace_end(Tensors) -> see engine/interface.py, EngineLog.end. */
+static PyObject *trace_end(PyObject *module, PyObject *asked)
+{
+    (void)module;
     tg_trace *trace = open_trace();
     if (!trace)
         return NULL;
@@ -121,27 +193,101 @@ static PyObject *trace_end(PyObject *module, PyObject *unused)
     list->n_lines = 0;
     for (size_t i = 0; i < list->n_open; ++i)
         list->n_lines += list->open[i]->lines;
-    PyObject *entries = PyList_New(0), *made = PyDict_New(), *leaves = PyDict_New();
-    PyObject *none = tensors(trace->grads_none, trace->n_grads_none);
-    PyObject *set = tensors(trace->grads_set, trace->n_grads_set), *answer = NULL;
-    for (size_t i = 0; entries && made && leaves && none && set && i < trace->n; ++i) {
-        PyObject *entry = read_entry(&trace->entries[i], made, leaves);
-        const int status = entry ? PyList_Append(entries, entry) : -1;
-        Py_XDECREF(entry);
-        if (status < 0)
-            break;
-    }
-    if (!PyErr_Occurred())
-        answer = Py_BuildValue("(OOOOO)", entries, leaves, none, set, sources);
-    Py_XDECREF(entries);
-    Py_XDECREF(made);
-    Py_XDECREF(leaves);
-    Py_XDECREF(none);
-    Py_XDECREF(set);
+    tg_transcript words = {0};
+    const int status = tg_transcript_write(&words, trace);
+    PyObject *answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
+    tg_transcript_clear(&words);
     Py_CLEAR(sources);
     tg_trace_clear(trace);
     free(trace);
     return answer;
+}
+
+/* --- entries out of words -------------------------------------------------------------------- */
+
+static PyObject *numbers_tuple(const uint32_t *in, int n)
+{
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; tuple && i < n; ++i)
+        if (PyTuple_SetItem(tuple, i, PyLong_FromUnsignedLong(in[i])) < 0)
+            Py_CLEAR(tuple);
+    return tuple;
+}
+
+static PyObject *shape_tuple(const tg_statement *s)
+{
+    PyObject *tuple = PyTuple_New(s->ndim);
+    for (int i = 0; tuple && i < s->ndim; ++i) {
+        int64_t n;
+        memcpy(&n, (const char *)s->shape + (size_t)i * sizeof n, sizeof n);
+        if (PyTuple_SetItem(tuple, i, PyLong_FromLongLong(n)) < 0)
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static PyObject *params_tuple(const tg_statement *s)
+{
+    if (!s->n_p)
+        return PyTuple_New(0);
+    int64_t *p = malloc((size_t)(s->n_p + 1) * sizeof *p);
+    if (!p)
+        return PyErr_NoMemory();
+    memcpy(p, s->params, (size_t)(s->n_p + 1) * sizeof *p);
+    PyObject *tuple = tg_numbers_tuple(s->n_p, p, (uint64_t)p[s->n_p]);
+    free(p);
+    return tuple;
+}
+
+/* The row of the op table that a statement names; borrowed. */
+static PyObject *row_of(const tg_statement *s, PyObject *rows, PyObject *otherwise)
+{
+    PyObject *id = PyLong_FromLong(s->op);
+    PyObject *row = id ? PyDict_GetItemWithError(rows, id) : NULL;
+    Py_XDECREF(id);
+    return row || PyErr_Occurred() ? row : otherwise;
+}
+
+static PyObject *entry_tuple(const tg_statement *s, PyObject *row)
+{
+    PyObject *parts[] = {
+        Py_XNewRef(row), numbers_tuple(s->in, s->n_in),     PyLong_FromUnsignedLong(s->out),
+        params_tuple(s), PyLong_FromUnsignedLong(s->notes), PyLong_FromLong(s->dtype),
+        shape_tuple(s)};
+    enum { N = sizeof parts / sizeof *parts };
+    PyObject *entry = PyTuple_New(N);
+    for (int i = 0; i < N; ++i) {
+        if (!entry || !parts[i]) {
+            Py_XDECREF(parts[i]);
+            Py_CLEAR(entry);
+        } else if (PyTuple_SetItem(entry, i, parts[i]) < 0) {
+            Py_CLEAR(entry);
+        }
+    }
+    return entry;
+}
+
+/* trace_entries(words, rows, otherwise) -> [(row, inputs, output, params, notes, dtype, shape),
+ * ...]: rows are those of the op table by id, `otherwise` is what has none. */
+static PyObject *trace_entries(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *bytes, *rows, *otherwise;
+    char *text;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "SOO", &bytes, &rows, &otherwise) ||
+        PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
+        return NULL;
+    PyObject *entries = PyList_New(0);
+    const uint32_t *at = (const uint32_t *)(const void *)text;
+    const uint32_t *end = (const uint32_t *)(const void *)(text + size);
+    while (entries && at < end) {
+        tg_statement s;
+        at = tg_transcript_read(at, &s);
+        if (!push(entries, entry_tuple(&s, row_of(&s, rows, otherwise))))
+            Py_CLEAR(entries);
+    }
+    return entries;
 }
 
 /* is_recording() -> 1: a tape of this thread records; 0: none does; -1: inside no_grad */
@@ -156,8 +302,10 @@ static PyMethodDef functions[] = {
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> 1, 0, or -1 inside no_grad"},
     {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
-    {"trace_end", trace_end, METH_NOARGS,
-     "trace_end() -> (entries, leaves, without_grad, grads_set, sources)"},
+    {"trace_end", trace_end, METH_O, "trace_end(Tensors) -> what EngineLog.end says"},
+    {"trace_entries", trace_entries, METH_VARARGS,
+     "trace_entries(words, rows, otherwise) -> [(row, inputs, output, params, notes, dtype, "
+     "shape), ...]"},
     {0},
 };
 

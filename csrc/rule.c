@@ -70,10 +70,10 @@ typedef struct question {
 static int trace_rule(const question *q, const tg_rule *rule, tg_tensor **result,
                       tg_template **made)
 {
-    tg_trace trace = {0};
+    tg_trace trace = {0}, *outer = q->list->trace;
     q->list->trace = &trace;
     const int status = q->python(q->context, rule, result);
-    q->list->trace = NULL;
+    q->list->trace = outer;
     *made = status ? NULL : tg_template_freeze(rule, &trace, *result);
     tg_trace_clear(&trace);
     return status;
@@ -160,9 +160,10 @@ static int define_by_twin(const question *q, const tg_rule *rule, tg_tensor **re
 static int define(const question *q, const tg_rule *rule, tg_tensor **result)
 {
     /* a rule inside a rule's trace is part of that trace */
-    if (!q->signature->words || q->list->trace)
+    if (!q->signature->words || (q->list->trace && !q->list->trace->program))
         return q->python(q->context, rule, result);
-    if (!operands_differ(rule))
+    /* a program's trace wants what the template does on the true operands */
+    if (!operands_differ(rule) || q->list->trace)
         return define_by_twin(q, rule, result);
     tg_template *t;
     const int status = trace_rule(q, rule, result, &t);

@@ -93,6 +93,8 @@ static bool grow_table(void)
     return true;
 }
 
+size_t tg_record_room(void) { return (size_t)n_slabs * SLAB_SIZE; }
+
 tg_tensor *tg_from_handle(uint64_t handle)
 {
     const uint32_t index = (uint32_t)handle;

@@ -10,6 +10,7 @@ const char *tg_shape_text(char *text, size_t room, int ndim, const int64_t *shap
 
 tg_tensor *tg_from_handle(uint64_t handle);    /* NULL: stale */
 uint64_t tg_handle_of(const tg_tensor *t);
+size_t tg_record_room(void); /* every record's index is below it */
 void tg_export(tg_tensor *t);         /* the caller's hold becomes a Python Tensor's */
 void tg_release(tg_tensor *t);        /* a Python Tensor's hold ends */
 void tg_unuse(tg_tensor *t);          /* give up the data, keep the record */

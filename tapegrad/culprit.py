@@ -5,15 +5,15 @@ The function runs once while the engine logs all it does; the log is run again, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.native_engine import line_name
-from .engine.recording import here
+from .engine.recording import GRAD_NOTE, here
 from .engine.select import apply
-from .ops.calls import call_of, calls_held
+from .ops.calls import call_of, calls_held, is_call
 from .tape import tape
 from .tensor import Tensor, tensor
 
@@ -26,14 +26,14 @@ def find_culprit(f: Callable, xs: list, agrees: Callable[[Callable, list], bool]
     """
     if here.recorder is not None:
         return ""
-    entries, values, calls = _logged(f, xs)
+    entries, lines, values, calls = _logged(f, xs)
     named = []
-    for op, keys, out, params, line, *_ in entries:
-        if op is None or any(key not in values for key in keys):
+    for (op, numbers, out, params, notes, *_), line in zip(entries, lines):
+        call = next(calls) if op is not None and is_call(op) else None
+        if notes & GRAD_NOTE or any(number not in values for number in numbers):
             continue
-        inputs = [values[key] for key in keys]
-        if op.name == "call":
-            call = calls.get(int(params[0])) or call_of(params[0])
+        inputs = [values[number] for number in numbers]
+        if call is not None:
             named.append(f"{call.name} ({line_name(line)})")
             values[out] = tensor(call.run(tuple(x.numpy() for x in inputs)))
             continue
@@ -54,8 +54,8 @@ def find_culprit(f: Callable, xs: list, agrees: Callable[[Callable, list], bool]
     )
 
 
-def _logged(f: Callable, xs: list) -> tuple[list, dict, dict]:
-    """(entries, {key: Tensor} of what they read from outside, {number: call} of calls)."""
+def _logged(f: Callable, xs: list) -> tuple[list, Sequence[int], dict, Iterator]:
+    """(entries, their lines, {number: Tensor} of what they read from outside, calls in order)."""
     engine = select.engine()
     with tape() as t:
         tensors = [t.watch(tensor(x)) for x in xs]
@@ -64,8 +64,9 @@ def _logged(f: Callable, xs: list) -> tuple[list, dict, dict]:
             f(*tensors)
         finally:
             held = calls_held()
-            entries, leaves, *_ = engine.log.end()
-    return entries, dict(leaves), held
+            logged = engine.log.end([])
+    calls = iter([held.get(number) or call_of(number) for number in logged.calls])
+    return engine.log.entries(logged.words), logged.lines, dict(logged.leaves), calls
 
 
 def _op_alone(op: Any, inputs: list, params: tuple, active: list[int]) -> Callable:

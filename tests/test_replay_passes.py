@@ -7,6 +7,7 @@ import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, optim
 from tapegrad.replay import interpret, passes
+from tapegrad.replay.build import program_of
 from tapegrad.replay.ir import GROUP
 from tapegrad.replay.plan import plan_memory
 from tapegrad.replay.record import record
@@ -20,7 +21,7 @@ def recorded(function, *arrays):
         result = function(*tensors)
         return result, list(result) if isinstance(result, tuple) else [result]
 
-    return record(tensors, call)[1]
+    return program_of(record(tensors, call)[1])
 
 
 def outputs(program, *arrays):

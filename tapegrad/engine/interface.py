@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .recording import Logged
+
 
 class EngineTape(Protocol):
     """A tape as an engine sees it. Positions, watched set and sweeps; no nesting of containers."""
@@ -67,12 +69,11 @@ class EngineLog(Protocol):
     def length(self) -> int:
         """Entries so far."""
 
-    def end(self) -> tuple:
-        """(entries, leaves by key, variables found without .grad, variables whose .grad was
-        set or read, (key, array) of values copied from arrays)."""
+    def end(self, tensors: list) -> Logged:
+        """What was logged; the Tensors' values get numbers, too."""
 
-    def key_of(self, tensor: Any) -> int:
-        """The name of a Tensor's value in the log."""
+    def entries(self, words: Any) -> list[tuple]:
+        """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""
 
     def is_held_outside(self, tensor: Any) -> bool:
         """Whether anybody but the log that has just ended may hold this leaf."""

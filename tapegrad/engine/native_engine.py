@@ -7,6 +7,7 @@ kernel (run by NumPy on views of the same memory), and derivative rules C has no
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from .. import errors
 from ..ops.table import BY_ID, OPS
 from . import select
 from .dtypes import CODES, DTYPES, dtype_code, promoted
-from .recording import ASSIGN, here
+from .recording import ASSIGN, Logged, here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
 VERSION, STALE, TAPE, INDEX = -7, -8, -9, -10
@@ -66,14 +67,15 @@ class NativeLog:
         self.begin = core.trace_begin
         self.length = core.trace_length
         self._end = core.trace_end
+        self._entries = core.trace_entries
         self._adopt = adopt
 
-    def end(self) -> tuple:
-        entries, *rest = self._end()
-        return [(BY_ID.get(e[0], ASSIGN), *e[1:]) for e in entries], *rest
+    def end(self, tensors: list) -> Logged:
+        words, lines, *rest = self._end([self._adopt(t) for t in tensors])
+        return Logged(words, memoryview(lines).cast("I"), *rest)
 
-    def key_of(self, tensor: Any) -> int:
-        return self._adopt(tensor).handle
+    def entries(self, words: Any) -> list[tuple]:
+        return self._entries(words, BY_ID, ASSIGN)
 
     def is_held_outside(self, tensor: Any) -> bool:
         return tensor.holders > 1
@@ -314,10 +316,15 @@ _line_names: list[str] = [""]
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
+@functools.cache
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_package)
+
+
 def line_here() -> int:
     """The id of the innermost line outside tapegrad; line_name() turns it into text."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_package):
+    while frame is not None and _is_ours(frame.f_code.co_filename):
         frame = frame.f_back
     if frame is None:
         return 0

@@ -9,46 +9,53 @@ import numpy as np
 from .dtypes import CODES
 from .node import VARIABLE, Node
 from .numpy_tape import this_thread
-from .recording import TRACED
-
-GRAD_NOTE = 2
+from .recording import GRAD_NOTE, TRACED, Logged
 
 
 class NumpyTrace:
-    """Entries as csrc/pytrace.c gives them; values go by the id of their Node, which is held."""
+    """What is logged of a step, for Logged."""
 
     def __init__(self, engine: Any):
         self._engine = engine
         self._held: list[Any] = []
-        self.entries: list[tuple] = []
-        self.leaves: dict[int, Any] = {}
-        self.sources: list[tuple[int, np.ndarray]] = []
-        self.constants: set[int] = set()
-        self._made: set[int] = set()
+        self._numbers: dict[int, int] = {}  # of values, by the id of their Node, which is held
+        self._leaves: list[tuple[int, Any]] = []
+        self._lines: list[int] = []
+        self._sources: list[tuple[Node, np.ndarray]] = []
+        self._reads_grad: list[Any] = []
         self._grads_set: dict[int, Any] = {}
         self._without: dict[int, Any] = {}
+        self._calls: list[int] = []
+        self.entries: list[tuple] = []
+        self.constants: set[int] = set()
 
-    def _read(self, node: Node) -> int:
-        key = id(node)
-        if key not in self._made and key not in self.leaves:
-            self.leaves[key] = self._engine.wrap(node)
-        return key
+    def _number(self, node: Node) -> int:
+        """The number of a value; of a new one, which no entry has made."""
+        number = self._numbers.get(id(node))
+        if number is None:
+            number = self._numbers[id(node)] = len(self._numbers)
+            self._leaves.append((number, self._engine.wrap(node)))
+        return number
 
     def log(self, op: Any, nodes: list, out: Node, params: tuple, notes: int = 0) -> None:
+        from ..ops.calls import is_call
         from .native_engine import line_here
 
-        keys = tuple([self._read(node) for node in nodes])
+        if op is not None and is_call(op):  # its number, which no two recordings share
+            self._calls.append(params[0])
+            params = ()
+        numbers = tuple([self._number(node) for node in nodes])
         view = 0
         for i, node in enumerate(nodes):
             if np.may_share_memory(node.array, out.array) and node.array.size:
                 view = i + 1
                 break
         self._held.append(out)
-        self._made.add(id(out))
+        made = self._numbers.setdefault(id(out), len(self._numbers))
         out.flags |= TRACED
-        self.entries.append(
-            (op, keys, id(out), params, line_here(), notes | view << 4, CODES[out.dtype], out.shape)
-        )
+        self._lines.append(line_here())
+        notes |= view << 4
+        self.entries.append((op, numbers, made, params, notes, CODES[out.dtype], out.shape))
 
     def constant(self, node: Node) -> Node:
         """A weak scalar among an op's operands."""
@@ -58,8 +65,7 @@ class NumpyTrace:
 
     def source(self, node: Node, array: np.ndarray) -> Node:
         """A value copied from an array."""
-        self._held.append(node)
-        self.sources.append((id(node), array))
+        self._sources.append((node, array))
         return node
 
     def reads_grad(self, node: Node) -> None:
@@ -71,14 +77,27 @@ class NumpyTrace:
             return
         grad = self._engine.node_of(node.grad)
         self.log(None, [node], grad, (), GRAD_NOTE)
+        self._reads_grad.append(self._engine.wrap(node))
         self.sets_grad(node)
 
     def sets_grad(self, node: Node) -> None:
         self._grads_set.setdefault(id(node), self._engine.wrap(node))
 
-    def end(self) -> tuple:
-        without, grads_set = list(self._without.values()), list(self._grads_set.values())
-        return self.entries, self.leaves, without, grads_set, self.sources
+    def end(self, tensors: list) -> Logged:
+        node_of, numbers = self._engine.node_of, self._numbers
+        asked = [self._number(node_of(t)) for t in tensors]
+        grads = [(p, None if p.grad is None else node_of(p.grad)) for p in self._grads_set.values()]
+        return Logged(
+            self.entries,
+            self._lines,
+            asked,
+            self._leaves,
+            self._reads_grad,
+            list(self._without.values()),
+            [(p, numbers.get(id(grad))) for p, grad in grads],
+            [(numbers[id(x)], array) for x, array in self._sources if id(x) in numbers],
+            self._calls,
+        )
 
     def is_held_outside(self, tensor: Any) -> bool:
         node = self._engine.node_of(tensor)
@@ -98,12 +117,12 @@ class NumpyLog:
     def length(self) -> int:
         return len(this_thread.trace.entries)
 
-    def end(self) -> tuple:
+    def end(self, tensors: list) -> Logged:
         self._ended, this_thread.trace = this_thread.trace, None
-        return self._ended.end()
+        return self._ended.end(tensors)
 
-    def key_of(self, tensor: Any) -> int:
-        return id(self._engine.node_of(tensor))
+    def entries(self, words: Any) -> list[tuple]:
+        return words
 
     def is_held_outside(self, tensor: Any) -> bool:
         return self._ended.is_held_outside(tensor)

@@ -7,13 +7,33 @@ Code that lets a value escape into Python, draws random numbers or steps an opti
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from ..ops.table import Op
 
 # The write of a variable: no row of the table, since users call p.assign(v), but an entry.
 ASSIGN = Op("assign", lambda p, value: value, ("p", "value"), kind="nondifferentiable")
 TRACED = 4  # in a Tensor's flags: computed in, or given to, the step being recorded
+
+
+# In an entry's notes: NumPy ran it; it is no op but reads a variable's .grad from before the step.
+PYTHON_NOTE, GRAD_NOTE = 1, 2
+
+
+class Logged(NamedTuple):
+    """What an engine logged of a step. Values go by numbers, in the order in which entries read
+    or make them; then come those that were asked for and that no entry knows."""
+
+    words: Any  # the entries without their lines: equal for steps that did the same
+    lines: Sequence[int]  # of the entries
+    asked: list[int]  # the numbers of the Tensors that end() was given
+    leaves: list[tuple[int, Any]]  # (number, Tensor) of values that no entry made
+    reads_grad: list[Any]  # variables whose .grad from before the step was read
+    without_grad: list[Any]  # variables found without .grad
+    sets_grad: list[tuple[Any, int | None]]  # variables whose .grad was set or read, its number
+    arrays: list[tuple[int, Any]]  # (number, ndarray) of values copied from arrays
+    calls: list[int]  # of entries that stand for calls (ops/calls.py), their numbers
 
 
 class _Here(threading.local):

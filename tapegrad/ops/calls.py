@@ -119,6 +119,11 @@ EITHER = Op(
 select.add_row(EITHER)
 
 
+def is_call(op: Op) -> bool:
+    """Whether an entry of that row stands for a call, and has its number as its param."""
+    return op is CALL or op is CALL_Y
+
+
 def is_block(ct: Any) -> bool:
     """Whether a rule was given a block of cotangents."""
     return type(ct) is Block

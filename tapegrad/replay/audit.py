@@ -9,8 +9,8 @@ from ..engine import select
 from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors
+from .compare import same_bits
 from .ir import OPTIMIZER, TENSOR, Program, line_text
-from .record import same_bits
 
 
 def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:

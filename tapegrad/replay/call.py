@@ -35,7 +35,7 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) ->
     return select._core.CompiledCall(
         ready.core, state, *patterns, (checks, Checks(_layout(ready))),
         _numbers(ready), lambda: _refresh(ready),
-        [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.without_grad],
+        [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.state.without_grad],
         [adopt(v) for v in p.cleared],
         ready.seeds if p.generators else None, ready.moved_on if p.generators else None,
         _numbered(variant.pattern, ready.order), turn,

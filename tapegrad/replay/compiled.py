@@ -18,15 +18,17 @@ from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
 from .audit import audit
+from .build import program_of
 from .call import fast_call, result_pattern
+from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
 from .ir import GROUP, OP, PYTHON, Program
 from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
-from .record import Branch, difference, record
-from .state import same_state, state_fits, uses_arrays
+from .record import Recording, record
+from .state import State
 from .walk import contents
 from .writes import Writes
 
@@ -70,7 +72,9 @@ class Variant:
 
     def __init__(self, guards: Guards):
         self.guards = guards
-        self.program: Program | None = None  # as recorded
+        self.recording: Recording | None = None  # until it is confirmed
+        self.state: State | None = None  # where the recording began
+        self.n_recorded = 0  # entries before any pass, once confirmed
         self.ready: Any = None  # what runs it, once confirmed
         self.rebuild: Any = None  # the result's nesting
         self.leaves: list[Any] = []
@@ -80,7 +84,14 @@ class Variant:
 
     def fits(self) -> bool:
         """Whether the world is as at the recording, as far as can be told before a run."""
-        return self.program is None or (self.guards.changed() is None and state_fits(self.program))
+        return self.state is None or (self.guards.changed() is None and self.state.fits())
+
+    def confirm(self) -> None:
+        """Make ready to replay what has been recorded twice."""
+        program = program_of(self.recording)
+        self.n_recorded = len(program.entries)
+        self.recording = None
+        self.ready = prepare(program)
 
     def result(self, outputs: list) -> Any:
         """What the function returns, of these arrays or Tensors."""
@@ -286,8 +297,8 @@ class Compiled:
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
         with no_collection():  # of the many small objects made here none is garbage
-            result, program = record(tensors, call)
-            variant.program = program
+            result, variant.recording = record(tensors, call)
+            variant.state = variant.recording.state
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
         return result
 
@@ -295,20 +306,20 @@ class Compiled:
         """Trust the program if an earlier recording was the same; else keep it as a new one."""
         why: str | None = None
         for old in waiting:
-            why = difference(old.program, new.program)
+            why = difference(old.recording, new.recording)
             if why is None:
                 if written:
                     raise self._refusal(f"it changes what it reads or keeps: {written}")
                 plain = new.keep_leaves(old)
                 if isinstance(plain, str):
                     raise self._refusal(plain)
-                if plain or uses_arrays(old.program, new.program):
+                if plain or uses_arrays(old.recording, new.recording):
                     new.guards.watch_arrays()
-                new.ready = prepare(new.program)
+                new.confirm()
                 self._last = new
                 variants[variants.index(old)] = new
                 return
-            if isinstance(why, Branch) or not same_state(old.program, new.program):
+            if isinstance(why, Branch) or not old.state.is_like(new.state):
                 why = None
         if why is not None:
             raise self._refusal(why)
@@ -334,7 +345,7 @@ class Compiled:
     def program(self) -> Program:
         """The program of the latest replay, after all passes (before the first: as recorded)."""
         variant = self._latest()
-        return variant.ready.program if variant.ready else variant.program
+        return variant.ready.program if variant.ready else program_of(variant.recording)
 
     def memory_plan(self) -> MemoryPlan:
         """Bytes, peak and lifetimes of that program's own memory."""
@@ -366,7 +377,7 @@ def summary(variant: Variant) -> list[str]:
     joined = [e for e in program.entries if e.kind == OP and e.extra]
     slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
     lines = [
-        f"  {len(variant.program.entries)} entries as recorded, {len(program.entries)} run",
+        f"  {variant.n_recorded} entries as recorded, {len(program.entries)} run",
         f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
     ]
     if joined:

@@ -8,12 +8,15 @@ functions from Program to Program; they replace entries and never change one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..engine.dtypes import DTYPES
 from ..engine.recording import ASSIGN
+
+if TYPE_CHECKING:
+    from .state import State
 
 # Kinds of values: where a run finds them.
 ARGUMENT, TENSOR, ARRAY, CONSTANT, LIVE, GRAD, MADE = (
@@ -119,13 +122,11 @@ class Program:
     entries: list[Entry]
     outputs: list[int]
     n_arguments: int
+    state: State  # where it begins
     grads: list[tuple[Any, int]] = field(default_factory=list)  # (variable, its .grad after a run)
     cleared: list[Any] = field(default_factory=list)  # variables without .grad after a run
-    without_grad: list[Any] = field(default_factory=list)  # variables that must have none before
     generators: list[Any] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
-    watched: list[Any] = field(default_factory=list)  # hyper-parameters it branched on (Live)
-    fit: Any = None  # state.state_fits' own
 
     def with_entries(self, entries: list[Entry]) -> Program:
         return replace(self, entries=entries)

@@ -32,7 +32,7 @@ from .ir import (
 )  # fmt: skip
 from .passes import optimise
 from .plan import plan_memory
-from .state import blocks_before, carries_gradients, grads_read, lives
+from .state import blocks_before, carries_gradients, grads_read
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
@@ -49,9 +49,8 @@ class NativeProgram:
         self.grads_read = grads_read(self.program)
         self._outputs = list(dict.fromkeys(self.program.outputs))
         self.order = [self._outputs.index(v) for v in self.program.outputs]
-        self.lives = lives(self.program)
-        slots = [e.extra[1] for e in self.program.entries if e.kind == OPTIMIZER]
-        self.optimizers = [(x.owner, x.group, x) for x in slots]
+        self.lives = self.program.state.numbers
+        self.optimizers = [(x.owner, x.group, x) for x in self.program.state.slots]
         self.core = self._lower()
         self.read_numbers()
 

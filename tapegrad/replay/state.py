@@ -2,18 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine.recording import Live
-from .ir import ARRAY, CONSTANT, GRAD, LIVE, MADE, OPTIMIZER, RANDOM, Program, roots
+from .ir import GRAD, MADE, RANDOM, Program, roots
 
 
-def lives(program: Program) -> list[Live]:
-    """The hyper-parameters that are read anew before each run."""
-    found = [v.source[0] for v in program.values if v.kind == LIVE] + program.watched
-    return found + [
-        e.extra[2] for e in program.entries if e.kind == RANDOM and isinstance(e.extra[2], Live)
-    ]
+def record_of(tensor: Any) -> int:
+    """The same for every Tensor that is the same array to its engine."""
+    return tensor.handle or id(tensor._node)
+
+
+class State(NamedTuple):
+    """Where a step begins; a replay is right only from a state like that of its recording.
+
+    reads_grad: variables whose .grad from before the step is read.
+    without_grad: variables that must have none.
+    slots: of the optimizers that take a step (optim.optimizer.Slots).
+    numbers: the hyper-parameters that are read anew before each run, or that it branched on.
+    """
+
+    reads_grad: list[Any]
+    without_grad: list[Any]
+    slots: list[Any]
+    numbers: list[Live]
+
+    def fits(self) -> bool:
+        """Whether gradients, optimizer state and hyper-parameters are where they were."""
+        for p in self.reads_grad:
+            if p.grad is None:
+                return False
+        for p in self.without_grad:
+            if p.grad is not None:
+                return False
+        for slots in self.slots:
+            if not slots.owner.is_laid_out(slots.group, slots):
+                return False
+        return all(live.is_fit() for live in self.numbers)
+
+    def is_like(self, other: State) -> bool:
+        """Whether two recordings began with gradients, optimizers and hyper-parameters alike."""
+
+        def key(s: State) -> tuple:
+            return (
+                [record_of(x) for x in s.reads_grad],
+                [record_of(x) for x in s.without_grad],
+                [id(x) for x in s.slots],
+                len(s.numbers),
+            )
+
+        return key(self) == key(other)
 
 
 def grads_read(program: Program) -> list[Any]:
@@ -35,66 +73,14 @@ def carries_gradients(program: Program) -> bool:
     """Whether a run leaves gradients as another one needs them: what it reads is there again, made
     by an entry and no other's; what must not be there is not."""
     root, made = roots(program), [v for _, v in program.grads]
-    after = {_key(p): v for p, v in program.grads}
-    cleared = {_key(p) for p in program.cleared}
-    if any(_key(p) in after for p in program.without_grad):
+    after = {record_of(p): v for p, v in program.grads}
+    cleared = {record_of(p) for p in program.cleared}
+    if any(record_of(p) in after for p in program.state.without_grad):
         return False
     for p in grads_read(program):
-        v = after.get(_key(p))
-        if _key(p) in cleared:
+        v = after.get(record_of(p))
+        if record_of(p) in cleared:
             return False
         if v is not None and (root[v] != v or made.count(v) > 1 or program.values[v].kind != MADE):
             return False
     return True
-
-
-def _key(p: Any) -> int:
-    """One for each record, however many Tensors show it."""
-    return p.handle or id(p)
-
-
-def state_fits(program: Program) -> bool:
-    """Whether gradients, optimizer state and hyper-parameters are where the program has them."""
-    fit = program.fit
-    if fit is None:
-        optimizers = [e.extra[1] for e in program.entries if e.kind == OPTIMIZER]
-        fit = program.fit = (
-            grads_read(program),
-            program.without_grad,
-            [(slots.owner, slots.group, slots) for slots in optimizers],
-            lives(program),
-        )
-    present, missing, laid_out, numbers = fit
-    for p in present:
-        if p.grad is None:
-            return False
-    for p in missing:
-        if p.grad is not None:
-            return False
-    for owner, group, slots in laid_out:
-        if not owner.is_laid_out(group, slots):
-            return False
-    return all(live.is_fit() for live in numbers)
-
-
-def same_state(a: Program, b: Program) -> bool:
-    """Whether two recordings began with gradients, optimizers and hyper-parameters alike."""
-
-    def state(p: Program) -> tuple:
-        return (
-            [_key(x) for x in grads_read(p)],
-            [_key(x) for x in p.without_grad],
-            [id(e.extra[1]) for e in p.entries if e.kind == OPTIMIZER],
-            len(lives(p)),
-        )
-
-    return state(a) == state(b)
-
-
-def uses_arrays(a: Program, b: Program) -> bool:
-    """Whether plain NumPy or Python computed something that the program has as a constant: an
-    array that is another object at each recording, or a number."""
-    return any(
-        v.kind == CONSTANT or (v.kind == ARRAY and v.source is not u.source)
-        for u, v in zip(a.values, b.values)
-    )

@@ -1,0 +1,101 @@
+"""Make a Program of a recording: entries over values that keep the log's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
+from ..ops.calls import is_call
+from ..transforms.entries import EntryCall
+from .ir import GRAD, OP, OPTIMIZER, PYTHON, RANDOM, VJP, Entry, Program, Value
+from .record import Event, Recording
+from .state import record_of
+
+
+def program_of(recording: Recording) -> Program:
+    """The recording as a Program, one entry an op, before any pass."""
+    return _Builder(recording).build()
+
+
+class _Builder:
+    """Puts logged entries and events in order. Where two values are the same, entries read the
+    first, and the other is nobody's."""
+
+    def __init__(self, recording: Recording):
+        self.recording = recording
+        self.entries: list[Entry] = []
+        self.values = dict(recording.leaves)
+        self.same = dict(recording.same)
+        self.made: dict[tuple, Value] = {}  # made values by dtype and shape
+        self.calls = iter(recording.calls)
+
+    def build(self) -> Program:
+        r = self.recording
+        rows = r.engine.log.entries(r.words)
+        begin = 0
+        for event in r.events:
+            self._add_entries(rows, begin, event.position)
+            begin = event.position
+            self._add_event(event)
+        self._add_entries(rows, begin, len(rows))
+        nobodys = Value(0, ())
+        return Program(
+            [self.values.get(i, nobodys) for i in range(max(self.values, default=-1) + 1)],
+            self.entries,
+            self._numbers(r.outputs),
+            r.n_arguments,
+            grads=self._grads(),
+            cleared=r.cleared,
+            generators=[g for g, *_ in r.streams],
+            blocks=[blocks for *_, blocks in r.streams],
+            state=r.state,
+        )
+
+    def _numbers(self, numbers: Iterable[int]) -> list[int]:
+        return [self.same.get(v, v) for v in numbers]
+
+    def _add_entries(self, rows: list, begin: int, end: int) -> None:
+        same, values, made, lines = self.same, self.values, self.made, self.recording.lines
+        for at in range(begin, end):
+            op, inputs, out, params, notes, dtype, shape = rows[at]
+            if not same.keys().isdisjoint(inputs):
+                inputs = tuple(self._numbers(inputs))
+            if notes & GRAD_NOTE:
+                values[out] = Value(dtype, shape, GRAD, values[inputs[0]].source)
+                continue
+            call = None
+            if is_call(op):
+                call, params = next(self.calls), ()
+                if isinstance(call, EntryCall):  # stands for its first operand, computed before it
+                    same[out] = inputs[0]
+                    continue
+            value = made.get((dtype, shape))
+            if value is None:
+                value = made[dtype, shape] = Value(dtype, shape)
+            values[out] = value
+            k = (notes >> 8 & 15) - 1
+            kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
+            view, reads = notes >> 4 & 15, notes >> 12 & 15
+            self.entries.append(
+                Entry(kind, op, inputs, (out,), params, lines[at], view, k, reads, call)
+            )
+
+    def _add_event(self, event: Event) -> None:
+        _, kind, tensors, data, line = event
+        inputs, outputs, extra = tuple(self._numbers(tensors)), (), data
+        if kind == RANDOM:
+            *extra, dtype, shape = data
+            inputs, outputs, extra = (), inputs, tuple(extra)
+            self.values[outputs[0]] = Value(dtype, shape)
+        elif kind == OPTIMIZER:
+            rule, slots, updated = data
+            grads = frozenset(inputs[1 :: 2 + len(slots.states)])
+            extra = (rule, slots, grads, updated)
+        self.entries.append(Entry(kind, None, inputs, outputs, line=line, extra=extra))
+
+    def _grads(self) -> list[tuple[Any, int]]:
+        """The variables whose .grad is another one after the step."""
+        before = {(record_of(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
+        found = [(p, self.same.get(n, n)) for p, n in self.recording.grads]
+        return [(p, n) for p, n in found if (record_of(p), n) not in before]
