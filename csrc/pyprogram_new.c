@@ -98,12 +98,13 @@ static bool read_floats(double *to, PyObject *tuple, Py_ssize_t most)
     return !PyErr_Occurred();
 }
 
-/* (row id, k, operands, dst, params) */
+/* (row id, k, operands, dst, params), and a line, which is Python's own */
 static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
 {
-    PyObject *operands, *params;
-    if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "iiO!iO!", &c->op, &c->k, &PyTuple_Type,
-                                                  &operands, &c->out, &PyTuple_Type, &params))
+    PyObject *operands, *params, *line;
+    if (!PyTuple_Check(item) ||
+        !PyArg_ParseTuple(item, "iiO!iO!|O", &c->op, &c->k, &PyTuple_Type, &operands, &c->out,
+                          &PyTuple_Type, &params, &line))
         return refuse("an instruction is (row, k, operands, dst, params)", index);
     c->n_in = (int)PyTuple_Size(operands);
     if (PyTuple_Size(operands) > 8)

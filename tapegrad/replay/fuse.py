@@ -7,10 +7,12 @@ group never has to run both before and after another entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
-from ..ops.table import OPS
+from ..ops.table import BY_ID, OPS
 from .ir import GROUP, OP, VJP, Entry, Program, roots
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
@@ -19,15 +21,18 @@ FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bo
 
 class Instruction(NamedTuple):
     """One row, or a row's vjp, in a group. Codes: the group's inputs, then its outputs, then
-    temporaries; None: an operand that the kernel does not read."""
+    temporaries; None: an operand that the kernel does not read. C reads all but the line."""
 
-    op: Any
+    row: int
     k: int
     operands: tuple
     to: int
     params: tuple
-    dtype: int  # of the result
     line: int
+
+    @property
+    def op(self) -> Any:
+        return BY_ID[self.row]
 
     def text(self, names: list[str], group: Entry) -> str:
         """As listing() prints it."""
@@ -42,26 +47,53 @@ class Instruction(NamedTuple):
         return f"{name(self.to)} = {call}({', '.join(operands)})"
 
 
-@dataclass
-class _Open:
+@dataclass(eq=False)
+class _Group:
+    key: tuple
     entries: list[Entry] = field(default_factory=list)
     made: dict[int, None] = field(default_factory=dict)  # in order
-    reads: set[int] = field(default_factory=set)  # from outside
+    reads: dict[int, None] = field(default_factory=dict)  # from outside, in order
+
+    def closed(self, read: set[int]) -> Entry:
+        """The group as an entry, where `read` is read outside of groups that make it."""
+        inputs, made = tuple(self.reads), self.made
+        outputs = tuple([v for v in made if v in read])
+        inside = [v for v in made if v not in read]
+        codes = {v: code for code, v in enumerate(chain(inputs, outputs, inside))}
+        instructions = []
+        for e in self.entries:
+            operands = tuple([codes[v] for v in e.inputs])
+            if e.kind == VJP:
+                operands = (*operands, None)
+                operands = tuple([operands[i] for i in _places(len(e.op.inputs), e.reads)])
+            to = codes[e.outputs[0]]
+            instructions.append(Instruction(e.op.id, e.k, operands, to, e.params, e.line))
+        line = self.entries[0].line
+        return Entry(GROUP, None, inputs, outputs, line=line, extra=tuple(instructions))
+
+
+@cache
+def _places(n_inputs: int, reads: int) -> tuple[int, ...]:
+    """Where a vjp's operands (cotangent, inputs ..., output) are among those it reads; -1: none."""
+    places, at = [0], 1
+    for i in range(n_inputs + 1):
+        is_read = reads >> i & 1
+        places.append(at if is_read else -1)
+        at += is_read
+    return tuple(places)
 
 
 class _Fuser:
     def __init__(self, program: Program):
         self.program = program
         self.values = program.values
-        self.root = roots(program)
-        self.uses: dict[int, int] = {}
-        for e in program.entries:
-            for v in set(e.inputs):
-                self.uses[v] = self.uses.get(v, 0) + 1
-        self.results = set(program.results)
-        self.open: dict[tuple, _Open] = {}
-        self.home: dict[int, tuple] = {}  # value: key of the open group that makes it
-        self.entries: list[Entry] = []
+        self.open: dict[tuple, _Group] = {}
+        self.home: dict[int, _Group] = {}  # value: the open group that makes it
+        self.entries: list[Entry | _Group] = []
+
+    @cached_property
+    def root(self) -> list[int]:
+        return roots(self.program)
 
     def key_of(self, e: Entry) -> tuple | None:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
@@ -81,81 +113,46 @@ class _Fuser:
             dtype = 1 if (made.shape, 1) in self.open else 0
         return (made.shape, dtype) if dtype in FLOATS else None
 
-    def close(self, key: tuple) -> None:
+    def close(self, group: _Group) -> None:
         """Put an open group, and those it reads from, into the program."""
-        group = self.open.pop(key)
+        del self.open[group.key]
         for v in group.reads:
             other = self.home.get(v)
-            if other is not None and other != key and other in self.open:
+            if other is not None and other.key in self.open:
                 self.close(other)
         for v in group.made:
             del self.home[v]
-        self.entries.append(self.closed(group))
-
-    def closed(self, group: _Open) -> Entry:
-        made, uses, results = group.made, self.uses, self.results
-        inside: dict[int, int] = {}
-        codes: dict[int, int] = {}
-        inputs: list[int] = []
-        for e in group.entries:
-            for v in dict.fromkeys(e.inputs):
-                if v in made:
-                    inside[v] = inside.get(v, 0) + 1
-                elif v not in codes:
-                    codes[v] = len(inputs)
-                    inputs.append(v)
-        outputs = [v for v in made if v in results or uses.get(v, 0) > inside.get(v, 0)]
-        for v in outputs:
-            codes[v] = len(codes)
-        for v in made:
-            codes.setdefault(v, len(codes))
-        instructions = [self.instruction(e, codes) for e in group.entries]
-        return Entry(
-            GROUP, None, tuple(inputs), tuple(outputs), line=group.entries[0].line,
-            extra=tuple(instructions),
-        )  # fmt: skip
-
-    def instruction(self, e: Entry, codes: dict[int, int]) -> Instruction:
-        operands: tuple = tuple([codes[v] for v in e.inputs])
-        if e.kind == VJP:
-            rest = iter(operands[1:])
-            width = len(e.op.inputs) + 1
-            reads = e.reads
-            operands = (
-                operands[0],
-                *[next(rest) if reads >> i & 1 else None for i in range(width)],
-            )
-        to = e.outputs[0]
-        return Instruction(e.op, e.k, operands, codes[to], e.params, self.values[to].dtype, e.line)
+        self.entries.append(group)
 
     def join(self, e: Entry, key: tuple) -> None:
         home = self.home
         for v in e.inputs:
             other = home.get(v)
-            if other is not None and other != key:
+            if other is not None and other.key != key:
                 self.close(other)
         group = self.open.get(key)
         if group is None:
-            group = self.open[key] = _Open()
-        made = group.made
+            group = self.open[key] = _Group(key)
+        made, reads = group.made, group.reads
         for v in e.inputs:
             if v not in made:
-                group.reads.add(v)
+                reads[v] = None
         group.entries.append(e)
-        made[e.outputs[0]] = None
-        home[e.outputs[0]] = key
+        to = e.outputs[0]
+        made[to] = None
+        home[to] = group
 
     def stay_out(self, e: Entry) -> None:
         for v in e.inputs:
-            key = self.home.get(v)
-            if key is not None:
-                self.close(key)
-        written = {self.root[v] for v in e.writes}
-        if written:
-            for key in list(self.open):
-                group = self.open.get(key)
-                if group and any(self.root[v] in written for v in group.reads):
-                    self.close(key)
+            group = self.home.get(v)
+            if group is not None:
+                self.close(group)
+        if e.writes:
+            root = self.root
+            written = {root[v] for v in e.writes}
+            for group in list(self.open.values()):
+                if group.key in self.open and any(root[v] in written for v in group.reads):
+                    self.close(group)
         self.entries.append(e)
 
     def run(self) -> Program:
@@ -166,8 +163,13 @@ class _Fuser:
             else:
                 self.join(e, key)
         while self.open:
-            self.close(next(iter(self.open)))
-        return replace(self.program, entries=self.entries)
+            self.close(next(iter(self.open.values())))
+        read = set(self.program.results)
+        for x in self.entries:
+            read.update(x.reads if isinstance(x, _Group) else x.inputs)
+        return self.program.with_entries(
+            [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
+        )
 
 
 def fuse(program: Program) -> Program:

@@ -93,8 +93,7 @@ class NativeProgram:
 
     def _step(self, e: Entry) -> tuple:
         if e.kind == GROUP:
-            calls = [(i.op.id, i.k, i.operands, i.to, i.params) for i in e.extra]
-            return GROUP_STEP, -1, e.inputs, e.outputs, (), calls
+            return GROUP_STEP, -1, e.inputs, e.outputs, (), list(e.extra)
         if e.kind == VJP:
             raise AssertionError("a fused vjp outside a group")
         if e.kind == GUARD:
