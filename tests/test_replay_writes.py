@@ -64,6 +64,8 @@ def test_draws_of_the_function_are_named():
         (lambda: old.normal(), "closure variable 'old' was drawn from"),
         (lambda: random.random(), "Python's random was drawn from"),
         (lambda: np.random.random(), "numpy.random was drawn from"),  # noqa: NPY002 - tested
+        (lambda: np.random.normal(), "numpy.random was drawn from"),  # noqa: NPY002
+        (lambda: np.random.normal(), "numpy.random was drawn from"),  # noqa: NPY002 - of a pair
     ):
         writes = Writes(Guards(draw))
         assert writes.found() is None
