@@ -57,6 +57,7 @@ class _Builder:
 
     def _add_entries(self, rows: list, begin: int, end: int) -> None:
         same, values, made, lines = self.same, self.values, self.made, self.recording.lines
+        has_calls, add = bool(self.recording.calls), self.entries.append
         for at in range(begin, end):
             op, inputs, out, params, notes, dtype, shape = rows[at]
             if not same.keys().isdisjoint(inputs):
@@ -65,7 +66,7 @@ class _Builder:
                 values[out] = Value(dtype, shape, GRAD, values[inputs[0]].source)
                 continue
             call = None
-            if is_call(op):
+            if has_calls and is_call(op):
                 call, params = next(self.calls), ()
                 if isinstance(call, EntryCall):  # stands for its first operand, computed before it
                     same[out] = inputs[0]
@@ -77,9 +78,7 @@ class _Builder:
             k = (notes >> 8 & 15) - 1
             kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
             view, reads = notes >> 4 & 15, notes >> 12 & 15
-            self.entries.append(
-                Entry(kind, op, inputs, (out,), params, lines[at], view, k, reads, call)
-            )
+            add(Entry(kind, op, inputs, (out,), params, lines[at], view, k, reads, call))
 
     def _add_event(self, event: Event) -> None:
         _, kind, tensors, data, line = event

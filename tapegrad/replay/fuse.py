@@ -167,8 +167,8 @@ class _Fuser:
         read = set(self.program.results)
         for x in self.entries:
             read.update(x.reads if isinstance(x, _Group) else x.inputs)
-        return self.program.with_entries(
-            [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
+        return self.program.but(
+            entries=[x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
         )
 
 

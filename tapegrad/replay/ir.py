@@ -7,7 +7,7 @@ functions from Program to Program; they replace entries and never change one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,8 +128,11 @@ class Program:
     generators: list[Any] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
 
-    def with_entries(self, entries: list[Entry]) -> Program:
-        return replace(self, entries=entries)
+    def but(self, **changes: Any) -> Program:
+        """The same with other values, entries ..."""
+        other = object.__new__(Program)
+        other.__dict__.update(self.__dict__, **changes)
+        return other
 
     @property
     def results(self) -> list[int]:

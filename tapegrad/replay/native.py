@@ -16,15 +16,14 @@ from .arguments import as_arrays
 from .ir import (
     ARGUMENT,
     ARRAY,
-    CONSTANT,
     GRAD,
     GROUP,
     GUARD,
     LIVE,
+    MADE,
     OPTIMIZER,
     PYTHON,
     RANDOM,
-    TENSOR,
     VJP,
     Entry,
     Program,
@@ -59,31 +58,32 @@ class NativeProgram:
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
         offsets = {v: offset for v, offset, *_ in plan.lifetimes}
-        root, results = roots(p), list(dict.fromkeys(p.results))
-        made = {v for e in p.entries for v in e.outputs}
+        root, results = roots(p), {v: n for n, v in enumerate(dict.fromkeys(p.results))}
+        adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
-            if v.kind == ARGUMENT:
+            if v.kind == MADE:
+                if i in offsets:
+                    role, where = "p", offsets[i]
+                elif root[i] != i or i not in results:
+                    role, where = "v", 0
+                else:
+                    role, where = "o", results[i]
+            elif v.kind == ARGUMENT:
                 role, where = "i", v.source
             elif v.kind == GRAD:
                 role, where = "i", next(grads_read)
             elif v.kind == LIVE:
                 role, where = "c", self._number(*v.source)
-            elif v.kind in (TENSOR, CONSTANT):
-                role, where = "c", select.engine().adopt(v.source)
             elif v.kind == ARRAY:
                 role, where = "a", v.source
-            elif root[i] != i or i not in made:
-                role, where = "v", 0
-            elif i in offsets:
-                role, where = "p", offsets[i]
             else:
-                role, where = "o", results.index(i)
+                role, where = "c", adopt(v.source)
             values.append((v.dtype, v.shape, role, where))
         steps = [self._step(e) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
-        grads = [(select.engine().adopt(q), v) for q, v in p.grads]
+        grads = [(adopt(q), v) for q, v in p.grads]
         return select._core.Program(values, steps, self._outputs, grads, plan.bytes, 0, n)
 
     def _number(self, live: Live, t: Any) -> Any:

@@ -3,7 +3,7 @@ leaves every result's bits as they are; optimise() runs them in order."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
 from typing import Any
 
 from ..engine import select
@@ -16,7 +16,6 @@ from .ir import (
     GUARD,
     OP,
     OPTIMIZER,
-    PYTHON,
     TENSOR,
     VJP,
     Entry,
@@ -33,8 +32,8 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid")  # rows whose vjp reads only their out
 def optimise(program: Program) -> Program:
     """All passes, in the order in which each leaves most to the next."""
     for step in (
-        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, drop_dead,
-        join_activations, fuse,
+        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, join_activations,
+        fuse,
     ):  # fmt: skip
         program = step(program)
     return program
@@ -42,7 +41,7 @@ def optimise(program: Program) -> Program:
 
 def is_pure(e: Entry) -> bool:
     """Whether running it again gives the same values and changes nothing."""
-    return e.kind in (OP, VJP, PYTHON) and not e.writes
+    return (e.kind == OP or e.kind == VJP) and not e.writes
 
 
 def substitute(e: Entry, by: dict[int, int]) -> Entry:
@@ -62,8 +61,7 @@ def substitute(e: Entry, by: dict[int, int]) -> Entry:
 
 def rename(program: Program, entries: list[Entry], by: dict[int, int]) -> Program:
     """The program over new entries, its results renamed."""
-    return replace(
-        program,
+    return program.but(
         entries=entries,
         outputs=[by.get(v, v) for v in program.outputs],
         grads=[(p, by.get(v, v)) for p, v in program.grads],
@@ -73,9 +71,13 @@ def rename(program: Program, entries: list[Entry], by: dict[int, int]) -> Progra
 def keep_views(program: Program) -> Program:
     """Views of a variable that are read after it is written keep its old values: Tensors are
     values, and eager mode gives such a view memory of its own before the write."""
-    if not any(e.writes for e in program.entries):
+    writing = [e for e in program.entries if e.writes]
+    if not writing:
         return program
     root = roots(program)
+    written = {root[v] for e in writing for v in e.writes}
+    if not any(e.view and not e.writes and root[e.outputs[0]] in written for e in program.entries):
+        return program
     last: dict[int, int] = dict.fromkeys(program.results, len(program.entries))
     for at, e in enumerate(program.entries):
         if not e.writes:
@@ -96,7 +98,7 @@ def keep_views(program: Program) -> Program:
             if root[v] != v and not e.writes:
                 views.setdefault(root[v], []).append(v)
         entries.append(substitute(e, kept))
-    return replace(rename(program, entries, kept), values=values)
+    return rename(program, entries, kept).but(values=values)
 
 
 def drop_dead(program: Program) -> Program:
@@ -108,7 +110,7 @@ def drop_dead(program: Program) -> Program:
             for v in e.inputs:
                 needed.add(v)
             kept.append(e)
-    return program.with_entries(kept[::-1])
+    return program.but(entries=kept[::-1])
 
 
 def fold_constants(program: Program) -> Program:
@@ -135,7 +137,7 @@ def fold_constants(program: Program) -> Program:
             values[e.outputs[0]] = Value(CODES[t.dtype], t.shape, CONSTANT, t)
         else:
             entries.append(e)
-    return replace(program, values=values, entries=entries)
+    return program.but(values=values, entries=entries)
 
 
 def skip_same_shape(program: Program) -> Program:
@@ -168,7 +170,7 @@ def merge_common(program: Program) -> Program:
     entries = []
     for e in program.entries:
         e = substitute(e, same)
-        if is_pure(e) and e.kind != PYTHON:
+        if is_pure(e):
             written = tuple([writes.get(root[v], 0) for v in e.inputs]) if writes else ()
             key = (e.op.id, e.k, e.inputs, e.params, written)
             found = seen.setdefault(key, e.outputs[0])
@@ -183,10 +185,10 @@ def merge_common(program: Program) -> Program:
 
 def join_activations(program: Program) -> Program:
     """linear followed by an activation that alone reads it: applied while tiles are at hand."""
-    uses: dict[int, int] = {}
-    for e in program.entries:
-        for v in e.inputs:
-            uses[v] = uses.get(v, 0) + 1
+    made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name == "linear"}
+    if not made:
+        return program
+    uses = Counter([v for e in program.entries for v in e.inputs if v in made])
     results = set(program.results)
     made_by: dict[int, int] = {}
     entries: list[Entry] = []
@@ -201,4 +203,4 @@ def join_activations(program: Program) -> Program:
         if e.kind == OP and e.op.name == "linear":
             made_by[e.outputs[0]] = len(entries)
         entries.append(e)
-    return program.with_entries(entries)
+    return program.but(entries=entries)

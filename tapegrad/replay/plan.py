@@ -48,8 +48,8 @@ class Holes:
         self.end = 0
 
     def take(self, n: int) -> int:
-        best = min((h for h in self.free if h[1] >= n), key=lambda h: h[1], default=None)
-        if best is None:
+        fitting = [(size, offset) for offset, size in self.free if size >= n]
+        if not fitting:
             last = self.free[-1] if self.free else None
             if last is not None and sum(last) == self.end:  # grow the hole at the end
                 self.free.pop()
@@ -57,10 +57,11 @@ class Holes:
                 return last[0]
             self.end += n
             return self.end - n
-        self.free.remove(best)
-        if best[1] > n:
-            insort(self.free, (best[0] + n, best[1] - n))
-        return best[0]
+        size, offset = min(fitting)
+        self.free.remove((offset, size))
+        if size > n:
+            insort(self.free, (offset + n, size - n))
+        return offset
 
     def give(self, offset: int, n: int) -> None:
         insort(self.free, (offset, n))
@@ -72,26 +73,22 @@ class Holes:
             self.free[at : at + 2] = [(self.free[at][0], self.free[at][1] + self.free[at + 1][1])]
 
 
-def size_of(program: Program, v: int) -> int:
-    return max(-(-program.values[v].nbytes // ALIGN) * ALIGN, ALIGN)
-
-
 def plan_memory(program: Program) -> MemoryPlan:
     """Offsets for the values entries make; results lie in fresh memory of each run instead."""
-    root = roots(program)
-    results = set(program.results)
-    last: dict[int, int] = {}
+    root, values, results = roots(program), program.values, set(program.results)
     born: dict[int, int] = {}
+    last: dict[int, int] = {}
     for at, e in enumerate(program.entries):
         for v in e.outputs:
-            if root[v] == v and program.values[v].kind == MADE and v not in results:
-                born[v] = last[v] = at
+            if root[v] == v and v not in results and values[v].kind == MADE:
+                born[v] = at
         for v in (*e.inputs, *e.outputs):
             if root[v] in born:
                 last[root[v]] = at
     for v in results:  # of a result that is a view, the memory stays to the end
         if root[v] in born:
             last[root[v]] = len(program.entries)
+    size = {v: max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN) for v in born}
     dying: dict[int, list[int]] = {}
     for v, at in last.items():
         dying.setdefault(at, []).append(v)
@@ -99,25 +96,24 @@ def plan_memory(program: Program) -> MemoryPlan:
     offset: dict[int, int] = {}
     alive = bound = 0
     for at, e in enumerate(program.entries):
-        ending = set(dying.get(at, ()))
+        ending = dying.get(at, [])
         places: dict[int, int] = {}
         if e.kind == GROUP and ending:
             owners = [root[v] for v in e.inputs]
             places = _in_place(program, e, {v for v in ending if owners.count(v) == 1}, born)
         for v in e.outputs:
-            if v not in born:
-                continue
-            n = size_of(program, v)
             if v in places:
                 offset[v] = offset[places[v]]
-            else:
-                offset[v] = holes.take(n)
-                alive += n
+            elif v in born:
+                offset[v] = holes.take(size[v])
+                alive += size[v]
         bound = max(bound, alive)
-        for v in ending - set(places.values()):
-            holes.give(offset[v], size_of(program, v))
-            alive -= size_of(program, v)
-    lifetimes = [(v, offset[v], size_of(program, v), born[v], last[v]) for v in sorted(born)]
+        taken = places.values()
+        for v in ending:
+            if v not in taken:
+                holes.give(offset[v], size[v])
+                alive -= size[v]
+    lifetimes = [(v, offset[v], size[v], born[v], last[v]) for v in sorted(born)]
     return MemoryPlan(holes.end, bound, lifetimes)
 
 
