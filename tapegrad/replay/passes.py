@@ -46,10 +46,7 @@ def is_pure(e: Entry) -> bool:
 
 def substitute(e: Entry, by: dict[int, int]) -> Entry:
     """The entry over other inputs, where `by` names any."""
-    for v in e.inputs:
-        if v in by:
-            break
-    else:
+    if by.keys().isdisjoint(e.inputs):
         return e
     inputs = tuple([by.get(v, v) for v in e.inputs])
     if e.kind == OPTIMIZER:
@@ -107,8 +104,7 @@ def drop_dead(program: Program) -> Program:
     kept = []
     for e in reversed(program.entries):
         if not needed.isdisjoint(e.outputs) or e.writes or e.kind == GUARD:
-            for v in e.inputs:
-                needed.add(v)
+            needed.update(e.inputs)
             kept.append(e)
     return program.but(entries=kept[::-1])
 
@@ -128,9 +124,9 @@ def fold_constants(program: Program) -> Program:
     for e in program.entries:
         if (
             e.kind == OP
-            and is_constant(e.inputs[0])
-            and is_pure(e)
+            and values[e.inputs[0]].kind in (CONSTANT, TENSOR)
             and all(map(is_constant, e.inputs))
+            and is_pure(e)
             and values[e.outputs[0]].nbytes <= FOLD_BYTES
         ):
             t = select.apply(e.op.id, tuple([values[v].source for v in e.inputs]), e.params)
@@ -142,18 +138,19 @@ def fold_constants(program: Program) -> Program:
 
 def skip_same_shape(program: Program) -> Program:
     """Reshapes and broadcasts to the shape that is there already go."""
-    values = program.values
+    values, results = program.values, set(program.results)
     same: dict[int, int] = {}
     entries = []
     for e in program.entries:
-        e = substitute(e, same)
+        if same:
+            e = substitute(e, same)
         if (
-            e.kind == OP
-            and e.view
+            e.view
+            and e.kind == OP
             and e.op.name in ("reshape", "broadcast_to", "stop_gradient")
             and values[e.inputs[0]].shape == values[e.outputs[0]].shape
             and values[e.inputs[0]].kind != ARGUMENT  # whose layout may be another
-            and e.outputs[0] not in program.results
+            and e.outputs[0] not in results
         ):
             same[e.outputs[0]] = e.inputs[0]
         else:
@@ -169,10 +166,12 @@ def merge_common(program: Program) -> Program:
     seen: dict[Any, int] = {}
     entries = []
     for e in program.entries:
-        e = substitute(e, same)
+        if same:
+            e = substitute(e, same)
         if is_pure(e):
             written = tuple([writes.get(root[v], 0) for v in e.inputs]) if writes else ()
-            key = (e.op.id, e.k, e.inputs, e.params, written)
+            params = repr(e.params) if 0 in e.params else e.params  # 0.0 is not -0.0
+            key = (e.op.id, e.k, e.inputs, params, written)
             found = seen.setdefault(key, e.outputs[0])
             if found != e.outputs[0]:
                 same[e.outputs[0]] = found

@@ -28,7 +28,7 @@ from .look import (
     is_library,
     is_library_function,
     is_library_module,
-    slots,
+    look_at,
     static,
 )
 from .reads import FREE, GLOBAL, reads_of
@@ -44,7 +44,6 @@ _CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 _NOT_CALLED = frozenset(
     ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
 ) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
-_PLAIN_BASES = (Module, object)
 
 
 class Contents(tuple):
@@ -266,9 +265,9 @@ class Walk:
 
     def _class(self, path: str, cls: type, constructs: bool) -> None:
         """The attributes of a user's class that may be read, through it or an instance."""
-        for base in cls.__mro__:
+        for base in look_at(cls).bases:
             key = (id(base), constructs)
-            if is_library(base.__module__) or key in self._seen:
+            if key in self._seen:
                 continue
             self._seen.add(key)
             known = self._known.names
@@ -297,7 +296,7 @@ class Walk:
             for name in list(found) if every else self._names:
                 if name in found:
                     self._item(f"{path}.{name}", found, name)
-        for name in slots(cls):
+        for name in look_at(cls).slots:
             part = static(value, name)
             if name in self._known.names and part is not NOTHING:
                 self.rows.append((value, name, part, "attr"))
@@ -306,11 +305,10 @@ class Walk:
 
     def _bind_methods(self, value: Any) -> None:
         """Let chains from the first argument of its methods start at this object."""
-        for base in type(value).__mro__:
-            if not is_library(base.__module__):
-                for part in vars(base).values():
-                    if isinstance(part, types.FunctionType):
-                        self._known.bind(part, value)
+        for base in look_at(type(value)).bases:
+            for part in vars(base).values():
+                if isinstance(part, types.FunctionType):
+                    self._known.bind(part, value)
 
     def _module(self, path: str, module: Module) -> None:
         found = vars(module)
@@ -318,22 +316,21 @@ class Walk:
         self._bind_methods(module)
         # A layer of ours reads whatever it has; of a user's class what its code names counts,
         # and whatever parameters(), modules() and the like would find.
-        ours = any(
-            is_library(base.__module__) for base in type(module).__mro__ if base not in _PLAIN_BASES
-        )
-        known = self._known
+        ours, known, live = look_at(type(module)).is_ours, self._known, module._live
+        every = ours or known.sees_all
         for name, value in list(found.items()):
-            if name in module._live:
-                self.live.append((f"{path}.{name}", value))
-                self.values.append((f"{path}.{name} != 0", bool(value)))
+            where = f"{path}.{name}"
+            if name in live:
+                self.live.append((where, value))
+                self.values.append((f"{where} != 0", bool(value)))
                 if name in known.loose or (id(module), name) in known.read:
-                    self._item(f"{path}.{name}", found, name)
-            elif name != "_buffers" and (
-                ours or known.sees_all or name in known.names or type(value) not in SCALARS
-            ):
-                if type(value) in SCALARS:
-                    self.settings.append((found, name, f"{path}.{name}", value))
-                self._visit(f"{path}.{name}", value)
+                    self._item(where, found, name)
+            elif type(value) not in SCALARS:
+                if name != "_buffers":
+                    self._visit(where, value)
+            elif every or name in known.names:
+                self.settings.append((found, name, where, value))
+                self.values.append((where, value))
         if "training" not in found and (ours or "training" in known.names):
             self.settings.append((found, "training", f"{path}.training", module.training))
             self.values.append((f"{path}.training", module.training))
