@@ -26,6 +26,7 @@ from tapegrad.scipy import linalg, signal, special, stats
 # --- rows ---------------------------------------------------------------------------------------
 
 ROWS = [OPS[name] for name in special.__all__ if name in OPS]
+ROWS += [OPS[name] for name in ("gammainc_slope", "betainc_slope")]
 ROWS += [OPS[name] for name in ("solve_triangular", "solve_sylvester", "expm", "sqrtm")]
 ROWS += [OPS["convolution"]]
 
@@ -92,12 +93,57 @@ def test_logsumexp_with_weights_and_signs(backend, rng):
     gradcheck(lambda a, b: special.logsumexp(a, 0, b, return_sign=True)[0], [a, b])
 
 
-def test_a_shape_parameters_derivative_is_refused(backend):
+@pytest.mark.parametrize(
+    ("name", "orders", "argument"),
+    [("jv", (2.0, 1.5), "v"), ("ive", (2.0, 1.5), "v"), ("polygamma", (1.0, 1.5), "n")],
+)
+def test_the_derivative_by_an_order_is_refused(name, orders, argument, backend):
     with tape() as t:
-        a = t.watch(tg.tensor(2.0))
-        y = special.gammainc(a, 1.5)
-    with pytest.raises(UnsupportedError, match="gammainc: its derivative with respect to a"):
+        a = t.watch(tg.tensor(orders[0]))
+        y = getattr(special, name)(a, orders[1])
+    with pytest.raises(
+        UnsupportedError, match=f"{name}: its derivative with respect to {argument}"
+    ):
         t.gradient(y, a)
+
+
+# By shape parameters, from series summed by mpmath with 60 digits; small tails are among them.
+BY_SHAPES = [
+    ("gammainc", (0.01, 0.5), (-0.56554591171525777,)),
+    ("gammainc", (0.5, 1e-8), (-0.0020826686857231329,)),
+    ("gammainc", (2.5, 2.0), (-0.27455132194588155,)),
+    ("gammainc", (30.0, 12.0), (-8.4424793436036674e-6,)),
+    ("gammainc", (30.0, 31.0), (-0.070686436033374862,)),
+    ("gammainc", (2.0, 60.0), (-1.9700535528457559e-24,)),
+    ("gammainc", (500.0, 480.0), (-0.01207362906003684,)),
+    ("gammaincc", (2.0, 60.0), (1.9700535528457559e-24,)),
+    ("betainc", (0.01, 2.0, 0.3), (-0.50626843884925384, 0.0036729472329906911)),
+    ("betainc", (2.5, 0.5, 0.4), (-0.043941782888203157, 0.10363666461450636)),
+    ("betainc", (3.0, 2.0, 0.875), (-0.039261216887774379, 0.12040029735414722)),
+    ("betainc", (40.0, 60.0, 0.3), (-0.0059046115184786162, 0.0031607101625400538)),
+    ("betainc", (40.0, 60.0, 0.5), (-0.0058521954509352053, 0.0047733391838263338)),
+    ("betainc", (1.0, 200.0, 0.125), (-9.6620282400377582e-12, 3.3666190986927406e-13)),
+    ("betainc", (5.0, 3.0, 1e-6), (-2.836252501745819e-28, 2.2949944250038888e-29)),
+    ("stdtr", (1.0, 0.5), (0.033228965082101983,)),
+    ("stdtr", (3.5, -2.0), (-0.011393815340238739,)),
+    ("stdtr", (30.0, 2.0), (0.00015393088751502687,)),
+    ("stdtr", (2.0, 40.0), (0.00094800752282509594,)),
+]
+
+
+@pytest.mark.parametrize(("name", "operands", "want"), BY_SHAPES)
+def test_derivatives_by_shapes_are_known(name, operands, want, backend):
+    got = tg.grad(getattr(special, name), argnums=tuple(range(len(want))))(*operands)
+    np.testing.assert_allclose(got, want, rtol=2e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "operands"),
+    [("gammainc", (2.0, 0.0)), ("gammaincc", (2.0, np.inf)), ("betainc", (2.0, 3.0, 0.0)),
+     ("betainc", (2.0, 3.0, 1.0)), ("stdtr", (3.0, 0.0)), ("gammainc", (1e-3, 1e4))],
+)  # fmt: skip
+def test_at_the_ends_derivatives_by_shapes_are_zero(name, operands, backend):
+    assert tg.grad(getattr(special, name))(*operands).item() == 0.0
 
 
 def test_gamma_of_complex_numbers(rng):
@@ -136,6 +182,9 @@ def test_densities_have_derivatives_with_respect_to_everything(name, backend):
         lambda x, *rest: d.logpdf(x, *rest), [x * 2 + 0.5, *map(np.float64, shapes), 0.5, 2.0]
     )
     gradcheck(lambda x: [getattr(d, m)(x, *shapes) for m in METHODS], [x])
+    by_all = [x * 2 + 0.5, *map(np.float64, shapes), 0.5, 2.0]
+    gradcheck(lambda *args: [getattr(d, m)(*args) for m in METHODS], by_all)
+    gradcheck(lambda x, *s: d.logsf(x, *s) + d.cdf(x, *s), [x, *by_all[1:-2]], order=2)
     assert d.logpdf(tg.tensor(x.astype("f4")), *shapes, scale=2.0).dtype == np.float32
 
 

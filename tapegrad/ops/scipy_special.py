@@ -1,7 +1,7 @@
 """Elementwise rows that SciPy computes: error functions, the gamma and Bessel families, entropies.
 
-Registered when tapegrad.scipy.special is imported. Orders and other shape parameters (n, v, a of
-gammainc ...) have no rule: asking for that derivative raises. Formulas: Abramowitz & Stegun,
+Registered when tapegrad.scipy.special is imported. Orders (n of polygamma, v of the Bessel
+functions) have no rule: asking for that derivative raises. Formulas: Abramowitz & Stegun,
 Handbook of Mathematical Functions (1964), ch. 6 (gamma), 7 (error function) and 9 (Bessel).
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 from scipy import special as sp
 
 from ..errors import UnsupportedError
-from .elementwise import exp, log, log1p, sign, where
+from . import incomplete
+from .elementwise import absolute, exp, log, log1p, sign, sqrt, where, zmul
 from .rows import elementwise
-from .shapes import as_dtype
 
 SQRT_PI_HALF = 0.8862269254527580
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -104,33 +104,103 @@ betaln = _row(
 )
 
 
+def _shapes(names: str, *cases: Any, domain: tuple = (0.5, 2.0), params: tuple = ()) -> dict:
+    """Facts of a row whose last input is drawn from the domain, and shapes from cases."""
+    return {
+        "inputs": tuple(names.split()),
+        "examples": lambda rng: [
+            ([*map(np.float64, case), rng.uniform(*domain, (2, 3))], params) for case in cases
+        ],
+    }
+
+
+# Derivatives by shapes: ops/incomplete.py; n, m of the slopes' params say how often by each.
 def _gamma_density(a, x):
-    a = as_dtype(a, x.dtype)
     return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
+def _gamma_density_slope(a, x, params):
+    def logs(orders):
+        (k,) = orders
+        return log(x) - digamma(a) if k == 1 else -polygamma(np.asarray(k - 1), a)
+
+    return zmul(_gamma_density(a, x), incomplete.growth(params, logs))
+
+
+gammainc_slope = elementwise(
+    "gammainc_slope", incomplete.gammainc_slope,
+    (lambda a, x, params: gammainc_slope(a, x, params=(params[0] + 1,)), _gamma_density_slope),
+    inputs=("a", "x"), ulp=64, complex=False, params=(1,), domain=(0.5, 2.0),
+    doc="The n-th derivative of gammainc by a; params: (n,).",
+)  # fmt: skip
+gammainc = _row(
+    "gammainc", lambda a, x: gammainc_slope(a, x, params=(1,)), _gamma_density,
+    **_shapes("a x", (1,), (3,)),
+)  # fmt: skip
+gammaincc = _row(
+    "gammaincc", lambda a, x: -gammainc_slope(a, x, params=(1,)),
+    lambda a, x: -_gamma_density(a, x), **_shapes("a x", (1,), (3,)),
+)  # fmt: skip
+
+
 def _beta_density(a, b, x):
-    a, b = as_dtype(a, x.dtype), as_dtype(b, x.dtype)
     return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
 
 
-gammainc = _row_in_last("gammainc", "a x", _gamma_density, [(1,), (3,)])
-gammaincc = _row_in_last("gammaincc", "a x", lambda a, x: -_gamma_density(a, x), [(1,), (3,)])
-betainc = _row_in_last(
-    "betainc", "a b x", _beta_density,
-    [(1, 2), (3, 2)], domain=(0.2, 0.8),
+def _beta_density_slope(a, b, x, params):
+    def logs(orders):
+        k, j = orders
+        if k + j == 1:
+            return (log(x) - digamma(a) if k else log1p(-x) - digamma(b)) + digamma(a + b)
+        shared = polygamma(np.asarray(k + j - 1), a + b)
+        return shared if k and j else shared - polygamma(np.asarray(k + j - 1), a if k else b)
+
+    return zmul(_beta_density(a, b, x), incomplete.growth(params, logs))
+
+
+betainc_slope = elementwise(
+    "betainc_slope", incomplete.betainc_slope,
+    (
+        lambda a, b, x, params: betainc_slope(a, b, x, params=(params[0] + 1, params[1])),
+        lambda a, b, x, params: betainc_slope(a, b, x, params=(params[0], params[1] + 1)),
+        _beta_density_slope,
+    ),
+    ulp=64, complex=False, **_shapes("a b x", (1, 2), domain=(0.2, 0.8), params=(1, 1)),
+    doc="The derivative of betainc, n times by a and m times by b; params: (n, m).",
 )  # fmt: skip
-stdtr = _row_in_last(
-    "stdtr", "df x", lambda df, x: exp(student_density(df, x)), [(1,), (5,)], domain=(-2, 2)
+betainc = _row(
+    "betainc",
+    lambda a, b, x: betainc_slope(a, b, x, params=(1, 0)),
+    lambda a, b, x: betainc_slope(a, b, x, params=(0, 1)),
+    _beta_density,
+    **_shapes("a b x", (1, 2), (3, 2), domain=(0.2, 0.8)),
 )
 
 
 def student_density(df, x):
     """Log density of Student's t distribution."""
-    df = as_dtype(df, x.dtype)
     half = 0.5 * (df + 1.0)
     scale = gammaln(half) - gammaln(df * 0.5) - 0.5 * log(df * np.pi)
     return scale - half * log1p(x * x / df)
+
+
+def _by_freedom(df, x):
+    """The derivative of stdtr by df: the tail beyond |x| is betainc(df / 2, 1 / 2, z) / 2 with
+    z = df / (df + x^2), and z changes with df as well."""
+    square = x * x
+    z = df / (df + square)
+    half = df * 0.5
+    tail = 0.5 * betainc_slope(half, 0.5, z, params=(1, 0))
+    # density(z) dz/ddf, where (1 - z)^-1/2 of the density meets (1 - z) of dz/ddf
+    root = absolute(x) / sqrt(df + square)
+    moved = exp(xlogy(half, z) - betaln(half, 0.5)) * root / df
+    return -0.5 * sign(x) * (tail + moved)
+
+
+stdtr = _row(
+    "stdtr", _by_freedom, lambda df, x: exp(student_density(df, x)),
+    **_shapes("df x", (1,), (5,), domain=(-2, 2)),
+)  # fmt: skip
 
 
 # --- logarithms and entropies -----------------------------------------------------------------

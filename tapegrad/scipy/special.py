@@ -1,7 +1,7 @@
 """scipy.special for Tensors: names, arguments and defaults are SciPy's.
 
-Derivatives with respect to orders and shape parameters (n of polygamma, a of gammainc ...) are not
-supported, and raise when they are asked for.
+Derivatives with respect to orders (n of polygamma, v of the Bessel functions) are not supported,
+and raise when they are asked for.
 """
 
 from __future__ import annotations

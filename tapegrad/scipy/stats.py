@@ -2,9 +2,8 @@
 
 Continuous ones have SciPy's methods `pdf logpdf cdf logcdf sf logsf`, each of
 (x, *shapes, loc=0, scale=1); discrete ones `pmf logpmf cdf` of (k, *shapes, loc=0). Derivatives
-with respect to x, loc, scale and shapes, except those of distribution functions with respect to
-shapes. Outside the support a density is 0, its logarithm -inf, and the derivatives 0. Arguments are
-not checked to be valid.
+with respect to x, loc, scale and shapes, of any order. Outside the support a density is 0, its
+logarithm -inf, and the derivatives 0. Arguments are not checked to be valid.
 """
 
 from __future__ import annotations
