@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "operand.h"
+
 /* --- scratch: each thread keeps the block its copies go to --------------------------------- */
 
 static pthread_key_t scratch_key;
@@ -108,7 +110,7 @@ static int matrix_product(int dtype, const tg_gemm_args *g)
 }
 
 /* n == 1. Reading A decides the time. */
-static void vector_product(int dtype, const tg_gemm_args *g)
+static void vector_sums(int dtype, const tg_gemm_args *g)
 {
     pieces p = {.g = g, .kernels = tg_isa->gemm[dtype]};
     const double cost = (double)g->m * (double)g->k * (dtype == TG_F32 ? 0.1 : 0.2);
@@ -119,6 +121,52 @@ static void vector_product(int dtype, const tg_gemm_args *g)
     }
     p.row_step = divide_up(divide_up(g->m, 4 * n_threads), 64) * 64;
     tg_parallel(divide_up(g->m, p.row_step), cost, run_rows, &p);
+}
+
+static void vector_product(int dtype, const tg_gemm_args *g)
+{
+    vector_sums(dtype, g);
+    if (g->act)
+        tg_gemm_act(dtype, g, 0, g->m, 0, 1);
+}
+
+/* --- what follows a product ------------------------------------------------------------------ */
+
+/* act on n elements side by side, `at` bytes into C. Kernels do whole vectors: the last ones go
+ * through memory of their own, as what follows them is another thread's, or another row. */
+static void act_run(const tg_gemm_args *g, size_t at, size_t n, size_t item)
+{
+    static const size_t step[TG_ACT_INPUTS] = {1, 1, 1, 1, 1};
+    const void *in[TG_ACT_INPUTS];
+    const size_t whole = n * item / TG_PAD * TG_PAD, rest = n - whole / item;
+    for (int k = 0; k < g->n_act; ++k)
+        in[k] = (const char *)g->act_in[k] + at;
+    char *out = (char *)g->c + at;
+    if (whole)
+        g->act(out, in, step, g->act_params, whole / item);
+    if (!rest)
+        return;
+    _Alignas(TG_PAD) char last[1 + TG_ACT_INPUTS][TG_PAD];
+    for (int k = 0; k < g->n_act; ++k)
+        in[k] = tg_fill_lanes(last[1 + k], (const char *)in[k] + whole, rest, item, TG_PAD);
+    g->act(last[0], in, step, g->act_params, rest);
+    memcpy(out + whole, last[0], rest * item);
+}
+
+void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
+                 size_t columns)
+{
+    const size_t item = tg_itemsize(dtype);
+    const bool by_row = g->c_col == 1;
+    size_t runs = by_row ? rows : columns, n = by_row ? columns : rows;
+    const ptrdiff_t apart = by_row ? g->c_row : g->c_col;
+    ptrdiff_t at = (ptrdiff_t)i * g->c_row + (ptrdiff_t)j * g->c_col;
+    if (apart == (ptrdiff_t)n) {
+        n *= runs;
+        runs = 1;
+    }
+    for (; runs > 0; --runs, at += apart)
+        act_run(g, (size_t)at * item, n, item);
 }
 
 /* --- cases ---------------------------------------------------------------------------------- */
@@ -191,6 +239,8 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     const int status = matrix_product(dtype, &plain);
     if (status == TG_OK)
         tg_isa->gemm[dtype]->finish(g, sums);
+    if (status == TG_OK && g->act)
+        tg_gemm_act(dtype, g, 0, g->m, 0, g->n);
     free(sums);
     return status;
 }

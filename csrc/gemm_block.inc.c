@@ -7,6 +7,7 @@
   #define KC TG_KC_F64
 #endif
 enum {
+    FN(dtype) = sizeof(T) == 4 ? TG_F32 : TG_F64,
     FN(columns) = 384, /* of B copied at a time: with KC rows half of a 1 MB L2 */
     FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
@@ -95,10 +96,7 @@ static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0,
             for (size_t j = 0; j < columns; ++j)
                 x[j] = x[j] + FN(bias_at)(g, i0 + i, j0 + j);
     }
-    if (at_end && g->act)
-        g->act(s, (const void *const[]){s}, (const size_t[]){1}, g->act_params,
-               (rows - 1) * step + columns);
-    for (size_t i = 0; i < rows && (changes || g->act); ++i)
+    for (size_t i = 0; i < rows && changes; ++i)
         for (size_t j = 0; j < columns; ++j) {
             const T x = s[i * step + j];
             s[i * step + j] = x == x ? x : K(__builtin_nan(""));
@@ -130,8 +128,6 @@ static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) * job, FN(tile_
     plain.c_ahead = s;
     plain.add = false;
     plain.bias = NULL;
-    if (job->last < L) /* lanes that the tile leaves out and act will see */
-        memset(s, 0, rows * wide * L * sizeof(T));
     tile(&plain);
     job->a = plain.a;
     job->run = job->ahead = plain.run;
@@ -210,6 +206,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                            void *scratch)
 {
     const size_t m = i1 - i0, k = g->k;
+    size_t beside = 0; /* last columns that are there already, but for act */
 #if NARROW
     /* A few columns, or a few more than vectors hold. */
     const size_t rest = g->n <= NARROW ? g->n : j1 == g->n && j1 - j0 > L ? (j1 - j0) % L : 0;
@@ -217,13 +214,17 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
         const tg_gemm_args part = FN(columns_from)(g, j1 - rest);
         FN(narrow_block)(&part, i0, i1, scratch);
         j1 -= rest;
-        if (j0 == j1)
+        beside = rest;
+        if (j0 == j1) {
+            if (g->act)
+                tg_gemm_act(FN(dtype), g, i0, m, j1, rest);
             return;
+        }
     }
 #endif
     const size_t n = j1 - j0;
-    const bool special = g->alpha != 1 || g->beta != 0 || g->act ||
-                         (g->bias && (g->bias_row || g->bias_col != 1));
+    const bool special =
+        g->alpha != 1 || g->beta != 0 || (g->bias && (g->bias_row || g->bias_col != 1));
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
@@ -291,6 +292,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                                   g->c_col != 1 || (special && at_end), at_end, &next);
                     j += v * L;
                 }
+                if (at_end && g->act) /* while these rows are in the cache */
+                    tg_gemm_act(FN(dtype), g, i0 + ic, rows, j0 + jc,
+                                columns + (jc + columns == n ? beside : 0));
             }
             pc += kc;
         } while (pc < k);

@@ -17,7 +17,7 @@ enum {
     TG_STEP_RANDOM,
     TG_STEP_GUARD,
     TG_STEP_PYTHON,
-    TG_STEP_LINEAR,
+    TG_STEP_PRODUCT,
     TG_N_STEPS
 };
 
@@ -67,7 +67,7 @@ typedef struct tg_random {
     const double *live; /* params' values at run time; NULL: params */
 } tg_random;
 
-/* A product that reads its operands where they are: linear.c. */
+/* A product that reads its operands where they are: product.c. */
 typedef struct tg_product tg_product;
 
 typedef struct tg_optim_step {
@@ -164,13 +164,19 @@ void tg_program_finish(
 /* --- steps --------------------------------------------------------------------------------- */
 /* Settle what a run function gave as the step's output: steps.c. */
 int tg_step_accept(tg_program *program, tg_step *step, tg_tensor *out);
+/* How many of its inputs its row reads: for PRODUCT the first ones. */
+static inline int tg_step_row_inputs(const tg_step *s)
+{
+    return s->kind == TG_STEP_PRODUCT && s->n_p ? (int)s->p[0] : s->n_in;
+}
 tg_tensor *const *tg_step_operands(tg_program *program, const tg_step *step);
 tg_step_fn tg_step_run, tg_step_group, tg_step_optim, tg_step_random, tg_step_guard,
     tg_step_python, tg_step_product;
 
-/* linear.c: matmul and linear steps. params: of the activation. */
-int tg_product_new(tg_program *program, tg_step *step, int activation, const double *params,
-                   int n_params);
+/* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or NULL. Its
+ * codes are the step's inputs, of which the product reads the first ones (the step's one param says
+ * how many), then the output: the product before, the result after. */
+int tg_product_new(tg_program *program, tg_step *step, const tg_group_call *after);
 void tg_product_free(tg_product *product);
 
 #endif

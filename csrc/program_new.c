@@ -212,7 +212,7 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
         [TG_STEP_RANDOM] = {tg_step_random, 0, 1, 1},
         [TG_STEP_GUARD] = {tg_step_guard, 1, 0, 0},
         [TG_STEP_PYTHON] = {tg_step_python, 0, 1, 1},
-        [TG_STEP_LINEAR] = {tg_step_product, 2, 1, 1},
+        [TG_STEP_PRODUCT] = {tg_step_product, 2, 1, 1},
     };
     const int status = check_values(g, s, index);
     if (status)
@@ -222,9 +222,10 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
         return tg_fail(TG_EVALUE, "step %d: %d inputs and %d outputs do not fit its kind",
                        index, s->n_in, s->n_out);
     s->run = kinds[s->kind].run;
-    if (s->kind == TG_STEP_RUN || s->kind == TG_STEP_LINEAR) {
-        if (s->op < 0 || s->op >= tg_op_count() || s->n_in < tg_ops[s->op].min_in ||
-            s->n_in > tg_ops[s->op].max_in)
+    if (s->kind == TG_STEP_RUN || s->kind == TG_STEP_PRODUCT) {
+        const int n_row = tg_step_row_inputs(s);
+        if (s->op < 0 || s->op >= tg_op_count() || n_row > s->n_in ||
+            n_row < tg_ops[s->op].min_in || n_row > tg_ops[s->op].max_in)
             return tg_fail(TG_EVALUE, "step %d: no such row, or not its number of inputs",
                            index);
         s->in_place = s->n_out && shares_place(g, s);
@@ -272,7 +273,7 @@ void tg_program_free(tg_program *g)
             free(s->optim);
         } else if (s->kind == TG_STEP_RANDOM)
             free(s->random);
-        else if (s->product && (s->kind == TG_STEP_LINEAR || s->kind == TG_STEP_RUN))
+        else if (s->product && (s->kind == TG_STEP_PRODUCT || s->kind == TG_STEP_RUN))
             tg_product_free(s->product);
         tg_records_forget(&s->records);
         free(s->in);

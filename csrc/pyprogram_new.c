@@ -98,6 +98,11 @@ static bool read_floats(double *to, PyObject *tuple, Py_ssize_t most)
     return !PyErr_Occurred();
 }
 
+static bool is_product(int op)
+{
+    return op == tg_op_find("matmul") || op == tg_op_find("linear");
+}
+
 /* (row id, k, operands, dst, params), and a line, which is Python's own */
 static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
 {
@@ -206,19 +211,15 @@ static bool make_random(program_object *self, tg_step *s, PyObject *params, PyOb
     return read_floats(r->params, params, 2);
 }
 
-/* (activation's row, its params), or None */
-static bool make_linear(program_object *self, tg_step *s, PyObject *extra)
+/* What follows the product, as an instruction of a group. */
+static bool make_product(program_object *self, tg_step *s, PyObject *extra)
 {
-    int row = -1;
-    PyObject *params = NULL;
-    double values[2] = {0};
-    if (extra != Py_None && (!PyTuple_Check(extra) ||
-                             !PyArg_ParseTuple(extra, "iO!", &row, &PyTuple_Type, &params)))
-        return refuse("a linear step's extra is (row, params)", s - self->program->steps);
-    if (params && !read_floats(values, params, 2))
-        return false;
-    return raise_status(
-        tg_product_new(self->program, s, row, values, params ? (int)PyTuple_Size(params) : 0));
+    const Py_ssize_t index = s - self->program->steps;
+    tg_group_call after = {0};
+    if (!is_product(s->op) || !s->n_p)
+        return refuse("a product's param is the number of inputs it reads", index);
+    return read_group_call(&after, extra, index) &&
+           raise_status(tg_product_new(self->program, s, &after));
 }
 
 /* (number of the request that becomes the result,), or None */
@@ -229,11 +230,10 @@ static bool make_run(program_object *self, tg_step *s, PyObject *extra)
         s->place_at = (int)PyLong_AsLong(PyTuple_GetItem(extra, 0));
     if (PyErr_Occurred())
         return false;
-    const bool is_product = s->op == tg_op_find("matmul") || s->op == tg_op_find("linear");
-    if (!is_product || !s->n_out || g->values[s->out[0]].role == TG_VIEW)
+    if (!is_product(s->op) || !s->n_out || g->values[s->out[0]].role == TG_VIEW)
         return true;
     s->run = tg_step_product;
-    return raise_status(tg_product_new(g, s, -1, NULL, 0));
+    return raise_status(tg_product_new(g, s, NULL));
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */
@@ -263,7 +263,7 @@ static bool add_step(program_object *self, int index, PyObject *item)
     case TG_STEP_GROUP: return make_group(self, s, extra);
     case TG_STEP_OPTIM: return make_optim(self, s, extra);
     case TG_STEP_RANDOM: return make_random(self, s, params, extra);
-    case TG_STEP_LINEAR: return make_linear(self, s, extra);
+    case TG_STEP_PRODUCT: return make_product(self, s, extra);
     case TG_STEP_GUARD:
         s->expected = s->n_p ? s->p[0] != 0 : 1;
         return g->values[s->in[0]].own.size == 1 ||

@@ -102,9 +102,12 @@ void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));
  * elements, any sign; A, B and bias may have 0 strides. C must not overlap the others; what it
  * held is not read when beta is 0. Operations after the product round one by one: alpha * sum,
  * beta * C, their sum, + bias. Element (i, j) of bias is bias[i * bias_row + j * bias_col]; NULL:
- * none. act works in place on one operand, as a map kernel does; NULL: none. TG_F32 or TG_F64.
+ * none. act is a map kernel, NULL: none; its k-th operand is act_in[k], n_act of them, at most
+ * TG_ACT_INPUTS: c itself, which then holds the elements before act, or memory with C's strides. It
+ * wants C's rows or columns contiguous. TG_F32 or TG_F64.
  * The bits do not depend on strides, instruction set or number of threads; gemm_ref, the plain
  * loops that define them, does not do act. */
+enum { TG_ACT_INPUTS = 5 };
 typedef struct tg_gemm_args {
     size_t m, n, k;
     const void *a;
@@ -119,6 +122,8 @@ typedef struct tg_gemm_args {
     void (*act)(void *out, const void *const *in, const size_t *step, const double *p,
                 size_t n);
     const double *act_params;
+    const void *const *act_in;
+    int n_act;
 } tg_gemm_args;
 int tg_gemm(int dtype, const tg_gemm_args *g);
 void tg_gemm_ref(int dtype, const tg_gemm_args *g);

@@ -8,7 +8,7 @@ import tapegrad.numpy as tnp
 from tapegrad import nn, optim
 from tapegrad.replay import interpret, passes
 from tapegrad.replay.build import program_of
-from tapegrad.replay.ir import GROUP
+from tapegrad.replay.ir import GROUP, PRODUCT
 from tapegrad.replay.plan import plan_memory
 from tapegrad.replay.record import record
 
@@ -64,10 +64,23 @@ def constants(x):
     return x * (TWO * 1.0 + 3.0)
 
 
-FUNCTIONS = [mlp_gradient, elementwise, shapes, twice, constants]
+def kept_from(x):
+    """Each product's elementwise reader also reads what a product cannot: an argument, values made
+    later, another shape, a variable that is written in between."""
+    p = tg.parameter(np.ones((3, 2), "f4"))
+    first = tg.linear(x, W) + x[:, :2]
+    second = tg.linear(x, W)
+    later = second * tnp.exp(first)
+    third = tg.linear(x, W) + B
+    fourth = tg.linear(x, W)
+    p.assign(p + first)
+    return later, third, fourth * p
+
+
+FUNCTIONS = [mlp_gradient, kept_from, elementwise, shapes, twice, constants]
 PASSES = [
     passes.keep_views, passes.drop_dead, passes.fold_constants, passes.skip_same_shape,
-    passes.merge_common, passes.join_activations, passes.fuse, passes.optimise,
+    passes.merge_common, passes.join_epilogues, passes.fuse, passes.optimise,
 ]  # fmt: skip
 
 
@@ -125,7 +138,23 @@ def test_an_activation_joins_the_linear_that_it_alone_reads(is_read, entries):
         y = tg.linear(x, W, B)
         return (tnp.tanh(y), y) if is_read else tnp.tanh(y)
 
-    assert names(passes.join_activations(recorded(function, X))) == entries
+    assert names(passes.join_epilogues(recorded(function, X))) == entries
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="rules are several entries on NumPy")
+def test_derivatives_and_sums_of_gradients_join_products():
+    v = tg.parameter(np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4))
+
+    def gradient(x):
+        with tg.tape() as t:
+            loss = tg.linear(tnp.tanh(tg.linear(x, v)), v).sum()
+        return t.gradient(loss, v)
+
+    program = passes.join_epilogues(recorded(gradient, X))
+    joined = [i.extra for i in program.entries if i.kind == PRODUCT]
+    assert [(i.op.name, i.k) for i in joined] == [("tanh", -1), ("tanh", 0), ("add", -1)]
+    np.testing.assert_array_equal(outputs(program, X)[0], gradient(tg.tensor(X)).numpy())
+    assert not any(e.kind == PRODUCT for e in passes.join_epilogues(recorded(kept_from, X)).entries)
 
 
 def test_a_chain_is_one_group():

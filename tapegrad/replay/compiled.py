@@ -24,7 +24,7 @@ from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
-from .ir import GROUP, OP, PYTHON, Program
+from .ir import GROUP, PRODUCT, PYTHON, Program
 from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
 from .record import Recording, record
@@ -374,14 +374,14 @@ def summary(variant: Variant) -> list[str]:
     """What the passes made of a variant's program."""
     program = variant.ready.program
     groups = [e for e in program.entries if e.kind == GROUP]
-    joined = [e for e in program.entries if e.kind == OP and e.extra]
+    joined = [e for e in program.entries if e.kind == PRODUCT]
     slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
     lines = [
         f"  {variant.n_recorded} entries as recorded, {len(program.entries)} run",
         f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
     ]
     if joined:
-        lines.append(f"  {len(joined)} activations joined to the linear before them")
+        lines.append(f"  {len(joined)} elementwise entries joined to the product before them")
     if slow:
         lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
     return lines

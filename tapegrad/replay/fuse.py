@@ -47,6 +47,26 @@ class Instruction(NamedTuple):
         return f"{name(self.to)} = {call}({', '.join(operands)})"
 
 
+def instruction(e: Entry, codes: dict[int, int]) -> Instruction:
+    """An elementwise entry as an instruction, its values named by codes."""
+    operands: tuple = tuple([codes[v] for v in e.inputs])
+    if e.kind == VJP:
+        operands = (*operands, None)
+        operands = tuple([operands[i] for i in _places(len(e.op.inputs), e.reads)])
+    return Instruction(e.op.id, e.k, operands, codes[e.outputs[0]], e.params, e.line)
+
+
+@cache
+def _places(n_inputs: int, reads: int) -> tuple[int, ...]:
+    """Where a vjp's operands (cotangent, inputs ..., output) are among those it reads; -1: none."""
+    places, at = [0], 1
+    for i in range(n_inputs + 1):
+        is_read = reads >> i & 1
+        places.append(at if is_read else -1)
+        at += is_read
+    return tuple(places)
+
+
 @dataclass(eq=False)
 class _Group:
     key: tuple
@@ -60,27 +80,9 @@ class _Group:
         outputs = tuple([v for v in made if v in read])
         inside = [v for v in made if v not in read]
         codes = {v: code for code, v in enumerate(chain(inputs, outputs, inside))}
-        instructions = []
-        for e in self.entries:
-            operands = tuple([codes[v] for v in e.inputs])
-            if e.kind == VJP:
-                operands = (*operands, None)
-                operands = tuple([operands[i] for i in _places(len(e.op.inputs), e.reads)])
-            to = codes[e.outputs[0]]
-            instructions.append(Instruction(e.op.id, e.k, operands, to, e.params, e.line))
+        instructions = [instruction(e, codes) for e in self.entries]
         line = self.entries[0].line
         return Entry(GROUP, None, inputs, outputs, line=line, extra=tuple(instructions))
-
-
-@cache
-def _places(n_inputs: int, reads: int) -> tuple[int, ...]:
-    """Where a vjp's operands (cotangent, inputs ..., output) are among those it reads; -1: none."""
-    places, at = [0], 1
-    for i in range(n_inputs + 1):
-        is_read = reads >> i & 1
-        places.append(at if is_read else -1)
-        at += is_read
-    return tuple(places)
 
 
 class _Fuser:

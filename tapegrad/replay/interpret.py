@@ -23,6 +23,7 @@ from .ir import (
     LIVE,
     OP,
     OPTIMIZER,
+    PRODUCT,
     PYTHON,
     RANDOM,
     TENSOR,
@@ -85,13 +86,19 @@ def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None
             values[e.outputs[0]] = inputs[0]
         else:
             values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
-            if e.kind == OP and e.extra:  # an activation joined to a linear
-                row, params = e.extra
-                values[e.outputs[0]] = select.apply(row.id, (values[e.outputs[0]],), params)
     elif e.kind == VJP:
         values[e.outputs[0]] = run_vjp(e, inputs)
     elif e.kind == GROUP:
-        _run_group(e, values)
+        codes = dict(enumerate(inputs))
+        for i in e.extra:
+            _run_instruction(i, codes)
+        for at, v in enumerate(e.outputs, start=len(inputs)):
+            values[v] = codes[at]
+    elif e.kind == PRODUCT:
+        codes = dict(enumerate(inputs))
+        codes[len(inputs)] = select.apply(e.op.id, inputs[: e.params[0]], ())
+        _run_instruction(e.extra, codes)
+        values[e.outputs[0]] = codes[len(inputs)]
     elif e.kind == GUARD:
         if bool(inputs[0].numpy()) is not e.extra:
             raise GuardFailed
@@ -112,19 +119,14 @@ def run_vjp(e: Entry, inputs: tuple) -> Any:
     return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
 
 
-def _run_group(e: Entry, values: list) -> None:
-    """A group's instructions one after the other, over whole arrays."""
-    n = len(e.inputs)
-    codes: dict[int, Any] = {i: values[v] for i, v in enumerate(e.inputs)}
-    for i in e.extra:
-        operands = tuple([None if c is None else codes[c] for c in i.operands])
-        if i.k < 0:
-            codes[i.to] = select.apply(i.op.id, operands, i.params)
-        else:
-            rule, ct, y = i.op.vjp(i.k), operands[0], operands[-1]
-            codes[i.to] = rule(i.op, i.k, ct, y, operands[1:-1], i.params)
-    for at, v in enumerate(e.outputs):
-        values[v] = codes[n + at]
+def _run_instruction(i: Any, codes: dict[int, Any]) -> None:
+    """One of a group's instructions, or what follows a product, over whole arrays."""
+    operands = tuple([None if c is None else codes[c] for c in i.operands])
+    if i.k < 0:
+        codes[i.to] = select.apply(i.op.id, operands, i.params)
+    else:
+        rule, ct, y = i.op.vjp(i.k), operands[0], operands[-1]
+        codes[i.to] = rule(i.op, i.k, ct, y, operands[1:-1], i.params)
 
 
 def _draw(e: Entry, program: Program, counters: list) -> Tensor:

@@ -30,7 +30,7 @@ ARGUMENT, TENSOR, ARRAY, CONSTANT, LIVE, GRAD, MADE = (
 )
 
 # Kinds of entries.
-OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP = (
+OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP, PRODUCT = (
     "op",  # a row of the op table
     "vjp",  # a row's fused vjp kernel for input `k`, over (cotangent, what `reads` names)
     "python",  # a row that C has no kernel for: NumPy runs it
@@ -38,6 +38,7 @@ OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP = (
     "random",  # extra: (kind, generator, a, b, block offset)
     "guard",  # extra: the truth that the recording found
     "group",  # extra: elementwise instructions run block by block (fuse.py)
+    "product",  # extra: the instruction that follows, params: (inputs of op) (epilogues.py)
 )
 
 
@@ -158,11 +159,14 @@ def listing(program: Program) -> str:
     lines = []
     for e in program.entries:
         left = ", ".join(f"{names[v]}: {type_name(program.values[v])}" for v in e.outputs)
-        right = (
-            f"{e.name}({', '.join([names[v] for v in e.inputs] + [f'{p!r}' for p in e.params])})"
-        )
+        inputs, params, inside = e.inputs, e.params, ()
         if e.kind == GROUP:
-            right += " {" + "; ".join(i.text(names, e) for i in e.extra) + "}"
+            inside = e.extra
+        elif e.kind == PRODUCT:
+            inputs, params, inside = inputs[: params[0]], (), (e.extra,)
+        right = f"{e.name}({', '.join([names[v] for v in inputs] + [f'{p!r}' for p in params])})"
+        if inside:
+            right += " {" + "; ".join(i.text(names, e) for i in inside) + "}"
         text = f"{left} = {right}" if left else right
         at = line_text(e.line)
         lines.append(f"{text:<72}  # {at}" if at else text)

@@ -13,6 +13,7 @@ from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..tensor import asarray
 from .arguments import as_arrays
+from .fuse import Instruction
 from .ir import (
     ARGUMENT,
     ARRAY,
@@ -22,6 +23,7 @@ from .ir import (
     LIVE,
     MADE,
     OPTIMIZER,
+    PRODUCT,
     PYTHON,
     RANDOM,
     VJP,
@@ -33,7 +35,7 @@ from .passes import optimise
 from .plan import plan_memory
 from .state import blocks_before, carries_gradients, grads_read
 
-RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, LINEAR_STEP = range(7)
+RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, PRODUCT_STEP = range(7)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
 DRAWS = {"uniform": 0, "normal": 1, "bernoulli": 2}
 
@@ -94,6 +96,8 @@ class NativeProgram:
     def _step(self, e: Entry) -> tuple:
         if e.kind == GROUP:
             return GROUP_STEP, -1, e.inputs, e.outputs, (), list(e.extra)
+        if e.kind == PRODUCT:
+            return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, e.params, e.extra
         if e.kind == VJP:
             raise AssertionError("a fused vjp outside a group")
         if e.kind == GUARD:
@@ -109,9 +113,6 @@ class NativeProgram:
             return self._optimizer(e)
         if e.kind == PYTHON:
             return PYTHON_STEP, e.op.id, e.inputs, e.outputs, (), _caller(e)
-        if e.op.name == "linear" and e.extra:
-            row, params = e.extra
-            return LINEAR_STEP, e.op.id, e.inputs, e.outputs, (), (row.id, params)
         return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
 
     def _optimizer(self, e: Entry) -> tuple:
@@ -214,6 +215,10 @@ class NativeProgram:
             if stack is not own[output]:
                 stack[first : first + done] = own[output][first : first + done]
         return done
+
+
+def _call(i: Instruction) -> tuple:
+    return i.op.id, i.k, i.operands, i.to, i.params
 
 
 def _caller(e: Entry) -> Any:

@@ -3,12 +3,12 @@ leaves every result's bits as they are; optimise() runs them in order."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
+from .epilogues import join_epilogues
 from .fuse import fuse
 from .ir import (
     ARGUMENT,
@@ -26,13 +26,12 @@ from .ir import (
 
 VARIABLE = 1  # in a Tensor's flags
 FOLD_BYTES = 1 << 20  # larger constants stay computations
-ACTIVATIONS = ("relu", "tanh", "sigmoid")  # rows whose vjp reads only their output
 
 
 def optimise(program: Program) -> Program:
     """All passes, in the order in which each leaves most to the next."""
     for step in (
-        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, join_activations,
+        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, join_epilogues,
         fuse,
     ):  # fmt: skip
         program = step(program)
@@ -180,26 +179,3 @@ def merge_common(program: Program) -> Program:
             writes[root[v]] = writes.get(root[v], 0) + 1
         entries.append(e)
     return rename(program, entries, same)
-
-
-def join_activations(program: Program) -> Program:
-    """linear followed by an activation that alone reads it: applied while tiles are at hand."""
-    made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name == "linear"}
-    if not made:
-        return program
-    uses = Counter([v for e in program.entries for v in e.inputs if v in made])
-    results = set(program.results)
-    made_by: dict[int, int] = {}
-    entries: list[Entry] = []
-    for e in program.entries:
-        at = made_by.get(e.inputs[0]) if e.kind == OP and e.op.name in ACTIVATIONS else None
-        if at is not None and uses[e.inputs[0]] == 1 and e.inputs[0] not in results:
-            linear = entries[at]
-            joined = linear.over(linear.inputs, e.outputs)
-            joined.extra = (e.op, e.params)
-            entries[at] = joined
-            continue
-        if e.kind == OP and e.op.name == "linear":
-            made_by[e.outputs[0]] = len(entries)
-        entries.append(e)
-    return program.but(entries=entries)

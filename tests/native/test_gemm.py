@@ -205,22 +205,35 @@ class TestBits:
         assert_same_bits(multiply(a, b, bias=bias), bias)
 
     def test_activation_sees_finished_elements(self, isa, dtype):
-        @ffi.callback("void(void *, const void *const *, const size_t *, const double *, size_t)")
-        def square(out, operand, step, p, n):
-            x = np.frombuffer(ffi.buffer(out, n * np.dtype(dtype).itemsize), dtype)
-            assert operand[0] == out
-            x[:] = x * x + p[0]
+        item = np.dtype(dtype).itemsize
 
-        for m, n, k in [(5, 3, 4), (30, 50, 20), (20, 1, 9), (9, 7, 700)]:
+        @ffi.callback("void(void *, const void *const *, const size_t *, const double *, size_t)")
+        def weigh(out, operand, step, p, n):
+            to, x, weight = (
+                np.frombuffer(ffi.buffer(at, n * item), dtype) for at in (out, *operand[0:2])
+            )
+            to[:] = x * weight + p[0]
+
+        for m, n, k in [
+            (5, 3, 4),
+            (30, 50, 20),
+            (20, 1, 9),
+            (1, 20, 9),
+            (9, 7, 700),
+            (40, 900, 80),
+        ]:
             a, b = operands(dtype, m, n, k)
-            bias = np.ones((1, n), dtype)
-            out = np.empty((m, n), dtype)
-            g = arguments(a, b, out, bias=np.broadcast_to(bias, (m, n)))
-            p = ffi.new("double[1]", [3])
-            g.act, g.act_params = square, p
-            assert lib.tg_gemm(DTYPES[dtype], g) == 0
-            product_ = reference(a, b, bias=np.broadcast_to(bias, (m, n)))
-            assert_same_bits(out, product_ * product_ + np.dtype(dtype).type(3))
+            bias = np.broadcast_to(np.ones((1, n), dtype), (m, n))
+            weight = np.random.default_rng(1).standard_normal((m, n)).astype(dtype)
+            wanted = reference(a, b, bias=bias) * weight + np.dtype(dtype).type(3)
+            for order in "CF":
+                out, weights = np.empty((m, n), dtype, order), np.asarray(weight, order=order)
+                g = arguments(a, b, out, bias=bias)
+                p = ffi.new("double[1]", [3])
+                reads = ffi.new("void *[2]", [g.c, ffi.cast("void *", weights.ctypes.data)])
+                g.act, g.act_params, g.act_in, g.n_act = weigh, p, reads, 2
+                assert lib.tg_gemm(DTYPES[dtype], g) == 0
+                assert_same_bits(np.ascontiguousarray(out), wanted)
 
 
 def assert_close(result, expected):

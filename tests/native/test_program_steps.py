@@ -1,4 +1,4 @@
-"""Programs: what each kind of step does: RANDOM, GUARD, PYTHON, LINEAR."""
+"""Programs: what each kind of step does: RANDOM, GUARD, PYTHON, PRODUCT."""
 
 import gc
 import weakref
@@ -143,11 +143,44 @@ def test_linear_with_an_activation_has_the_bits_of_both(
         b = Building()
         inputs = [b.argument(x), b.captured(w), *[b.captured(t) for t in extra_in]]
         y = b.value((*x_shape[:-1], out), dtype, "o")
-        step = (OPS["linear"].id, inputs, [y], (), (OPS[activation].id, params))
-        b.step(Program.LINEAR, *step)
+        n = len(inputs)
+        after = (OPS[activation].id, -1, (n,), n, params)
+        b.step(Program.PRODUCT, OPS["linear"].id, inputs, [y], (n,), after)
         program = b.program([y])
         wanted = run_op(activation, run_op("linear", x, w, *extra_in), params=params)
         wide = np.zeros((*x_shape, 2), dtype)
         wide[..., 0] = x.numpy()
         for argument in (x, x, wide[..., 0], x):
             same_bits(program.run([argument])[0], wanted)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("shapes", [
+    ((8, 16), (16, 10)), ((70, 600), (600, 68)), ((1, 16), (16, 10)), ((9, 5), (5, 1)),
+    ((16,), (16, 3)), ((3, 4, 16), (3, 16, 5)), ((64, 64), (64, 800)), ((0, 3), (3, 2)),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("row", "k", "operands"),
+    [("tanh", 0, ("product", None, "other")), ("multiply", 0, ("other", None, "product", None)),
+     ("add", -1, ("other", "product")), ("subtract", -1, ("product", "product"))],
+)  # fmt: skip
+def test_what_follows_a_product_may_read_more(dtype, shapes, row, k, operands, rng):
+    a, c = (tensor(rng, *shape, dtype=dtype) for shape in shapes)
+    product = run_op("matmul", a, c)
+    b = Building()
+    x, w = b.argument(a), b.captured(c)
+    other = b.run("matmul", [x, w], product.shape, dtype=dtype)
+    n = 3 if "other" in operands else 2
+    inputs = [x, w, other][:n]
+    codes = tuple({"product": n, "other": 2, None: None}[o] for o in operands)
+    y = b.value(product.shape, dtype, "o")
+    b.step(Program.PRODUCT, OPS["matmul"].id, inputs, [y], (2,), (OPS[row].id, k, codes, n, ()))
+    program = b.program([y])
+    apart = Building()
+    ends = [apart.captured(product), apart.captured(product)]
+    z = apart.value(product.shape, dtype, "o")
+    codes = tuple({"product": 0, "other": 1, None: None}[o] for o in operands)
+    apart.group(ends, [z], [(row, k, codes, 2, ())])
+    (wanted,) = apart.program([z]).run([])
+    for _ in range(3):
+        same_bits(program.run([a])[0], wanted)
