@@ -204,7 +204,8 @@ class TestBits:
         assert_same_bits(multiply(a, b), np.zeros(shape[:2], dtype))
         assert_same_bits(multiply(a, b, bias=bias), bias)
 
-    def test_activation_sees_finished_elements(self, isa, dtype):
+    def test_activation_sees_finished_elements(self, isa, threads, dtype):
+        threads(1)  # the callback wants the interpreter lock
         item = np.dtype(dtype).itemsize
 
         @ffi.callback("void(void *, const void *const *, const size_t *, const double *, size_t)")

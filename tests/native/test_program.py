@@ -207,7 +207,7 @@ def test_a_training_step_by_hand_has_eagers_bits(rng):
     x, t = b.argument(batches[0][0]), b.argument(batches[0][1])
     w1, w2 = (b.captured(p) for p in params)
     a = b.planned((8, 32), "f4")
-    b.step(Program.LINEAR, OPS["linear"].id, [x, w1], [a], (2,), (OPS["tanh"].id, -1, (2,), 2, ()))
+    b.step(Program.PRODUCT, OPS["linear"].id, [x, w1], [a], (2,), (OPS["tanh"].id, -1, (2,), 2, ()))
     y = b.run("linear", [a, w2], (8, 4))
     error, squares = b.planned((8, 4), "f4"), b.planned((8, 4), "f4")
     b.group(
