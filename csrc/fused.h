@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "map.h"
 #include "operand.h"
+#include "strand.h"
 
 /* A row's call in terms of places. Half a cache line: programs of scalars have many. */
 typedef struct tg_instruction {
@@ -13,12 +14,6 @@ typedef struct tg_instruction {
     uint32_t params; /* of the group's */
     uint32_t out, in[4];
 } tg_instruction;
-
-/* What a code stands for while a block runs. */
-typedef struct tg_place {
-    char *at;
-    size_t step; /* 0: one repeated value */
-} tg_place;
 
 /* An input or output of the group. */
 typedef struct tg_end {
@@ -29,14 +24,28 @@ typedef struct tg_end {
     tg_operand operand; /* of an input */
 } tg_end;
 
+/* Instructions [first, end), as calls of kernels or as a strand. */
+typedef struct tg_part {
+    size_t first, end;
+    const tg_strand_op *strand; /* NULL: as calls */
+} tg_part;
+
+/* Places are the inputs, the outputs, the slots of temporaries: first those that live from one
+ * part to another, then those within one, which strands need no more than TG_STRAND_BYTES of;
+ * last tg_nothing, what absent operands are. */
 struct tg_group {
-    int n_in, n_out, n_slots, ndim;
-    size_t n, n_code;
+    int n_in, n_out, n_slots, n_inner, ndim;
+    size_t n, n_code, n_parts, n_strand_ops;
     tg_instruction *code;
+    tg_part *parts;
+    tg_strand_op *strand_ops;
+    struct tg_strand_row *strand_rows;
     double *params;
     tg_end *ends; /* inputs, then outputs */
     size_t vector; /* elements that every kernel does as one vector */
-    size_t block, slot_bytes;
+    size_t block, slot_bytes, inner_bytes;
+    size_t strand; /* elements that strands do a multiple of; 0: there are none */
+    int dtype; /* of strands */
     double ns, cost, bytes; /* of an element; of all; that go through memory */
     const tg_kernels *isa; /* whose kernels the code has */
     struct tg_row_of *rows;
@@ -50,6 +59,41 @@ typedef struct tg_row_of {
     uint8_t dtype;
 } tg_row_of;
 
+/* Which function an operation of a strand is. */
+typedef struct tg_strand_row {
+    int16_t op; /* or one of these */
+    int16_t form;
+} tg_strand_row;
+enum { TG_STRAND_LOAD = -4, TG_STRAND_KEEP, TG_STRAND_STORE, TG_STRAND_END };
+
 void tg_group_find_kernels(tg_group *group);
+
+static inline size_t tg_group_places(const tg_group *g)
+{
+    return (size_t)(g->n_in + g->n_out + g->n_slots + g->n_inner) + 1;
+}
+
+static inline size_t tg_group_slots(const tg_group *g) /* their bytes */
+{
+    return (size_t)(g->n_in + g->n_out + g->n_slots) * g->slot_bytes +
+           (size_t)g->n_inner * g->inner_bytes;
+}
+
+/* --- strand_new.c, called while a group is made ---------------------------------------------- */
+
+/* What is known of one code while the group is made. */
+typedef struct tg_code {
+    int dtype; /* -1: not written yet */
+    int place; /* -2: given to another after its last use */
+    bool is_inner; /* read only in the part that makes it */
+    bool is_single; /* an input of one element */
+    size_t last_use; /* the call after which nobody reads it; SIZE_MAX: nobody ever */
+} tg_code;
+
+/* Split the calls into parts, and find which temporaries are inner ones. */
+int tg_group_split(tg_group *g, size_t n_calls, const tg_group_call *calls, tg_code *codes,
+                   int n_codes);
+/* Make the strands of a group whose instructions are complete. */
+int tg_group_weave(tg_group *g, const tg_group_call *calls, const tg_code *codes);
 
 #endif

@@ -19,18 +19,33 @@ typedef struct job {
     bool streams;
 } job;
 
-/* Where the slots are; the rest of the table is set for each block. */
+/* Where slots are, and repeated values: the rest of the table is set for each block. */
 static void lay_out(const tg_group *g, tg_place *places, char *slots)
 {
     const int n_ends = g->n_in + g->n_out;
+    for (int i = 0; i < g->n_in; ++i) {
+        const tg_operand *o = &g->ends[i].operand;
+        if (o->mode != TG_REPEATED)
+            continue;
+        places[i] = (tg_place){(char *)(uintptr_t)o->value, 0};
+        if (g->strand) { /* strands read more than one vector */
+            places[i].at = slots + (size_t)i * g->slot_bytes;
+            for (size_t at = 0; at < TG_STRAND_BYTES; at += TG_PAD)
+                memcpy(places[i].at + at, o->value, TG_PAD);
+        }
+    }
     for (int i = 0; i < g->n_slots; ++i)
         places[n_ends + i] = (tg_place){slots + (size_t)(n_ends + i) * g->slot_bytes, 1};
-    places[n_ends + g->n_slots] = (tg_place){(char *)(uintptr_t)tg_nothing, 0};
+    slots += (size_t)(n_ends + g->n_slots) * g->slot_bytes;
+    for (int i = 0; i < g->n_inner; ++i)
+        places[n_ends + g->n_slots + i] =
+            (tg_place){slots + (size_t)i * g->inner_bytes, !g->strand};
+    places[tg_group_places(g) - 1] = (tg_place){(char *)(uintptr_t)tg_nothing, 0};
 }
 
-static void run_code(const tg_group *g, const tg_place *places, size_t n)
+static void run_calls(const tg_group *g, const tg_part *part, const tg_place *places, size_t n)
 {
-    const tg_instruction *c = g->code, *const end = c + g->n_code;
+    const tg_instruction *c = g->code + part->first, *const end = g->code + part->end;
     for (; c < end; ++c) {
         const tg_place a = places[c->in[0]], b = places[c->in[1]], d = places[c->in[2]],
                        e = places[c->in[3]];
@@ -38,6 +53,22 @@ static void run_code(const tg_group *g, const tg_place *places, size_t n)
         const size_t step[] = {a.step, b.step, d.step, e.step};
         c->kernel(places[c->out].at, in, step, g->params + c->params, n);
     }
+}
+
+static void run_code(const tg_group *g, tg_place *places, size_t n)
+{
+    if (g->strand && n < g->strand) { /* what strands leave of a span: all by calls */
+        const int inner = g->n_in + g->n_out + g->n_slots;
+        for (int i = 0; i < g->n_inner; ++i)
+            places[inner + i].step = 1;
+        run_calls(g, &(tg_part){0, g->n_code, NULL}, places, n);
+        return;
+    }
+    for (const tg_part *part = g->parts; part < g->parts + g->n_parts; ++part)
+        if (part->strand)
+            tg_isa->strand[g->dtype]->run(part->strand, places, g->params, n);
+        else
+            run_calls(g, part, places, n);
 }
 
 static inline void run_once(const tg_instruction *c, const tg_place *places,
@@ -81,8 +112,8 @@ static void run_block(const job *j, size_t first, size_t n, tg_place *places, ch
         char *slot = slots + (size_t)i * g->slot_bytes;
         const size_t item = o->item;
         if (o->mode == TG_REPEATED)
-            places[i] = (tg_place){(char *)(uintptr_t)o->value, 0};
-        else if (o->mode == TG_GATHERED) {
+            continue; /* it is laid out */
+        if (o->mode == TG_GATHERED) {
             tg_operand_gather(slot, o, first, n);
             if (is_last && n % e->lanes)
                 tg_fill_rest(slot, n, item, tg_round_up(n, e->lanes) * item);
@@ -117,8 +148,12 @@ static void run_block(const job *j, size_t first, size_t n, tg_place *places, ch
 static void run_span(const job *j, size_t first, size_t end, tg_place *places, char *slots)
 {
     lay_out(j->g, places, slots);
-    for (size_t block = j->g->block; first < end; first += block)
+    const size_t block = j->g->block;
+    const size_t rest = j->g->strand ? (end - first) % j->g->strand : 0;
+    for (end -= rest; first < end; first += block)
         run_block(j, first, end - first < block ? end - first : block, places, slots);
+    if (rest)
+        run_block(j, end, rest, places, slots);
     if (j->streams)
         tg_stream_fence();
 }
@@ -171,10 +206,10 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
     const int status = bind(g, in, in_layouts, out);
     if (status == TG_OK) {
         job j = {.g = g, .streams = g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out};
-        const size_t n_places = (size_t)(g->n_in + g->n_out + g->n_slots) + 1;
+        const size_t n_places = tg_group_places(g);
         tg_place *places = (tg_place *)(void *)scratch;
         char *slots = scratch + tg_round_up(n_places * sizeof *places, TG_PAD);
-        if (g->n <= CHUNK || n_places > PLACES || n_places * g->slot_bytes > STACK)
+        if (g->n <= CHUNK || n_places > PLACES || tg_group_slots(g) > STACK)
             run_span(&j, 0, g->n, places, slots);
         else
             tg_parallel((g->n + CHUNK - 1) / CHUNK, g->cost, run_chunk, &j);

@@ -7,18 +7,22 @@
 
 enum { CACHE = 24 * 1024 }; /* what the places of a block may fill of the first cache */
 
-/* What is known of one code while the group is made. */
-typedef struct code {
-    int dtype; /* -1: not written yet */
-    int place;
-    size_t last_use; /* the call after which nobody reads it */
-} code;
+/* Of inner temporaries until all are known: their slots come after the others. */
+enum { INNER = 1 << 30 };
+
+/* Slots free for the next temporary. */
+typedef struct idle {
+    int *slots, n;
+} idle;
 
 typedef struct making {
     tg_group *g;
-    code *codes;
-    int n_codes, *idle, n_idle; /* slots free for the next temporary */
+    tg_code *codes;
+    int n_codes;
+    idle idle[2]; /* [is_inner] */
     size_t params, lanes_most;
+    int dtype; /* of floats; -1: none yet */
+    bool is_mixed; /* of two dtypes */
 } making;
 
 void tg_group_free(tg_group *g)
@@ -26,6 +30,9 @@ void tg_group_free(tg_group *g)
     if (!g)
         return;
     free(g->code);
+    free(g->parts);
+    free(g->strand_ops);
+    free(g->strand_rows);
     free(g->rows);
     free(g->params);
     free(g->ends);
@@ -36,8 +43,7 @@ size_t tg_group_length(const tg_group *g) { return g->n_code; }
 
 size_t tg_group_scratch(const tg_group *g)
 {
-    const size_t n = (size_t)(g->n_in + g->n_out + g->n_slots) + 1;
-    return tg_round_up(n * sizeof(tg_place), TG_PAD) + n * g->slot_bytes;
+    return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g);
 }
 
 void tg_group_find_kernels(tg_group *g)
@@ -45,6 +51,15 @@ void tg_group_find_kernels(tg_group *g)
     for (size_t i = 0; i < g->n_code; ++i) {
         const tg_map_use use = {.dtype = g->rows[i].dtype};
         g->code[i].kernel = tg_map_kernel(&use, g->rows[i].op, g->rows[i].k);
+    }
+    const tg_strand_kernels *strands = tg_isa->strand[g->dtype];
+    for (size_t i = 0; i < g->n_strand_ops; ++i) {
+        const tg_strand_row *row = &g->strand_rows[i];
+        g->strand_ops[i].fn = row->op >= 0                 ? strands->rows[row->op][row->form]
+                              : row->op == TG_STRAND_LOAD  ? strands->load
+                              : row->op == TG_STRAND_KEEP  ? strands->keep
+                              : row->op == TG_STRAND_STORE ? strands->store
+                                                           : strands->end;
     }
     g->isa = tg_isa;
 }
@@ -106,22 +121,37 @@ static void note_lanes(making *m, int at, size_t lanes)
 
 static bool is_temporary(const making *m, int at) { return at >= m->g->n_in + m->g->n_out; }
 
+/* Operand k of call i if it is a temporary that nobody reads later, and still has its slot. */
+static tg_code *dying(const making *m, const tg_group_call *c, int k, size_t i)
+{
+    tg_code *from = c->in[k] < 0 ? NULL : &m->codes[c->in[k]];
+    return from && is_temporary(m, c->in[k]) && from->last_use == i && from->place >= 0 ? from
+                                                                                        : NULL;
+}
+
+static void give_back(making *m, const tg_code *from)
+{
+    idle *to = &m->idle[from->is_inner];
+    to->slots[to->n++] = from->place;
+}
+
 /* A slot for the temporary that call i writes: that of an operand which dies with it if the
  * elements are as wide (kernels may write where they read), else an idle or a new one. */
 static int slot_for(making *m, const tg_group_call *c, size_t i, size_t item)
 {
+    const bool is_inner = m->codes[c->out].is_inner;
     for (int k = 0; k < c->n_in; ++k) {
-        code *from = c->in[k] < 0 ? NULL : &m->codes[c->in[k]];
-        if (from && is_temporary(m, c->in[k]) && from->last_use == i && from->place >= 0 &&
-            tg_itemsize(from->dtype) == item) {
+        tg_code *from = dying(m, c, k, i);
+        if (from && from->is_inner == is_inner && tg_itemsize(from->dtype) == item) {
             const int slot = from->place;
-            from->place = -2; /* handed on */
+            from->place = -2;
             return slot;
         }
     }
-    if (m->n_idle)
-        return m->idle[--m->n_idle];
-    return m->g->n_in + m->g->n_out + m->g->n_slots++;
+    idle *free = &m->idle[is_inner];
+    if (free->n)
+        return free->slots[--free->n];
+    return is_inner ? INNER + m->g->n_inner++ : m->g->n_in + m->g->n_out + m->g->n_slots++;
 }
 
 static int add_call(making *m, const tg_group_call *c, size_t i)
@@ -158,7 +188,7 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
                 to->in[k] = (uint32_t)m->codes[c->in[k]].place;
         }
     note_lanes(m, c->out, use.lanes);
-    code *out = &m->codes[c->out];
+    tg_code *out = &m->codes[c->out];
     const size_t item = tg_itemsize(use.out_dtype);
     if (is_temporary(m, c->out)) {
         out->place = slot_for(m, c, i, item);
@@ -170,14 +200,18 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
         out->dtype = use.out_dtype;
     to->out = (uint32_t)out->place;
     for (int k = 0; k < c->n_in; ++k) { /* free what dies here */
-        code *from = c->in[k] < 0 ? NULL : &m->codes[c->in[k]];
-        if (from && is_temporary(m, c->in[k]) && from->last_use == i && from->place >= 0) {
-            m->idle[m->n_idle++] = from->place;
+        tg_code *from = dying(m, c, k, i);
+        if (from) {
+            give_back(m, from);
             from->place = -2;
         }
     }
-    if (is_temporary(m, c->out) && out->last_use == SIZE_MAX) /* nobody reads it */
-        m->idle[m->n_idle++] = out->place;
+    if (is_temporary(m, c->out) && out->last_use == SIZE_MAX)
+        give_back(m, out);
+    if (use.lanes != TG_PAD) { /* else of bools only */
+        m->is_mixed |= m->dtype >= 0 && m->dtype != use.dtype;
+        m->dtype = use.dtype;
+    }
     const size_t vector = TG_PAD / tg_itemsize(use.dtype);
     g->vector = g->vector && g->vector < vector ? g->vector : vector;
     m->lanes_most = use.lanes > m->lanes_most ? use.lanes : m->lanes_most;
@@ -187,6 +221,20 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
 
 /* --- the whole ---------------------------------------------------------------------------------- */
 
+/* Strands are for groups that they can do some of. Else inner temporaries are as the others. */
+static void choose_strands(making *m)
+{
+    tg_group *g = m->g;
+    g->dtype = m->dtype == TG_F64 ? TG_F64 : TG_F32;
+    g->strand = tg_round_up(TG_STRAND_BYTES / tg_itemsize(g->dtype), m->lanes_most);
+    if (m->is_mixed || g->n < g->strand || g->n_inner == 0)
+        g->strand = 0;
+    if (!g->strand) {
+        g->n_parts = 1;
+        g->parts[0] = (tg_part){0, g->n_code, NULL};
+    }
+}
+
 static void choose_block(making *m, tg_tensor *const *in)
 {
     tg_group *g = m->g;
@@ -194,23 +242,41 @@ static void choose_block(making *m, tg_tensor *const *in)
     for (int k = 0; k < m->n_codes; ++k)
         if (m->codes[k].dtype >= 0 && tg_itemsize(m->codes[k].dtype) > item)
             item = tg_itemsize(m->codes[k].dtype);
-    const size_t n_places = (size_t)(g->n_in + g->n_out + g->n_slots);
-    const size_t fitting = CACHE / (n_places * item) / 64 * 64;
-    g->block = fitting < 64 ? 64 : fitting < TG_BLOCK ? fitting : TG_BLOCK;
+    size_t n_wide = (size_t)(g->n_in + g->n_out + g->n_slots + (g->strand ? 0 : g->n_inner));
+    for (int k = 0; k < g->n_in && g->strand; ++k)
+        n_wide -= in[k]->size == 1;
+    const size_t fitting = CACHE / (n_wide * item) / 64 * 64;
+    const size_t least = g->strand ? g->strand : 64;
+    g->block = fitting < least ? least : fitting < TG_BLOCK ? fitting : TG_BLOCK;
     while (g->block & (g->block - 1)) /* a power of two: chunks are whole blocks */
         g->block &= g->block - 1;
     const size_t most = tg_round_up(g->n, m->lanes_most);
     g->slot_bytes = tg_round_up((g->block < most ? g->block : most) * item, TG_PAD);
+    g->inner_bytes = g->strand ? g->strand * item : g->slot_bytes;
     for (int k = 0; k < g->n_in; ++k)
         if ((size_t)in[k]->size == g->n)
             g->bytes += (double)(g->n * tg_itemsize(in[k]->dtype));
     for (int k = 0; k < g->n_out; ++k)
         g->bytes += (double)(g->n * g->ends[g->n_in + k].item);
     g->cost = g->ns * (double)g->n;
-    for (size_t i = 0; i < g->n_code; ++i)
+}
+
+/* The places of inner temporaries come after those of the others, and `nothing` last. */
+static void settle_place(const tg_group *g, uint32_t *place)
+{
+    if (*place == UINT32_MAX)
+        *place = (uint32_t)tg_group_places(g) - 1;
+    else if (*place >= INNER)
+        *place += (uint32_t)(g->n_in + g->n_out + g->n_slots - INNER);
+}
+
+static void settle_places(tg_group *g)
+{
+    for (size_t i = 0; i < g->n_code; ++i) {
+        settle_place(g, &g->code[i].out);
         for (int k = 0; k < 4; ++k)
-            if (g->code[i].in[k] == UINT32_MAX)
-                g->code[i].in[k] = (uint32_t)n_places;
+            settle_place(g, &g->code[i].in[k]);
+    }
 }
 
 static int make(making *m, tg_tensor *const *in, tg_tensor *const *out, size_t n_calls,
@@ -222,15 +288,18 @@ static int make(making *m, tg_tensor *const *in, tg_tensor *const *out, size_t n
         const tg_tensor *t = k < g->n_in ? in[k] : out[k - g->n_in];
         m->codes[k].place = k;
         m->codes[k].dtype = k < g->n_in ? t->dtype : -1;
+        m->codes[k].is_single = k < g->n_in && t->size == 1;
         g->ends[k].item = tg_itemsize(t->dtype);
         g->ends[k].lanes = 1;
     }
     for (int k = g->n_in + g->n_out; k < m->n_codes; ++k)
-        m->codes[k] = (code){.dtype = -1, .place = -1, .last_use = SIZE_MAX};
+        m->codes[k] = (tg_code){.dtype = -1, .place = -1, .last_use = SIZE_MAX};
     for (size_t i = 0; i < n_calls; ++i)
         for (int k = 0; k < calls[i].n_in && k < 8; ++k)
             if (calls[i].in[k] >= 0 && calls[i].in[k] < m->n_codes)
                 m->codes[calls[i].in[k]].last_use = i;
+    if (!status)
+        status = tg_group_split(g, n_calls, calls, m->codes, m->n_codes);
     for (size_t i = 0; i < n_calls && !status; ++i)
         status = add_call(m, &calls[i], i);
     for (int k = 0; k < g->n_out && !status; ++k)
@@ -239,9 +308,12 @@ static int make(making *m, tg_tensor *const *in, tg_tensor *const *out, size_t n
                              "output %d of a group is not written, or of another "
                              "dtype",
                              k);
-    if (!status)
-        choose_block(m, in);
-    return status;
+    if (status)
+        return status;
+    choose_strands(m);
+    choose_block(m, in);
+    settle_places(g);
+    return g->strand ? tg_group_weave(g, calls, m->codes) : TG_OK;
 }
 
 /* Aligned for the vectors of repeated values. */
@@ -263,7 +335,7 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         n_codes = calls[i].out >= n_codes ? calls[i].out + 1 : n_codes;
     }
     tg_group *g = calloc(1, sizeof *g);
-    making m = {.g = g, .n_codes = n_codes};
+    making m = {.g = g, .n_codes = n_codes, .dtype = -1};
     if ((size_t)n_codes > n_calls + (size_t)(n_in + n_out)) {
         tg_fail(TG_EVALUE, "a group's temporaries are numbered without gaps");
         free(g);
@@ -279,8 +351,11 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         g->params = calloc(n_params + 1, sizeof *g->params);
         g->ends = make_ends((size_t)(n_in + n_out));
         m.codes = calloc((size_t)n_codes + 1, sizeof *m.codes);
-        m.idle = calloc(n_calls + 1, sizeof *m.idle);
-        is_made = g->code && g->rows && g->params && g->ends && m.codes && m.idle;
+        g->parts = calloc(n_calls + 1, sizeof *g->parts);
+        m.idle[0].slots = calloc(n_calls + 1, sizeof *m.idle[0].slots);
+        m.idle[1].slots = calloc(n_calls + 1, sizeof *m.idle[1].slots);
+        is_made = g->code && g->rows && g->params && g->ends && g->parts && m.codes &&
+                  m.idle[0].slots && m.idle[1].slots;
         if (!is_made)
             tg_fail_memory();
         else
@@ -289,7 +364,8 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         tg_fail_memory();
     }
     free(m.codes);
-    free(m.idle);
+    free(m.idle[0].slots);
+    free(m.idle[1].slots);
     if (!is_made) {
         tg_group_free(g);
         return NULL;

@@ -9,6 +9,7 @@
 #include "optim.h"
 #include "reduce.h"
 #include "softmax.h"
+#include "strand.h"
 
 /* The elementwise rows of ops.def: TG_MAP_add ..., TG_N_MAP of them; also their index in tg_ops. */
 #define ROW(name) TG_MAP_##name,
@@ -48,6 +49,15 @@ typedef struct tg_map_kernels {
     tg_map_fn *vjp[TG_N_MAP][TG_MAP_INPUTS];
 } tg_map_kernels;
 
+/* The code of strands (strand.h). */
+typedef struct tg_strand_kernels {
+    /* Elements [0, n) of the places, TG_STRAND_BYTES readable where step is 0. */
+    void (*run)(const tg_strand_op *code, const tg_place *places, const double *params,
+                size_t n);
+    tg_strand_fn *load, *keep, *store, *end; /* at[0]; store: with the one nan of the kernels */
+    tg_strand_fn *rows[TG_N_MAP][TG_N_FORMS]; /* NULL: not in this form, or not cheap */
+} tg_strand_kernels;
+
 /* out[i] = (to)in[i], i < n; no padding needed. out and in do not overlap. A float outside an
  * integer type's range gives the type's lowest value (0 for u8). NULL where there is no kernel. */
 typedef void tg_cast_fn(void *out, const void *in, size_t n);
@@ -61,6 +71,7 @@ typedef struct tg_kernels {
     const tg_reduce_kernels *reduce[2];
     const tg_softmax_kernels *softmax[2];
     const tg_optim_kernels *optim[2];
+    const tg_strand_kernels *strand[2];
     tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
 } tg_kernels;
 

@@ -10,6 +10,7 @@
 #include "vec.h"
 #include "vmath.inc.h"
 #include "elementwise.inc.c"
+#include "strand.inc.c"
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
@@ -20,6 +21,7 @@
 #include "vec.h"
 #include "vmath.inc.h"
 #include "elementwise.inc.c"
+#include "strand.inc.c"
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
@@ -36,6 +38,7 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .softmax = {&softmax_kernels_f32, &softmax_kernels_f64},
     .gemm = {&gemm_kernels_f32, &gemm_kernels_f64},
     .optim = {&optim_kernels_f32, &optim_kernels_f64},
+    .strand = {&strand_kernels_f32, &strand_kernels_f64},
     .cast =
         {
 #define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,

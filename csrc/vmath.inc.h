@@ -28,9 +28,10 @@ VFN V vsign(V x)
     return vselect(veq(x, x), r, x);
 }
 
-/* NumPy's maximum and minimum: nan wins; of two zeros the first. */
-VFN V vmaximum(V a, V b) { return vselect(vlt(a, b) | vne(b, b), b, a); }
-VFN V vminimum(V a, V b) { return vselect(vlt(b, a) | vne(b, b), b, a); }
+/* NumPy's maximum and minimum: nan wins; of two zeros the first. vmax(b, a) is a unless b is
+ * greater: right but where b is nan. */
+VFN V vmaximum(V a, V b) { return vselect(veq(b, b), vmax(b, a), b); }
+VFN V vminimum(V a, V b) { return vselect(veq(b, b), vmin(b, a), b); }
 
 /* A chosen operand's share: 1 where it wins, half of a tie, else 0. */
 VFN V vtie(M wins, M tie)
