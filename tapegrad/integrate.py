@@ -58,26 +58,40 @@ def odeint(
         func: gives the derivative, structured and shaped as y, from y, a scalar Tensor t, and
             args. It may read parameters from elsewhere (a network's, say).
         y0: a real floating array, or any nesting of them.
-        t: times (m,), ascending or descending; the first is the start.
+        t: times (m,); the first is the start. They may ascend, descend, and turn back.
         args: arrays and nestings of them, differentiated where they are Tensors.
         rtol, atol: bounds of each step's error, relative (not below 10 eps of y's dtype) and
             absolute.
         mxstep: how many steps there may be between two times.
     Returns:
         y at the times: structured as y0, each leaf with a leading axis of length m.
-    Derivatives: reverse mode, any order, with respect to y0, t, the Tensors of args, and the
-    parameters that func reads.
+    Derivatives: both modes, any order and nesting, with respect to y0, t, the Tensors of args,
+    and the parameters that func reads. Forward mode transposes the adjoint problem, so func must
+    be written with functions that have both modes, as all of tapegrad's have.
     Raises:
         ShapeError: if t is no vector, or func's result does not fit y.
         DTypeError: if y0 is not real.
-        TapegradError: if mxstep is reached, or func depends on a recorded Tensor that is neither
-            a parameter nor in args: there would be no derivative with respect to it.
-    Cost: per step, 6 calls of func; a derivative's sweep costs about 3 times the solution.
+        ValueError: if a time is not finite, or a tolerance or mxstep out of range.
+        TapegradError: if func gives nan, mxstep is reached, or func depends on a recorded Tensor
+            that is neither a parameter nor in args: there would be no derivative with respect
+            to it.
+    Cost: per step, 6 calls of func; a derivative's sweep costs about 3 times the solution, a
+    tangent about as much again.
     """
+    if not callable(func):
+        raise TypeError(f"odeint: func must be a function of y and t, got {type(func).__name__}")
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
+        raise ValueError(
+            f"odeint: rtol and atol must be >= 0, one of them > 0; got {rtol} and {atol}"
+        )
+    if mxstep < 1:
+        raise ValueError(f"odeint: mxstep must be at least 1, got {mxstep}")
     problem = _Problem(func, y0, args, rtol, atol, mxstep)
     times = asarray(t)
     if times.ndim != 1 or not times.size:
         raise ShapeError(f"odeint: t must be a vector of times, got shape {times.shape}")
+    if not np.isfinite(times.numpy()).all():
+        raise ValueError(f"odeint: t must be finite times, got {times.numpy()}")
     if times.dtype != problem.dtype:
         times = as_dtype(times, problem.dtype)
     start = problem.packed(problem.leaves)
@@ -261,6 +275,8 @@ def _advance(
 ) -> tuple:
     """From t to end by steps whose error is within bounds; step: the size to try first."""
     sign = 1.0 if end >= t else -1.0
+    if not np.isfinite(k).all():
+        raise TapegradError(f"odeint: func gives nan or infinity at t = {t:.6g}, y = {y}")
     if step is None:
         step = _first_step(slope, y, t, k, sign, problem)
     for _ in range(problem.mxstep):

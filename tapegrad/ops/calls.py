@@ -57,11 +57,11 @@ def _hold(number: int) -> None:
     _held[number][1] += 1
 
 
-def _drop(number: int) -> None:
-    entry = _held[number]
+def _drop(number: int, held: dict = _held) -> None:  # held: at exit the global may be gone
+    entry = held[number]
     entry[1] -= 1
     if not entry[1]:
-        del _held[number]
+        del held[number]
 
 
 def record(call: Call, operands: tuple, reads_result: bool = False) -> Any:
