@@ -1,7 +1,8 @@
 """How often the configuration of modules and Tensors has changed, in this whole process.
 
 Recorded steps compare one count before they look at any module: it rises after every change of
-a Module's attribute (nn/module.py) and of a Tensor's requires_grad.
+a Module's attribute (nn/module.py), of a Tensor's requires_grad, and of what a Tensor that is no
+parameter holds (x[i] = v, out=x).
 """
 
 # A list, so that a guard written in C can hold it. Two threads may raise it at once and count

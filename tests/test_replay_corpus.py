@@ -6,6 +6,7 @@ import corpus_state  # noqa: F401 - adds cases
 import corpus_traps  # noqa: F401
 import corpus_values  # noqa: F401
 import corpus_world  # noqa: F401
+import corpus_writes  # noqa: F401
 import numpy as np
 import pytest
 from corpus import CASES, eager, play

@@ -160,7 +160,7 @@ def test_modules_of_the_user_are_read(monkeypatch):
 
 def test_watched_arrays_are_compared_by_content():
     w = np.array([1.0, np.nan])
-    guards = Guards(lambda x: x * w, watch_arrays=True)
+    guards = Guards(lambda x: x * w, watched=lambda x: True)
     assert guards.changed() is None
     w[0] = 2
     assert guards.changed() == "the contents of closure variable 'w' have changed"

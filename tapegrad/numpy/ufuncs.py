@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import changes
 from ..errors import ShapeError, UnsupportedError
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis
@@ -52,6 +53,7 @@ def write_out(out: Any, y: Any, where: Any = True, name: str = "") -> Any:
         raise TypeError(f"{name}: cannot cast the result from {y.dtype} to out's {out.dtype}")
     y = broadcast_to(as_dtype(y, out.dtype), out.shape)
     out._become(y if where is True else e.where(as_tensor(where), y, out))
+    changes.config[0] += 1
     return out
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import changes
 from ..engine.dtypes import is_inexact
 from ..errors import ShapeError, TapegradError
 from ..tensor import Parameter, Tensor
@@ -293,3 +294,4 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     if isinstance(value, Tensor) and is_inexact(value.dtype) and not is_inexact(x.dtype):
         raise TypeError(f"setitem: cannot put {value.dtype} into a Tensor of {x.dtype}")
     x._become(updated(x, index, value))
+    changes.config[0] += 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
-
-import numpy as np
 
 from .. import tree
 from ..engine import select
@@ -22,37 +21,31 @@ from .build import program_of
 from .call import fast_call, result_pattern
 from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
-from .guards import Guards, same_value, short
-from .interpret import Interpreted
+from .guards import Change, Guards
 from .ir import GROUP, PRODUCT, PYTHON, Program
-from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
-from .record import Recording, record
-from .state import State
-from .walk import contents
+from .record import record
+from .variant import Variant, as_result, leaf
+from .walk import held_by
 from .writes import Writes
 
-MADE = object()  # in a result: a Tensor
 MAX_SIGNATURES = 64  # least recently used ones go
 MAX_CALLS = 8  # that C is asked about before Python
 MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 
-class Plain:
-    """An ndarray among the results: replays return copies of one made inside the step."""
-
-    __slots__ = ("array", "copy")
-
-    def __init__(self, array: np.ndarray):
-        self.array = array
-        self.copy = array.copy()
+WRITES = (
+    "it changes what it reads or keeps: {}. A replay would not do so again: state belongs in a "
+    "tapegrad.parameter, written by assign(); count, collect and draw outside"
+)
 
 
-def leaf(x: Any) -> Any:
-    """What is kept of a result's leaf until a replay returns it."""
-    if isinstance(x, Tensor):
-        return MADE
-    return Plain(x) if isinstance(x, np.ndarray) else x
+def _stops_midway(function: Any) -> bool:
+    return (
+        inspect.isgeneratorfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    )
 
 
 @contextlib.contextmanager
@@ -67,74 +60,17 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class Variant:
-    """One signature in one state of the world: recorded, then confirmed by a second recording."""
-
-    def __init__(self, guards: Guards):
-        self.guards = guards
-        self.recording: Recording | None = None  # until it is confirmed
-        self.state: State | None = None  # where the recording began
-        self.n_recorded = 0  # entries before any pass, once confirmed
-        self.ready: Any = None  # what runs it, once confirmed
-        self.rebuild: Any = None  # the result's nesting
-        self.leaves: list[Any] = []
-        self.pattern: tuple | None = None  # the same, as csrc/pycall.c reads it
-        self.call: Any = None  # the replay in C
-        self.replays = 0  # by Python
-
-    def fits(self) -> bool:
-        """Whether the world is as at the recording, as far as can be told before a run."""
-        return self.state is None or (self.guards.changed() is None and self.state.fits())
-
-    def confirm(self) -> None:
-        """Make ready to replay what has been recorded twice."""
-        program = program_of(self.recording)
-        self.n_recorded = len(program.entries)
-        self.recording = None
-        self.ready = prepare(program)
-
-    def result(self, outputs: list) -> Any:
-        """What the function returns, of these arrays or Tensors."""
-        made = iter(outputs)
-        return self.rebuild(
-            iter(
-                [
-                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
-                    for x in self.leaves
-                ]
-            )
-        )
-
-    def keep_leaves(self, other: Variant) -> bool | str:
-        """Settle what replays return beside Tensors, from two recordings of one program.
-
-        Returns:
-            Whether there are numbers or arrays among it; or why replays cannot return it.
-        """
-        plain = False
-        for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
-            if type(new) is Plain and type(old) is Plain:
-                plain = True
-                if old.array is new.array:
-                    self.leaves[i] = new.array
-                elif contents(old.copy) != contents(new.copy):
-                    return "an ndarray that it returns changed; compute it with Tensors, or outside"
-            elif not same_value(old, new):
-                return (
-                    f"it returns {short(old)} at one call and {short(new)} at the next: return "
-                    "Tensors and plain values, in lists, tuples and dicts"
-                )
-            else:
-                plain = plain or isinstance(new, (int, float, complex, np.generic))
-        return plain
-
-
 class Compiled:
     """What tapegrad.compile returns: call it as the function itself."""
 
     def __init__(self, function: Callable, audit: int = 0):
         if not callable(function):
             raise TypeError(f"compile: need a function, got {type(function).__name__}")
+        if _stops_midway(function) or _stops_midway(type(function).__call__):
+            raise TypeError(
+                "compile: need a function that returns when it is done, got a generator or "
+                "coroutine function; compile what it calls for each step"
+            )
         if not isinstance(audit, int) or audit < 0:
             raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
         functools.update_wrapper(self, function, updated=())
@@ -284,13 +220,15 @@ class Compiled:
         else:
             guards = waiting[0].guards.again()
         variant = Variant(guards)
-        writes = Writes(guards) if waiting else None
+        # at a signature's first call the step may write: a cache
+        writes = Writes(guards) if any(v.ready is None for v in variants) else None
         tensors = as_tensors(arrays)
+        given = [held_by(t) for t in tensors]
+        leaves: list[Any] = []
 
         def call() -> tuple[Any, list]:
             args, kwargs = rebuild(Taken(tensors))
             result = self._function(*args, **kwargs)
-            leaves: list[Any] = []
             variant.rebuild = tree.flatten(result, leaves)
             variant.leaves = [leaf(x) for x in leaves]
             variant.pattern = result_pattern(result)
@@ -299,23 +237,28 @@ class Compiled:
         with no_collection():  # of the many small objects made here none is garbage
             result, variant.recording = record(tensors, call)
             variant.state = variant.recording.state
+            if given != [held_by(t) for t in tensors]:
+                raise self._refusal(
+                    "it writes into an array that it is given, which is the caller's: return the "
+                    "new values, or work on a copy"
+                )
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
+        if any(isinstance(x, Tensor) and x.requires_grad for x in leaves):
+            return variant.rebuild(iter([as_result(x) for x in leaves]))
         return result
 
-    def _confirm(self, variants: list, waiting: list, new: Variant, written: str | None) -> None:
+    def _confirm(self, variants: list, waiting: list, new: Variant, written: Change | None) -> None:
         """Trust the program if an earlier recording was the same; else keep it as a new one."""
         why: str | None = None
         for old in waiting:
             why = difference(old.recording, new.recording)
             if why is None:
                 if written:
-                    raise self._refusal(f"it changes what it reads or keeps: {written}")
+                    raise self._refusal(WRITES.format(written))
                 plain = new.keep_leaves(old)
                 if isinstance(plain, str):
                     raise self._refusal(plain)
-                if plain or uses_arrays(old.recording, new.recording):
-                    new.guards.watch_arrays()
-                new.confirm()
+                new.confirm(plain or uses_arrays(old.recording, new.recording))
                 self._last = new
                 variants[variants.index(old)] = new
                 return
@@ -323,6 +266,8 @@ class Compiled:
                 why = None
         if why is not None:
             raise self._refusal(why)
+        if written and written.path in [v.changed for v in variants if v.ready is None]:
+            raise self._refusal(WRITES.format(written))  # as it did at the call before
         if len(variants) >= MAX_VARIANTS:
             if not any(v.ready for v in variants):
                 raise self._refusal(
@@ -385,13 +330,6 @@ def summary(variant: Variant) -> list[str]:
     if slow:
         lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
     return lines
-
-
-def prepare(program: Program) -> Any:
-    """What runs a program on the engine in force."""
-    if select.backend() == "native":
-        return NativeProgram(program)
-    return Interpreted(program)
 
 
 def compile(function: Callable | None = None, *, audit: int = 0) -> Any:

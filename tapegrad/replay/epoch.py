@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import tree
+from ..engine.recording import here
 from ..errors import ShapeError
 from ..random import Generator, default_generator
 from ..tensor import Tensor
@@ -26,6 +27,10 @@ def run_epoch(
     every: int,
 ) -> Any:
     """See Compiled.epoch."""
+    if here.recorder is not None:
+        here.recorder.refuse(
+            "runs an epoch of a compiled function: call that function on the batches instead"
+        )
     data, rebuild, n = _data(arrays)
     batch_size, every = operator.index(batch_size), operator.index(every)
     if batch_size < 1 or every < 1:

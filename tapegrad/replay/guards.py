@@ -8,8 +8,9 @@ What no guard can see is listed in docs/replay.md.
 from __future__ import annotations
 
 import types
+from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import is_dataclass
 from functools import partial
@@ -31,13 +32,28 @@ _CONTAINERS = (
 )  # fmt: skip
 
 
+class Change(str):
+    """A sentence about something that has changed, and where that is."""
+
+    path: str
+
+    def __new__(cls, sentence: str, path: str) -> Change:
+        self = super().__new__(cls, sentence)
+        self.path = path
+        return self
+
+
+def _none(x: np.ndarray) -> bool:
+    return False
+
+
 class Guards:
     """What a function and the user functions it calls read, as it was at construction.
 
     Args:
         function: a Python function, bound method, functools.partial, Module or callable object.
-        watch_arrays: compare the contents of the ndarrays it reads, too; else only which arrays
-            they are.
+        watched: of which of the ndarrays that it reads the contents are compared; of the others
+            only which they are.
         arguments: (name, value) of objects that the function is called with and that are not
             Tensors, arrays or numbers.
 
@@ -50,11 +66,11 @@ class Guards:
     def __init__(
         self,
         function: Any,
-        watch_arrays: bool = False,
+        watched: Callable[[np.ndarray], bool] = _none,
         arguments: Iterable[tuple[str, Any]] = (),
     ):
         self._function = function
-        self._watch_arrays = watch_arrays
+        self._watched = watched
         self._arguments = tuple(arguments)
         self._known = Known()
         self._found: Walk
@@ -68,18 +84,23 @@ class Guards:
         guards._adopt(guards._walk())
         return guards
 
-    def watch_arrays(self) -> None:
-        """From now on compare the contents of the ndarrays that the function reads, too."""
-        self._watch_arrays = True
-        if self._found.has_arrays:
+    def watch(self, watched: Callable[[np.ndarray], bool]) -> None:
+        """From now on compare the contents of these ndarrays among those it reads, too."""
+        self._watched = watched
+        if any(watched(x) for _, x in self.arrays):
             self._adopt(self._walk())
+
+    @property
+    def arrays(self) -> list[tuple[str, np.ndarray]]:
+        """(what to call its contents, ndarray) of those that the function may read."""
+        return self._found.arrays
 
     @property
     def generators(self) -> list[tuple[str, Any]]:
         """(path, random number generator) of Python's and NumPy's that the function reads."""
         return self._found.generators
 
-    def changed(self) -> str | None:
+    def changed(self) -> Change | None:
         """None if everything is as it was, else a sentence that says what is not.
 
         About 0.1 us and a few ns a guard while nothing has been replaced. Where a value has
@@ -101,7 +122,7 @@ class Guards:
                 return _sentence(path, value, found[name])
         return self._compare()
 
-    def written(self) -> str | None:
+    def written(self) -> Change | None:
         """As changed(), the live hyper-parameters included; of guards made before a recording,
         what the function itself has changed."""
         walk = self._found
@@ -121,7 +142,7 @@ class Guards:
             return None
         return Checks([*self._found.rows, (changes.config, self._config, None, "same")])
 
-    def _compare(self) -> str | None:
+    def _compare(self) -> Change | None:
         """By value, after a check by identity has failed; adopts what is equal but new."""
         now = self._walk()
         difference = _difference(self._values, now.values)
@@ -136,7 +157,7 @@ class Guards:
         size = None
         self._before = changes.config[0]
         while size != (size := self._known.size()):
-            walk = Walk(self._function, self._arguments, self._known, self._watch_arrays)
+            walk = Walk(self._function, self._arguments, self._known, self._watched)
         return walk
 
     def _adopt(self, walk: Walk) -> None:
@@ -175,7 +196,7 @@ def _same(old: Any, new: Any) -> bool:
         return same_value(old, new)
     if isinstance(old, (Tensor, np.ndarray, Module)):
         return False
-    if isinstance(old, (Contents, Order, set, frozenset, bytearray, types.CodeType)):
+    if isinstance(old, (Contents, Order, set, frozenset, bytearray, array, types.CodeType)):
         return old == new
     if isinstance(old, types.FunctionType):
         # made again by the same def: its closure and defaults are compared on their own
@@ -185,7 +206,7 @@ def _same(old: Any, new: Any) -> bool:
     return isinstance(old, _CONTAINERS) or is_dataclass(old)
 
 
-def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> str | None:
+def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> Change | None:
     """The first difference between two walks in words."""
     for (path, before), (new_path, after) in zip(old, new):
         if path == new_path:
@@ -193,22 +214,22 @@ def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> str |
                 return _sentence(path, before, after)
             continue
         if path not in dict(new):
-            return f"{path} was {short(before)}, is no more"
-        return f"{new_path} is new: {short(after)}"
+            return Change(f"{path} was {short(before)}, is no more", path)
+        return Change(f"{new_path} is new: {short(after)}", new_path)
     if len(old) == len(new):
         return None
     if len(old) > len(new):
         path, before = old[len(new)]
-        return f"{path} was {short(before)}, is no more"
+        return Change(f"{path} was {short(before)}, is no more", path)
     path, after = new[len(old)]
-    return f"{path} is new: {short(after)}"
+    return Change(f"{path} is new: {short(after)}", path)
 
 
-def _sentence(path: str, old: Any, new: Any) -> str:
-    if isinstance(old, (Contents, set, frozenset, bytearray)):
-        return f"{path} have changed"
+def _sentence(path: str, old: Any, new: Any) -> Change:
+    if isinstance(old, (Contents, set, frozenset, bytearray, array)):
+        return Change(f"{path} have changed", path)
     was, now = short(old), short(new)
-    return f"{path} was {was}, is {'another' if was == now else now}"
+    return Change(f"{path} was {was}, is {'another' if was == now else now}", path)
 
 
 def short(value: Any) -> str:

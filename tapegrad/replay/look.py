@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+import operator
 import sys
 import types
-from functools import lru_cache
+import weakref
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from ..nn.module import Module
 
@@ -20,6 +22,11 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {
 # What is not there.
 NOTHING = object()
 
+_WITH_DATA: tuple = (
+    weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.UserDict,
+    collections.UserList,
+)  # fmt: skip
+
 
 @lru_cache(maxsize=4096)
 def is_library(module: Any) -> bool:
@@ -32,6 +39,23 @@ def is_library_function(function: types.FunctionType) -> bool:
 
 def is_library_module(value: Any) -> bool:
     return isinstance(value, types.ModuleType) and is_library(value.__name__)
+
+
+def inside(value: Any) -> Any:
+    """What a wrapper of the standard library around other data wraps, or NOTHING: it is none."""
+    if isinstance(value, weakref.ref):
+        return value()
+    if isinstance(value, _WITH_DATA):
+        return value.data
+    return value.maps if isinstance(value, collections.ChainMap) else NOTHING
+
+
+def names_of(getter: Any) -> set[str]:
+    """The attributes that an operator.attrgetter reads, or the name a methodcaller calls."""
+    make, found = getter.__reduce__()[:2]
+    if isinstance(getter, operator.methodcaller):  # with keywords it is made by a partial
+        found = (make.args if isinstance(make, partial) else found)[:1]
+    return {part for name in found for part in name.split(".")}
 
 
 def cell_value(cell: Any) -> Any:
@@ -62,7 +86,7 @@ class Look(NamedTuple):
     slots: tuple[str, ...]  # the names in __slots__ of the user's
 
 
-_looks: WeakKeyDictionary[type, Look] = WeakKeyDictionary()
+_looks: weakref.WeakKeyDictionary[type, Look] = weakref.WeakKeyDictionary()
 
 
 def look_at(cls: type) -> Look:

@@ -50,10 +50,13 @@ _LOAD_SUPER = _codes("LOAD_SUPER_ATTR")
 _STORE_ATTR = _codes("STORE_ATTR", "DELETE_ATTR")
 _IMPORT = _codes("IMPORT_NAME")
 _IMPORT_FROM = _codes("IMPORT_FROM")
+_MATCH_CLASS = _codes("MATCH_CLASS")
 _CACHE = _codes("CACHE")
 
 # Functions that read attributes named by strings; every string constant beside them counts.
-_BY_STRING = frozenset({"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller"})
+_BY_STRING = frozenset(
+    {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "globals"}
+)
 _BY_DICT = frozenset({"vars", "__dict__", "asdict", "astuple"})
 
 
@@ -107,10 +110,16 @@ def reads_of(code: CodeType) -> Reads:
             attributes.add(names[arg])
         elif op in _IMPORT:
             imports.add(names[arg])
+        elif op in _MATCH_CLASS:  # case Point(x=0): the names are a constant
+            attributes |= {
+                n for c in code.co_consts if isinstance(c, tuple) for n in c if isinstance(n, str)
+            }
     if _BY_STRING & (read_globals | attributes):
         strings = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
         attributes |= strings
         loose |= strings
+        if "globals" in read_globals:
+            read_globals |= strings
     own = Reads(
         frozenset(read_globals),
         frozenset(attributes),

@@ -8,16 +8,20 @@ and as a list of (path, value) to say what has changed when a check fails.
 from __future__ import annotations
 
 import functools
+import operator
 import random
 import sys
 import types
+from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 
+from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
@@ -25,10 +29,12 @@ from .checks import pairs, same_pairs
 from .look import (
     NOTHING,
     cell_value,
+    inside,
     is_library,
     is_library_function,
     is_library_module,
     look_at,
+    names_of,
     static,
 )
 from .reads import FREE, GLOBAL, reads_of
@@ -47,15 +53,20 @@ _NOT_CALLED = frozenset(
 
 
 class Contents(tuple):
-    """(shape, dtype, bytes) of an ndarray that is watched."""
+    """(shape, dtype, bytes) of an ndarray that is watched, or what stands for a Tensor's values."""
 
 
 class Order(tuple):
     """The keys of a dict."""
 
 
-def contents(array: np.ndarray) -> Contents:
-    return Contents((array.shape, array.dtype, array.tobytes()))
+def held_by(tensor: Tensor) -> Contents:
+    """What x[i] = v replaces; parameters are written where they are, and read anew."""
+    return Contents(() if tensor.requires_grad else (tensor.handle or tensor._node,))
+
+
+def contents(x: np.ndarray) -> Contents:
+    return Contents((x.shape, x.dtype, x.tobytes()))
 
 
 class Walk:
@@ -66,18 +77,18 @@ class Walk:
         arguments: (path, value) of objects it is called with; walked as what it reads.
         known: what earlier walks learned; names found late in a walk matter to objects met
             early in it, so that a walk is repeated until it learns nothing.
-        watch_arrays: check the contents of ndarrays, not only which they are.
+        watched: of which ndarrays to check the contents, not only which they are.
     Attributes:
         rows: what to check at every call, see checks.py.
         others: (set or bytearray, copy) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (vars(module),
-            tuple of keys and values in turn), (Tensor, its flags).
+            tuple of keys and values in turn), (Tensor, its flags, what it holds).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
         live: (path, value) of hyper-parameters that recorded steps read anew at each call.
         groups: (group of an optimizer, tuple of keys and values in turn).
         generators: (path, random number generator) of Python's and NumPy's.
-        has_arrays: whether it found ndarrays.
+        arrays: (what to call its contents, ndarray).
     """
 
     def __init__(
@@ -85,32 +96,34 @@ class Walk:
         root: Any,
         arguments: Iterable[tuple[str, Any]],
         known: Known,
-        watch_arrays: bool,
+        watched: Callable[[np.ndarray], bool],
     ):
         self.rows: list[tuple[Any, Any, Any, str]] = []
         self.others: list[tuple[Any, Any]] = []
         self.modules: list[tuple[dict, tuple]] = []
-        self.tensors: list[tuple[Tensor, int]] = []
+        self.tensors: list[tuple[Tensor, int, Contents]] = []
         self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
         self.live: list[tuple[str, Any]] = []
         self.groups: list[tuple[dict, tuple]] = []
         self.generators: list[tuple[str, Any]] = []
-        self.has_arrays = False
+        self.arrays: list[tuple[str, np.ndarray]] = []
         self._known = known
-        self._watch_arrays = watch_arrays
+        self._watched = watched
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
         self._keep: list[Any] = []  # temporary objects whose ids are in _seen
         self._home = _globals_of(root)
         self._names = sorted(known.names)
+        self._item("the default dtype", vars(defaults), "_default")
         self._visit(_name_of(root), root)
         for path, value in arguments:
             self._visit(path, value)
 
     def modules_hold(self) -> bool:
         """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
-        return all(same_pairs(found, copy) for found, copy in self.modules) and all(
-            tensor._flags == flags for tensor, flags in self.tensors
+        return all(same_pairs(found, parts) for found, parts in self.modules) and all(
+            tensor._flags == flags and held_by(tensor) == held
+            for tensor, flags, held in self.tensors
         )
 
     # --- one value
@@ -128,11 +141,12 @@ class Walk:
         self._seen.add(id(value))
         self._keep.append(value)
         if isinstance(value, Tensor):
-            self.tensors.append((value, value._flags))
+            self.tensors.append((value, value._flags, held_by(value)))
             self.values.append((f"{path}.requires_grad", value.requires_grad))
+            self.values.append((f"the values of {path}", held_by(value)))
         elif isinstance(value, np.ndarray):
-            self.has_arrays = True
-            if self._watch_arrays:
+            self.arrays.append((f"the contents of {path}", value))
+            if self._watched(value):
                 found = contents(value)
                 self.others.append((value, found))
                 self.values.append((f"the contents of {path}", found))
@@ -140,16 +154,16 @@ class Walk:
             self._sequence(path, value)
         elif isinstance(value, dict):
             self._dict(path, value)
-        elif isinstance(value, (set, frozenset, bytearray)):
-            copy = kind(value)
-            self.others.append((value, copy))
-            self.values.append((f"the contents of {path}", copy))
+        elif isinstance(value, (set, frozenset, bytearray, array)):
+            self.others.append((value, copy(value)))
+            self.values.append((f"the contents of {path}", copy(value)))
         elif isinstance(value, Module):
             self._module(path, value)
         elif isinstance(value, Optimizer):
             self._optimizer(path, value)
         elif isinstance(value, type):
             self._class(path, value, constructs=True)
+            self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
                 for name in self._names:
@@ -173,15 +187,19 @@ class Walk:
                     self._visit(path, part)
         elif isinstance(value, GENERATORS):
             self.generators.append((path, value))
+        elif (wrapped := inside(value)) is not NOTHING:
+            self._visit(path, wrapped)
+        elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
+            self._known.names |= names_of(value)
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
 
     def _sequence(self, path: str, value: Any) -> None:
         self.values.append((f"len({path})", len(value)))
-        copy = tuple(value)
+        parts = tuple(value)
         if not isinstance(value, tuple):
-            self.rows.append((value, None, copy, "list"))
-        for i, part in enumerate(copy):
+            self.rows.append((value, None, parts, "list"))
+        for i, part in enumerate(parts):
             self._visit(f"{path}[{i}]", part)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             self._class(path, type(value), constructs=False)
@@ -270,6 +288,7 @@ class Walk:
             if key in self._seen:
                 continue
             self._seen.add(key)
+            self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
             known = self._known.names
             for name, value in list(vars(base).items()):
                 if name in _CONSTRUCTORS:

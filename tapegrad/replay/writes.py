@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .guards import Guards
+from .guards import Change, Guards
+from .walk import Contents, contents
+
+MAX_COPIED = 2**28  # bytes of ndarrays that are copied during a recording
 
 
 class Writes:
@@ -22,8 +25,9 @@ class Writes:
     def __init__(self, guards: Guards):
         self._guards = guards
         self._before = self._states()
+        self._arrays = self._copies()
 
-    def found(self) -> str | None:
+    def found(self) -> Change | None:
         """None, or a sentence that says what has changed.
 
         A write that happens at the first call only (a cache) is no longer there at the second
@@ -32,8 +36,20 @@ class Writes:
         """
         for (path, before), (_, after) in zip(self._before, self._states()):
             if before != after:
-                return f"{path} was drawn from"
+                return Change(f"{path} was drawn from", path)
+        for path, x, copy in self._arrays:
+            if contents(x) != copy:
+                return Change(f"{path} have changed", path)
         return self._guards.written()
+
+    def _copies(self) -> list[tuple[str, np.ndarray, Contents]]:
+        """What the ndarrays hold that can be written, up to a size."""
+        room, found = MAX_COPIED, []
+        for path, x in self._guards.arrays:
+            room -= x.nbytes
+            if x.flags.writeable and room >= 0:
+                found.append((path, x, contents(x)))
+        return found
 
     def _states(self) -> list[tuple[str, Any]]:
         """(path, state, to be compared) of generators, and of the two that everyone shares."""

@@ -1,0 +1,124 @@
+"""One recorded program of a compiled function, the state of the world that it is for, and what its
+replays return."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import select
+from ..tensor import Tensor
+from .build import program_of
+from .guards import Guards, same_value, short
+from .interpret import Interpreted
+from .ir import Program
+from .native import NativeProgram
+from .record import Recording
+from .state import State, arrays_to_watch
+from .walk import contents
+
+MADE = object()  # in a result: a Tensor
+
+
+class Plain:
+    """An ndarray among the results: replays return copies of one made inside the step."""
+
+    __slots__ = ("array", "copy")
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+        self.copy = array.copy()
+
+
+def leaf(x: Any) -> Any:
+    """What is kept of a result's leaf until a replay returns it."""
+    if isinstance(x, Tensor):
+        return MADE
+    return Plain(x) if isinstance(x, np.ndarray) else x
+
+
+def as_result(x: Any) -> Any:
+    """A result's leaf as replays return it: a parameter's values, not itself."""
+    if not isinstance(x, Tensor) or not x.requires_grad:
+        return x
+    engine = select.engine()
+    return engine.from_numpy(engine.to_numpy(x), Tensor)
+
+
+def prepare(program: Program) -> Any:
+    """What runs a program on the engine in force."""
+    if select.backend() == "native":
+        return NativeProgram(program)
+    return Interpreted(program)
+
+
+class Variant:
+    """One signature in one state of the world: recorded, then confirmed by a second recording."""
+
+    def __init__(self, guards: Guards):
+        self.guards = guards
+        self.recording: Recording | None = None  # until it is confirmed
+        self.state: State | None = None  # where the recording began
+        self.changed: str | None = None  # what had, when the world was last looked at
+        self.n_recorded = 0  # entries before any pass, once confirmed
+        self.ready: Any = None  # what runs it, once confirmed
+        self.rebuild: Any = None  # the result's nesting
+        self.leaves: list[Any] = []
+        self.pattern: tuple | None = None  # the same, as csrc/pycall.c reads it
+        self.call: Any = None  # the replay in C
+        self.replays = 0  # by Python
+
+    def fits(self) -> bool:
+        """Whether the world is as at the recording, as far as can be told before a run."""
+        change = self.guards.changed()
+        self.changed = change and change.path
+        return self.state is None or (change is None and self.state.fits())
+
+    def confirm(self, reads_arrays: bool) -> None:
+        """Make ready to replay what has been recorded twice.
+
+        Args:
+            reads_arrays: whether Python computed from ndarrays it read what the program has as
+                constants.
+        """
+        program = program_of(self.recording)
+        self.guards.watch(arrays_to_watch(program, reads_arrays))
+        self.n_recorded = len(program.entries)
+        self.recording = None
+        self.ready = prepare(program)
+
+    def result(self, outputs: list) -> Any:
+        """What the function returns, of these arrays or Tensors."""
+        made = iter(outputs)
+        return self.rebuild(
+            iter(
+                [
+                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
+                    for x in self.leaves
+                ]
+            )
+        )
+
+    def keep_leaves(self, other: Variant) -> bool | str:
+        """Settle what replays return beside Tensors, from two recordings of one program.
+
+        Returns:
+            Whether there are numbers or arrays among it; or why replays cannot return it.
+        """
+        plain = False
+        for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
+            if type(new) is Plain and type(old) is Plain:
+                plain = True
+                if old.array is new.array:
+                    self.leaves[i] = new.array
+                elif contents(old.copy) != contents(new.copy):
+                    return "an ndarray that it returns changed; compute it with Tensors, or outside"
+            elif not same_value(old, new):
+                return (
+                    f"it returns {short(old)} at one call and {short(new)} at the next: return "
+                    "Tensors and plain values, in lists, tuples and dicts"
+                )
+            else:
+                plain = plain or isinstance(new, (int, float, complex, np.generic))
+        return plain
