@@ -1,5 +1,7 @@
 """Calls replayed from C: what changes between them is seen, and results are the functions'."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -139,3 +141,24 @@ def test_an_optimizer_that_gets_another_group_is_seen():
     weight = model[3].weight.numpy().copy()
     step(X)
     assert model[3].weight.tolist() == weight.tolist()
+
+
+async def coroutine(x):
+    return x
+
+
+def generator(x):
+    yield x
+
+
+class Stops:
+    def __call__(self, x):
+        yield x
+
+
+@pytest.mark.parametrize(
+    "function", [coroutine, generator, functools.partial(generator, 1), Stops(), Stops().__call__]
+)
+def test_functions_that_stop_midway_are_refused(function):
+    with pytest.raises(TypeError, match="generator or coroutine"):
+        tg.compile(function)
