@@ -91,6 +91,16 @@ int tg_part_from_variable(tg_tensor *t);
 void tg_copy(tg_tensor *dst, const tg_tensor *src);
 
 /* --- errors: entry points and run functions return 0 or one of TG_E..., having said what --- */
+/* Where on the Wengert list the last failure was: the entry's line (0: not kept), and the handles
+ * of what it had saved, if it failed because one of them has been written. */
+typedef struct tg_error_place {
+    uint32_t line;
+    int n_written;
+    uint64_t written[4];
+} tg_error_place;
+
+void tg_error_was_at(const tg_error_place *place);
+const tg_error_place *tg_error_at(void); /* once a failure; NULL: nowhere on a tape */
 int tg_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- op rows (ops.def, dispatch.c) ------------------------------------------------------- */

@@ -13,8 +13,15 @@ PyObject *tg_raise(int status, int op, PyObject *inputs)
         return NULL;
     if (status == TG_EMEMORY && !tg_python.raise_error)
         return PyErr_NoMemory();
-    PyObject *r = PyObject_CallFunction(tg_python.raise_error, "isiO", status, tg_error_text(),
-                                        op, inputs ? inputs : Py_None);
+    const tg_error_place *at = tg_error_at();
+    PyObject *written = PyTuple_New(at ? at->n_written : 0), *r = NULL;
+    for (int i = 0; written && at && i < at->n_written; ++i)
+        PyTuple_SetItem(written, i, PyLong_FromUnsignedLongLong(at->written[i]));
+    if (written)
+        r = PyObject_CallFunction(tg_python.raise_error, "isiOLO", status, tg_error_text(), op,
+                                  inputs ? inputs : Py_None, at ? (long long)at->line : -1LL,
+                                  written);
+    Py_XDECREF(written);
     Py_XDECREF(r);
     if (r)
         PyErr_SetString(PyExc_SystemError, "tapegrad: an error was not raised");
@@ -222,17 +229,11 @@ enum {
 
 static int operators[N_OPERATORS];
 
-static PyObject *slow_call(int op, PyObject *a, PyObject *b)
-{
-    return b ? PyObject_CallFunction(tg_python.slow_apply, "i(OO)()", op, a, b)
-             : PyObject_CallFunction(tg_python.slow_apply, "i(O)()", op, a);
-}
-
 static PyObject *binary(PyObject *a, PyObject *b, int which)
 {
     const int op = operators[which];
     if (!tg_python.native)
-        return slow_call(op, a, b);
+        return PyObject_CallFunction(tg_python.operate, "iOO", op, a, b);
     tg_tensor *like = tg_tensor_of(a);
     if (!like)
         like = tg_tensor_of(b);
@@ -242,7 +243,7 @@ static PyObject *binary(PyObject *a, PyObject *b, int which)
         in[0] = NULL;
     }
     if (!in[0])
-        return slow_call(op, a, b);
+        return PyObject_CallFunction(tg_python.operate, "iOO", op, a, b);
     tg_list *list = tg_list_here();
     if (list && list->n_lines)
         tg_mark_line(list);
@@ -254,7 +255,7 @@ static PyObject *binary(PyObject *a, PyObject *b, int which)
     if (status == TG_OK)
         return tg_wrap(out);
     if (status == TG_ENOKERNEL)
-        return slow_call(op, a, b);
+        return PyObject_CallFunction(tg_python.operate, "iOO", op, a, b);
     PyObject *inputs = PyTuple_Pack(2, a, b);
     PyObject *r = inputs ? tg_raise(status, op, inputs) : NULL;
     Py_XDECREF(inputs);

@@ -8,13 +8,13 @@ python_side tg_python;
 static void *unlock(void) { return PyEval_SaveThread(); }
 static void relock(void *state) { PyEval_RestoreThread(state); }
 
-/* setup(tensor_type, ndarray_type, slow_apply, run_rule, raise_error, here, dtypes) */
+/* setup(tensor_type, ndarray_type, slow_apply, operate, run_rule, raise_error, here, dtypes) */
 static PyObject *setup(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *tensor, *ndarray, *slow_apply, *run_rule, *raise_error, *here, *dtypes;
-    if (!PyArg_ParseTuple(args, "OOOOOOO!", &tensor, &ndarray, &slow_apply, &run_rule,
-                          &raise_error, &here, &PyTuple_Type, &dtypes))
+    PyObject *tensor, *ndarray, *slow_apply, *operate, *run_rule, *raise_error, *here, *dtypes;
+    if (!PyArg_ParseTuple(args, "OOOOOOOO!", &tensor, &ndarray, &slow_apply, &operate,
+                          &run_rule, &raise_error, &here, &PyTuple_Type, &dtypes))
         return NULL;
     if (!PyType_Check(tensor) || !PyType_Check(ndarray) ||
         PyTuple_Size(dtypes) != TG_N_DTYPES) {
@@ -25,6 +25,7 @@ static PyObject *setup(PyObject *module, PyObject *args)
     tg_python.tensor = (PyTypeObject *)tensor;
     tg_python.ndarray = (PyTypeObject *)ndarray;
     tg_python.slow_apply = slow_apply;
+    tg_python.operate = operate;
     tg_python.run_rule = run_rule;
     tg_python.raise_error = raise_error;
     tg_python.here = here;

@@ -27,8 +27,9 @@ typedef struct python_side {
     PyTypeObject *tensor; /* tapegrad.Tensor */
     PyTypeObject *ndarray; /* numpy.ndarray */
     PyObject *slow_apply; /* (op, inputs, params) when C cannot do it */
+    PyObject *operate; /* (op, a, b): the same of an operator; may give NotImplemented */
     PyObject *run_rule; /* (kind, op, input, ct, out, inputs, params, block) */
-    PyObject *raise_error; /* (code, text, op, inputs) raises */
+    PyObject *raise_error; /* (code, text, op, inputs, line, written) raises */
     PyObject *here; /* () -> line id of the user's line */
     PyObject *dtypes[TG_N_DTYPES];
     int native; /* the native engine is in force */

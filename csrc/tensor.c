@@ -32,6 +32,8 @@ const uint8_t tg_itemsizes[TG_N_DTYPES] = {
 /* --- errors ------------------------------------------------------------------------------ */
 
 static _Thread_local char error_text[512];
+static _Thread_local tg_error_place error_place;
+static _Thread_local bool has_place;
 
 int tg_fail(int code, const char *format, ...)
 {
@@ -39,10 +41,24 @@ int tg_fail(int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(error_text, sizeof error_text, format, args);
     va_end(args);
+    has_place = false;
     return code;
 }
 
 const char *tg_error_text(void) { return error_text; }
+
+void tg_error_was_at(const tg_error_place *place)
+{
+    error_place = *place;
+    has_place = true;
+}
+
+const tg_error_place *tg_error_at(void)
+{
+    const bool had = has_place;
+    has_place = false;
+    return had ? &error_place : NULL;
+}
 
 int tg_fail_memory(void) { return tg_fail(TG_EMEMORY, "out of memory"); }
 

@@ -174,8 +174,14 @@ int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry
         at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "",
                                tg_shape_text(one, sizeof one, tg_entry_in(e)[i]->ndim,
                                              tg_shape(tg_entry_in(e)[i])));
-    return tg_fail(status, "entry %llu, %s of %s: %s",
-                   (unsigned long long)(position - w->begin), tg_entry_name(e), shapes, text);
+    tg_fail(status, "entry %llu, %s of %s: %s", (unsigned long long)(position - w->begin),
+            tg_entry_name(e), shapes, text);
+    tg_error_place place = {.line = e->line};
+    for (int i = 0; status == TG_EVERSION && i < e->n_in && i < 4; ++i)
+        if (tg_saves_in(e->saved, i))
+            place.written[place.n_written++] = tg_handle_of(tg_entry_in(e)[i]);
+    tg_error_was_at(&place);
+    return status;
 }
 
 int tg_walk_check_versions(const tg_entry *e)
@@ -187,9 +193,8 @@ int tg_walk_check_versions(const tg_entry *e)
     if (versions == e->versions)
         return TG_OK;
     return tg_fail(TG_EVERSION,
-                   "a parameter it read has been written since (line id %u): sweep "
-                   "before the update, or record again",
-                   e->line);
+                   "a parameter it read has been written since: sweep before the update, or "
+                   "record again");
 }
 
 /* Whether nobody else can see t's values, so that they may be added to in place. */

@@ -83,7 +83,7 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list:
-    return sorted([*globals(), *_LAZY])
+    return sorted({*__all__, *_LAZY})
 
 
 __all__ = [

@@ -10,9 +10,9 @@ from typing import Any
 
 from .engine import select
 from .engine.dtypes import is_inexact
-from .engine.native_engine import line_name
 from .engine.recording import GRAD_NOTE, here
 from .engine.select import apply
+from .lines import line_name
 from .ops.calls import call_of, calls_held, is_call
 from .tape import tape
 from .tensor import Tensor, tensor

@@ -57,12 +57,15 @@ def gradcheck(
         Whether all derivatives agree.
     Raises:
         GradcheckError: naming order, mode, argument, element and op that disagree.
-        DTypeError: if no argument is floating.
+        DTypeError: if no argument is floating. TypeError: if f returns no floating Tensor.
+        ValueError: for an order below 1, or modes that are none.
     Cost: about 6 evaluations per mode and order; per element, two more, after a disagreement.
     """
-    for mode in modes:
-        if mode not in ("rev", "fwd"):
-            raise ValueError(f"gradcheck: mode {mode!r}: choose among 'rev' and 'fwd'")
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    if not modes or set(modes) - {"rev", "fwd"}:
+        raise ValueError(f"gradcheck: modes={modes!r}: choose among 'rev' and 'fwd'")
+    if not isinstance(order, (int, np.integer)) or order < 1:
+        raise ValueError(f"gradcheck: order={order!r}: give 1 for first derivatives, 2 ...")
     arguments = [args] if isinstance(args, (np.ndarray, Tensor)) else list(args)
     leaves: list = []
     structure = flatten(arguments, leaves)
@@ -73,9 +76,13 @@ def gradcheck(
         raise DTypeError("gradcheck: no argument is floating: there is nothing to differentiate")
     xs = [arrays[i] for i in active]
     function = _only(f, structure, arrays, active)
-    narrow = min(
-        [v.dtype for v in xs + function(*map(tensor, xs))], key=lambda d: np.finfo(d).precision
-    )
+    ys = function(*map(tensor, xs))
+    if not ys:
+        raise TypeError(
+            "gradcheck: the function returned no floating Tensor: was it computed by plain NumPy, "
+            "or converted with .numpy() or float()?"
+        )
+    narrow = min([v.dtype for v in xs + ys], key=lambda d: np.finfo(d).precision)
     defaults = _STEPS.get(np.finfo(narrow).dtype.str[1:], _STEPS["f8"])
     check = _Check(*(d if v is None else v for v, d in zip((eps, atol, rtol), defaults)))
     try:

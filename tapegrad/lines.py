@@ -1,7 +1,9 @@
-"""Which line of the user's code we are in: for errors and warnings that name it."""
+"""Which line of the user's code we are in, and where recorded things happened: for errors,
+warnings and print(tape)."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -11,9 +13,67 @@ _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _THEIRS = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 
 
+@functools.cache
+def _is_passed(filename: str) -> bool:
+    return filename.startswith((_OURS, _THEIRS))
+
+
 def user_line() -> tuple[str, int]:
     """File and line number of the innermost frame outside tapegrad and NumPy."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((_OURS, _THEIRS)):
+    while frame is not None and _is_passed(frame.f_code.co_filename):
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame else ("unknown file", 0)
+
+
+# --- lines by number: what entries keep ---------------------------------------------------------
+
+_numbers: dict[tuple[str, int], int] = {}
+_names: list[str] = [""]
+
+
+def line_here() -> int:
+    """The number of the user's line; line_name() turns it into text."""
+    line = user_line()
+    number = _numbers.get(line)
+    if number is None:
+        number = _numbers[line] = len(_names)
+        _names.append(f"{line[0]}:{line[1]}")
+    return number
+
+
+def line_name(number: int) -> str:
+    """'file:line' of a number; '' for 0, which stands for a line that was not kept."""
+    return _names[number] if number < len(_names) else ""
+
+
+# --- lines of writes: for the error that a residual was written before the sweep ----------------
+
+_AT_MOST = 4096  # parameters, the last written
+_writes: dict[int, int] = {}
+are_kept = False  # whether any tape of this process has asked for lines
+
+
+def keep() -> None:
+    """Note the lines of writes to parameters from now on."""
+    global are_kept
+    are_kept = True
+
+
+def wrote(parameter: int) -> None:
+    """The user's line writes the parameter of this name (handle, or id of its node)."""
+    _writes.pop(parameter, None)
+    _writes[parameter] = line_here()
+    if len(_writes) > _AT_MOST:
+        del _writes[next(iter(_writes))]
+
+
+def place(line: int, written: tuple[int, ...] = ()) -> str:
+    """What an error of a sweep says of where its entry was recorded, and where the first of the
+    parameters `written` of which that is known was written."""
+    if not line:
+        return " (tape(lines=True), or TAPEGRAD_LINES=1, keeps lines and names them here)"
+    writes = [_writes[p] for p in written if p in _writes]
+    return f" (recorded at {line_name(line)}" + (
+        f", written at {line_name(writes[0])})" if writes else ")"
+    )

@@ -200,9 +200,13 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of this seed from its beginning; returns the generator."""
+        try:
+            seed = operator.index(seed)
+        except TypeError:
+            raise TypeError(f"seed: need an integer, got {seed!r}") from None
         _refuse_in_recordings()
         with self._lock:
-            self._seed, self._counter = operator.index(seed) % 2**64, 0
+            self._seed, self._counter = seed % 2**64, 0
         return self
 
     def get_state(self) -> tuple[int, int]:
@@ -216,8 +220,12 @@ class Generator:
         Raises:
             ValueError: if state is not a pair of ints in [0, 2^64).
         """
-        seed, counter = map(operator.index, state)
-        if not (0 <= seed < 2**64 and 0 <= counter < 2**64):
+        try:
+            seed, counter = map(operator.index, state)
+            fits = 0 <= seed < 2**64 and 0 <= counter < 2**64
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
             raise ValueError(f"state: two ints in [0, 2**64), as get_state() gives; got {state!r}")
         _refuse_in_recordings()
         self.go_back((seed, counter))
@@ -326,6 +334,19 @@ _default = Generator()
 def default_generator() -> Generator:
     """The generator behind nn's initial values, dropout and shuffling."""
     return _default
+
+
+def generator_or_default(generator: Any) -> Generator:
+    """What a `generator=` argument means.
+
+    Raises:
+        TypeError: if it is neither None nor a Generator.
+    """
+    if generator is None:
+        return _default
+    if not isinstance(generator, Generator):
+        raise TypeError(f"generator: need a tapegrad.random.Generator, got {generator!r}")
+    return generator
 
 
 def manual_seed(seed: int) -> Generator:

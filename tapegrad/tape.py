@@ -16,12 +16,12 @@ import numpy as np
 
 from .engine import select
 from .engine.dtypes import is_inexact
-from .engine.native_engine import line_name
 from .engine.select import apply
 from .errors import DTypeError, EngineError, ShapeError
+from .lines import keep, line_name
 from .ops.table import BY_ID, OPS, SAVED_OUT, is_saved
-from .tensor import Tensor, asarray, tensor
-from .tree import flatten
+from .tensor import Tensor, along, tensor
+from .tree import flatten, flatten_like, outline
 
 _LINES = os.environ.get("TAPEGRAD_LINES", "0")
 if _LINES not in ("0", "1", ""):
@@ -31,6 +31,10 @@ if _LINES not in ("0", "1", ""):
 def keeps_lines() -> bool:
     """Whether every tape is to keep lines."""
     return _LINES == "1"
+
+
+if keeps_lines():
+    keep()
 
 
 class Entry(NamedTuple):
@@ -71,8 +75,10 @@ class tape:
         lines: bool = False,
     ):
         self._engine = select.engine()
+        if lines:
+            keep()
         self._tape = self._engine.new_tape(
-            persistent, watch_accessed_variables, lines or keeps_lines()
+            bool(persistent), bool(watch_accessed_variables), lines or keeps_lines()
         )
 
     def __enter__(self) -> tape:
@@ -164,7 +170,7 @@ class tape:
         Args:
             target: a Tensor, or a nesting of Tensors whose sum is meant.
             sources: a Tensor or any nesting of list, tuple and dict of Tensors.
-            output_gradients: cotangents, structured and shaped like target; ones if None.
+            output_gradients: cotangents, structured and shaped like target; None means ones.
             unconnected_gradients: "none" gives None, "zero" zeros, for sources that target
                 does not depend on.
         Returns:
@@ -179,9 +185,14 @@ class tape:
         xs, rebuild = self._sources(sources, unconnected_gradients)
         targets: list = []
         flatten(target, targets)
-        grads = self._tape.sweep(
-            self._tensors(targets, "target"), self._cotangents(targets, output_gradients), xs
-        )
+        if not targets:
+            raise TypeError(
+                f"gradient: target is {outline(target)}, without a Tensor; did the function "
+                "return its result?"
+            )
+        ys = self._tensors(targets, "target")
+        cts = self._cotangents(target, targets, output_gradients)
+        grads = self._tape.sweep(ys, cts, xs)
         if unconnected_gradients == "zero":
             grads = [
                 tensor(np.zeros(x.shape, x.dtype)) if g is None else g for g, x in zip(grads, xs)
@@ -209,13 +220,14 @@ class tape:
 
         Raises: as gradient; ShapeError for a loss that is not a scalar without `gradient`.
         """
-        (ct,) = self._cotangents([loss], gradient)
+        (y,) = self._tensors([loss], "loss")
+        (ct,) = self._cotangents(loss, [loss], gradient)
         if ct is None and loss.size != 1:
             raise ShapeError(
                 f"backward: the loss has shape {loss.shape}; reduce it to a scalar (sum, mean) or "
                 "give backward a gradient of that shape"
             )
-        self._engine.backward(self._tensors([loss], "loss")[0], ct, self._tape)
+        self._engine.backward(y, ct, self._tape)
 
     def jvp(self, target: Any, sources: Any, tangents: Any) -> Any:
         """Push tangents of sources forward along the tape to target (forward mode).
@@ -230,13 +242,10 @@ class tape:
         """
         targets: list = []
         xs: list = []
-        ts: list = []
         rebuild = flatten(target, targets)
         flatten(sources, xs)
-        flatten(tangents, ts)
-        if len(xs) != len(ts):
-            raise ShapeError(f"jvp: {len(xs)} sources but {len(ts)} tangents")
-        ts = [_match(t, x, "jvp: a tangent") for t, x in zip(ts, xs)]
+        ts = flatten_like(tangents, sources, "jvp: tangents")
+        ts = [along(t, x, "jvp: tangent") for t, x in zip(ts, xs)]
         pushed = self._tape.push(
             self._tensors(xs, "source"),
             [self._engine.adopt(t) for t in ts],
@@ -361,28 +370,17 @@ class tape:
                 raise DTypeError(f"{role}: a Tensor of {y.dtype} has no derivative")
         return [self._engine.adopt(y) for y in leaves]
 
-    def _cotangents(self, targets: list, given: Any) -> list:
+    def _cotangents(self, target: Any, targets: list, given: Any) -> list:
         if given is None:
             return [None] * len(targets)
-        cts: list = []
-        flatten(given, cts)
-        if len(cts) != len(targets):
-            raise ShapeError(f"output_gradients: {len(cts)} given for {len(targets)} targets")
+        cts = flatten_like(given, target, "output_gradients")
         return [
-            self._engine.adopt(_match(ct, y, "output_gradients: a cotangent"))
+            None if ct is None else self._engine.adopt(along(ct, y, "output_gradients: cotangent"))
             for ct, y in zip(cts, targets)
         ]
 
 
 GradientTape = tape
-
-
-def _match(value: Any, like: Tensor, what: str) -> Tensor:
-    """A (co)tangent as a Tensor of its primal's shape and dtype."""
-    t = asarray(value)
-    if t.shape != like.shape:
-        raise ShapeError(f"{what} has shape {t.shape}; need {like.shape}")
-    return t if t.dtype == like.dtype else t.astype(like.dtype)
 
 
 def identity(t: Tensor) -> Any:

@@ -7,7 +7,9 @@ class, array methods from the op table (ops/methods.py).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from opcode import opname
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,14 +68,16 @@ class Tensor(Attached):
         if self._flags & (TRACED | VARIABLE):
             here.recorder.escape(how)
 
-    def item(self) -> Any:
-        """The one value as a Python scalar.
+    def item(self, *index: Any) -> Any:
+        """The one value as a Python scalar; or the one at an index, as ndarray.item takes it.
 
         Raises:
-            ShapeError: if there is not exactly one.
+            ShapeError: without an index, if there is not exactly one.
         """
         if here.recorder is not None:
             self._escape("item()")
+        if index:
+            return self.numpy().item(*index)
         value = self._item()
         if value is not NotImplemented:
             return value
@@ -86,13 +90,26 @@ class Tensor(Attached):
         return self.numpy().tolist()
 
     def __float__(self) -> float:
+        self._warn_if_stored()
         return float(self.item())
 
     def __int__(self) -> int:
+        self._warn_if_stored()
         return int(self.item())
 
     def __complex__(self) -> complex:
+        self._warn_if_stored()
         return complex(self.item())
+
+    def _warn_if_stored(self) -> None:
+        """Warn of `array[i] = t` inside a tape: NumPy asks for a number, and t's derivative ends.
+        Whoever writes float(t) knows."""
+        if self._is_tracked:
+            frame = sys._getframe(2)
+            if opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR":
+                from .ops.methods import warn_detached
+
+                warn_detached()
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
@@ -130,7 +147,12 @@ class Tensor(Attached):
         return f"{type(self).__name__}({values}{tail})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.size == 1 else format(str(self), spec)
+        if spec and self.size != 1:
+            raise TypeError(
+                f"format {spec!r} of a Tensor of shape {self.shape}: it takes one element; "
+                "format the elements, or give no format"
+            )
+        return format(self.item(), spec) if spec else str(self)
 
     def __reduce__(self) -> tuple:
         return _rebuild, (type(self), np.array(self.numpy()), self._flags & VARIABLE)
@@ -197,12 +219,7 @@ class Tensor(Attached):
         """
         engine = select.engine()
         if gradient is not None:
-            gradient = asarray(gradient)
-            if gradient.shape != self.shape:
-                raise ShapeError(f"backward: gradient {gradient.shape}; need {self.shape}")
-            if gradient.dtype != self.dtype:
-                gradient = gradient.astype(self.dtype)
-            gradient = engine.adopt(gradient)
+            gradient = engine.adopt(along(gradient, self, "backward: gradient"))
         elif self.size != 1:
             raise ShapeError(
                 f"backward: this Tensor has shape {self.shape}; reduce it to a scalar (sum, mean) "
@@ -337,10 +354,32 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
     return tensor(data, dtype)
 
 
+def along(value: Any, primal: Tensor, what: str) -> Tensor:
+    """A tangent or cotangent of primal: a Tensor of its shape and dtype.
+
+    Raises:
+        ShapeError, DTypeError: naming it as `what`, if it has another shape or does not fit.
+    """
+    t = asarray(value)
+    if t.shape != primal.shape:
+        raise ShapeError(f"{what} has shape {t.shape}; need {primal.shape}")
+    if t.dtype == primal.dtype:
+        return t
+    if not np.can_cast(t.dtype, primal.dtype, "same_kind"):
+        raise DTypeError(f"{what} has dtype {t.dtype}, which does not fit {primal.dtype}")
+    return t.astype(primal.dtype)
+
+
 def _array(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         data = data.numpy()
     try:
+        dtype = None if dtype is None else np.dtype(dtype)
+    except TypeError as error:
+        raise DTypeError(f"tensor: dtype={dtype!r}: {error}") from None
+    try:
         return np.asarray(data, dtype)
     except (ValueError, TypeError) as error:
-        raise ShapeError(f"tensor: the data is not a rectangular array: {error}") from None
+        if dtype is None:
+            raise ShapeError(f"tensor: the data is not a rectangular array: {error}") from None
+        raise ShapeError(f"tensor: the data is not an array of {dtype}: {error}") from None

@@ -34,3 +34,19 @@ def test_clip_grad_value_clips_elements():
     (p,) = with_gradients([-3.0, 0.5, 2.0])
     nn.clip_grad_value_([p], 1.0)
     np.testing.assert_array_equal(p.grad.numpy(), [-1, 0.5, 1])
+
+
+REFUSED = [
+    (lambda: nn.clip_grad_norm_([], -1.0), ValueError, "max_norm=-1.0"),
+    (lambda: nn.clip_grad_norm_([], "1"), ValueError, "max_norm='1'"),
+    (lambda: nn.clip_grad_norm_([], 1.0, norm_type=0), ValueError, "norm_type=0"),
+    (lambda: nn.clip_grad_norm_([], 1.0, norm_type="inf"), ValueError, "norm_type='inf'"),
+    (lambda: nn.clip_grad_norm_([np.ones(2)], 1.0), TypeError, "got ndarray"),
+    (lambda: nn.clip_grad_value_([], -1.0), ValueError, "clip_value=-1.0"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
+def test_bad_input_is_refused_with_a_reason(call, kind, part):
+    with pytest.raises(kind, match=part):
+        call()

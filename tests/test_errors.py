@@ -1,11 +1,13 @@
 """Bad input: each row a call, the exception it raises, and part of what that says."""
 
+import re
+
 import numpy as np
 import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import errors, tape
+from tapegrad import errors, optim, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -90,6 +92,16 @@ BAD_CALLS = [
     (lambda: tape().watch(tg.tensor([1])), errors.DTypeError, "astype"),
     (lambda: f4(2).astype("U3"), errors.DTypeError, "U3"),
     (lambda: tg.tensor([True]) - tg.tensor([True]), TypeError, "subtract"),
+    (lambda: tg.tensor([1.0], "bogus"), errors.DTypeError, "dtype='bogus'"),
+    (lambda: tg.tensor([np.nan], "i4"), errors.ShapeError, "not an array of int32"),
+    (lambda: tnp.add(f4(2), None), errors.DTypeError, "add of NoneType: .* dtype object"),
+    (lambda: f4(2) + np.array(["a", "b"]), errors.DTypeError, "add of ndarray: .* <U1"),
+    (lambda: f4(2) + None, TypeError, "unsupported operand"),
+    (lambda: object() * f4(2), TypeError, "unsupported operand"),
+    (lambda: f4(2) ** None, TypeError, "unsupported operand"),
+    (lambda: f4(2) & None, TypeError, "unsupported operand"),
+    (lambda: f4(2) < None, TypeError, "not supported between"),
+    (lambda: f"{f4(2):.2f}", TypeError, r"format '.2f' of a Tensor of shape \(2,\)"),
     # values out of a Tensor
     (lambda: f4(2).item(), errors.ShapeError, r"exactly one value, got shape \(2,\)"),
     (lambda: float(f4(2)), errors.ShapeError, "exactly one"),
@@ -113,7 +125,12 @@ BAD_CALLS = [
     (lambda: recorded()[0].gradient(tg.tensor(1.0), np.ones(2)), TypeError, "watch"),
     (lambda: recorded()[0].gradient(tg.tensor(1), tg.tensor(1.0)), errors.DTypeError, "int64"),
     (lambda: gradient_with(np.ones(3)), errors.ShapeError, r"need \(\)"),
-    (lambda: gradient_with([1.0, 1.0]), errors.ShapeError, "2 given for 1"),
+    (lambda: gradient_with([1.0, 1.0]), errors.ShapeError, r"\(2,\); need \(\)"),
+    (lambda: gradient_with(1j), errors.DTypeError, "complex128, which does not fit float64"),
+    (lambda: recorded()[2].backward(1j), errors.DTypeError, "backward: gradient has dtype compl"),
+    (lambda: recorded()[0].gradient(None, tg.tensor(1.0)), TypeError, "target is None, without"),
+    (lambda: recorded()[0].gradient([], tg.tensor(1.0)), TypeError, r"target is \[\], without"),
+    (lambda: jvp_with([1.0]), errors.ShapeError, r"need the structure \[\*\], got {'w'"),
     (lambda: use_backend("cuda"), errors.EngineError, "native, numpy"),
     (lambda: tg.set_num_threads(0), errors.EngineError, "positive integer"),
     (lambda: tg.parameter([1.0]).assign([1.0, 2.0]), errors.ShapeError, "cannot broadcast"),
@@ -137,6 +154,11 @@ def run_row(op, *inputs):
 def gradient_with(cotangent):
     t, w, y = recorded()
     return t.gradient(y, w, cotangent)
+
+
+def jvp_with(tangents):
+    t, w, y = recorded()
+    return t.jvp(y, [w], {"w": tangents})
 
 
 def use_backend(name):
@@ -175,12 +197,32 @@ def test_a_failed_assignment_changes_nothing():
     assert w.version == version
 
 
-def test_an_error_in_a_sweep_names_the_op():
+WRITES = {
+    "assign": lambda w: w.assign(0.0),
+    "part": lambda w: w.__setitem__((0, 0), 5.0),
+    "data": lambda w: setattr(w, "data", w.data - 1.0),
+    "optimizer": lambda w: optim.SGD([w], lr=0.1).step(),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_stale_value_names_the_lines_that_recorded_and_wrote_it(write):
     w = tg.parameter(np.ones((2, 2)))
+    w.grad = np.ones((2, 2))
     with tape(lines=True) as t:
-        y = (tnp.sin(w) * w).sum()
-    w.assign(np.zeros((2, 2)))
-    with pytest.raises(errors.StaleValueError, match=r"entry \d+, \w+"):
+        y = (w * w).sum()
+    write(w)
+    message = r"entry 0, multiply of \(2, 2\), \(2, 2\): .*recorded at {f}:\d+, written at {f}:\d+"
+    with pytest.raises(errors.StaleValueError, match=message.format(f=re.escape(__file__))):
+        t.gradient(y, w)
+
+
+def test_a_stale_value_says_how_to_keep_lines():
+    w = tg.parameter(np.ones((2, 2)))
+    with tape() as t:
+        y = (w * w).sum()
+    w.assign(0.0)
+    with pytest.raises(errors.StaleValueError, match=r"tape\(lines=True\), or TAPEGRAD_LINES=1"):
         t.gradient(y, w)
 
 

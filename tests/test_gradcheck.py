@@ -54,6 +54,22 @@ def test_it_can_answer_instead_of_raising():
     assert gradcheck(tnp.exp, np.array([1.0]), raise_exception=False) is True
 
 
+@pytest.mark.parametrize(
+    ("call", "kind", "part"),
+    [
+        (lambda: gradcheck(tnp.exp, np.ones(2), order=0), ValueError, "order=0"),
+        (lambda: gradcheck(tnp.exp, np.ones(2), order="2"), ValueError, "order='2'"),
+        (lambda: gradcheck(tnp.exp, np.ones(2), modes=()), ValueError, r"modes=\(\)"),
+        (lambda: gradcheck(tnp.exp, np.ones(2), modes=("up",)), ValueError, "'up'"),
+        (lambda: gradcheck(lambda x: None, np.ones(2)), TypeError, "returned no floating Tensor"),
+        (lambda: gradcheck(tnp.exp, [np.arange(2)]), tg.DTypeError, "no argument is floating"),
+    ],
+)
+def test_what_would_check_nothing_is_refused(call, kind, part):
+    with pytest.raises(kind, match=part):
+        call()
+
+
 def test_it_is_an_assertion():
     with pytest.raises(AssertionError):
         gradcheck(half_wrong, np.array([1.0, 2.0, 3.0]))

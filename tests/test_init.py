@@ -32,6 +32,9 @@ def test_initialisation_has_the_standard_deviation_of_its_source(fill, std):
 
 
 REFUSED = [
+    (lambda: init.zeros_(tg.tensor([1.0])), TypeError, "init writes Parameters, got Tensor"),
+    (lambda: init.normal_(np.ones(2)), TypeError, "init writes Parameters, got ndarray"),
+    (lambda: tg.set_default_dtype("bogus"), tg.DTypeError, "dtype='bogus'"),
     (lambda: init.xavier_normal_(tg.parameter(np.ones(3))), tg.ShapeError, "(3,)"),
     (lambda: init.calculate_gain("swish"), ValueError, "swish"),
     (lambda: tg.set_default_dtype("i8"), tg.DTypeError, "int64"),

@@ -164,6 +164,16 @@ def test_functional_takes_axis_and_dim():
 
 
 REFUSED = [
+    (lambda: nn.Linear("3", 3), TypeError, "in_features='3'; it must be an integer"),
+    (lambda: nn.Linear(3, 2.0), TypeError, "out_features=2.0; it must be an integer"),
+    (lambda: nn.Linear(3, 2, dtype="bogus"), tg.DTypeError, "dtype='bogus'"),
+    (lambda: nn.Linear(3, 2, generator=3), TypeError, "need a tapegrad.random.Generator"),
+    (lambda: nn.Linear(3, 2)(None), tg.DTypeError, "linear of NoneType"),
+    (lambda: nn.MLP(3, 5), TypeError, "sizes=5; give a list"),
+    (lambda: nn.MLP(3, [4, 2], activation=F.relu), TypeError, "must make a Module"),
+    (lambda: nn.Dropout(None), ValueError, "p=None"),
+    (lambda: F.dropout(np.ones(3, int)), tg.DTypeError, "int64 cannot be scaled"),
+    (lambda: F.dropout(np.ones(3), generator=np.random.default_rng()), TypeError, "need a tapeg"),
     (lambda: nn.Linear(0, 3), ValueError, "in_features=0"),
     (lambda: nn.Linear(2, 2, dtype="i4"), tg.DTypeError, "int32 have no derivative"),
     (lambda: nn.Linear(3, 2)(np.ones((2, 4), "f4")), tg.ShapeError, "linear"),

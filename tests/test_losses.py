@@ -180,6 +180,40 @@ def test_losses_and_gradients_agree_with_pytorch():
         np.testing.assert_allclose(grad.numpy(), theirs_x.grad.numpy(), rtol=1e-10, atol=1e-12)
 
 
+OPTIONS = [
+    {"label_smoothing": 0.1},
+    {"weight": WEIGHT},
+    {"weight": tg.tensor(WEIGHT), "label_smoothing": 0.1, "reduction": "sum"},
+    {"ignore_index": 1},
+    {"reduction": "none", "ignore_index": 3},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(o))
+def test_cross_entropy_with_options_replays_with_eagers_bits(options, backend):
+    """Whatever its options, it computes with labels as Tensors, which a recorded step may."""
+    loss = tg.compile(lambda x, y: nn.cross_entropy(x, y, **options))
+    for shift in range(4):
+        labels = np.roll(LABELS, shift)
+        want = nn.cross_entropy(LOGITS, labels, **options)
+        np.testing.assert_array_equal(loss(LOGITS, labels), want)
+    assert loss.explain().count("recorded") <= 2
+
+
+def test_rows_of_the_ignored_label_replay(backend):
+    loss = tg.compile(nn.cross_entropy)
+    for labels in ([0, -100, 1, 1, 2, 0], [-100, 3, 1, 1, 2, -100], LABELS):
+        np.testing.assert_array_equal(
+            loss(LOGITS, np.array(labels)), nn.cross_entropy(LOGITS, np.array(labels))
+        )
+
+
+def test_losses_and_softmax_of_integers_are_those_of_floats(backend):
+    x = np.array([[1, 2, 3], [0, 5, -1]])
+    for f in F.softmax, F.log_softmax, lambda x: nn.cross_entropy(x, [0, 2]):
+        np.testing.assert_allclose(f(x), f(x.astype(float)), rtol=1e-15, atol=1e-15)
+
+
 REFUSED = [
     (lambda: nn.MSELoss("avg"), ValueError, "reduction='avg'"),
     (lambda: nn.mse_loss(LOGITS, LOGITS, "avg"), ValueError, "reduction='avg'"),

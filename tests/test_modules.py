@@ -88,6 +88,25 @@ def test_modules_and_children():
     assert seen == [net.first, *net.blocks, net]
 
 
+def test_a_module_that_holds_its_parent_is_no_endless_tree():
+    class Child(nn.Module):
+        def __init__(self, parent):
+            self.parent = parent
+            self.layer = nn.Linear(1, 1)
+
+    class Parent(nn.Module):
+        def __init__(self):
+            self.child = Child(self)
+
+    net = Parent()
+    assert list(net.state_dict()) == ["child.layer.weight", "child.layer.bias"]
+    assert list(net.train().modules()) == [net, net.child, net.child.layer]
+    seen = []
+    net.apply(seen.append)
+    assert seen == [net.child.layer, net.child, net]
+    assert "(parent): (...)" in repr(net)
+
+
 def test_repr_is_an_indented_tree():
     assert repr(nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.ReLU()))) == (
         "Sequential(\n"
@@ -232,6 +251,7 @@ def test_state_dicts_exchange_with_pytorch():
 
 
 REFUSED = [
+    (lambda: nn.Linear(1, 1).load_state_dict(None), tg.StateDictError, "got NoneType"),
     (lambda: nn.Sequential(F.relu), TypeError, "expected a Module"),
     (lambda: nn.Module()(1), NotImplementedError, "Module does not define forward"),
 ]

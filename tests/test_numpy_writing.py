@@ -216,3 +216,17 @@ def test_torch_and_tapegrad_share_memory():
     assert x[0].item() == 9.0
     back = torch.from_dlpack(tg.tensor([1.0, 2.0]))
     assert back.tolist() == [1.0, 2.0]
+
+
+def test_storing_a_recorded_number_in_an_ndarray_warns(backend):
+    """NumPy asks for float(t) there, as do users who mean it: only the store is told apart."""
+    w = tg.parameter([1.0, 2.0])
+    z = np.zeros(2)
+    with tape():
+        y = w * 2.0
+        with pytest.warns(DetachedWarning, match="made an ndarray at .*test_numpy_writing"):
+            z[0] = y[0]
+        float(y[0])
+        z[1] = w.numpy()[1]
+    z[1] = y[1]
+    assert z.tolist() == [2.0, 4.0]

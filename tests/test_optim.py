@@ -394,6 +394,13 @@ def test_training_lowers_the_loss(rule):
 
 P = tg.parameter(np.ones(2))
 
+
+def step_with(**hyper):
+    optimizer = optim.SGD([P])
+    optimizer.param_groups[0].update(hyper)
+    optimizer.step()
+
+
 REFUSED = [
     (lambda: optim.SGD([]), ValueError, "empty parameter list"),
     (lambda: optim.SGD(P), TypeError, "write [parameter]"),
@@ -411,6 +418,11 @@ REFUSED = [
     (lambda: optim.Adam([P], betas=(0.9,)), ValueError, "give two numbers"),
     (lambda: optim.Adam([P], eps=-1e-8), ValueError, "eps=-1e-08"),
     (lambda: setattr(optim.Adam([P]), "lr", -1.0), ValueError, "lr=-1.0"),
+    (lambda: optim.Adam([P], betas=0.9), ValueError, "give two numbers"),
+    (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, "model.parameters() for example; got Linear"),
+    (lambda: step_with(lr="fast"), ValueError, "lr='fast'"),
+    (lambda: optim.SGD([P]).load_state_dict({}), tg.StateDictError, "'state' and 'param_groups'"),
+    (lambda: optim.SGD([P]).load_state_dict(None), tg.StateDictError, "got NoneType"),
 ]
 
 

@@ -150,8 +150,6 @@ def test_errors_of_a_recorded_step_are_eagers(backend):
     step = tg.compile(lambda x, y: nn.cross_entropy(x, y))
     with pytest.raises(IndexError, match="cross_entropy"):
         step(np.ones((2, 3), "f4"), np.array([0, 9]))
-    with pytest.raises(tg.ReplayError, match=r"numpy\(\)"):  # which rows count depends on values
-        step(np.ones((2, 3), "f4"), np.array([0, -100]))
 
 
 def accumulating(clears_every):

@@ -122,6 +122,49 @@ def test_no_grad_as_a_block_and_as_a_decorator(w):
     assert isinstance(y, tg.Tensor)
 
 
+def test_one_no_grad_object_may_be_entered_twice(w):
+    off = no_grad()
+    with tape() as t:
+        with off:
+            with off:
+                w * 2
+            w * 2
+        w * 2
+    assert len(t) == 1
+
+
+def test_no_grad_of_a_generator_covers_what_it_runs_and_nothing_between(w):
+    @no_grad
+    def doubles():
+        sent = 0
+        while sent is not None:
+            try:
+                sent = yield w * 2
+            except KeyError:
+                w * 3
+        return w * 4
+
+    with tape() as t:
+        items = doubles()
+        next(items)
+        w * 2
+        items.send(1)
+        items.throw(KeyError())
+        w * 2
+        with pytest.raises(StopIteration):
+            items.send(None)
+        items.close()
+    assert len(t) == 2
+
+
+def test_no_grad_refuses_functions_that_wait():
+    async def step():
+        pass
+
+    with pytest.raises(TypeError, match="step is async"):
+        no_grad()(step)
+
+
 def test_no_grad_is_undone_after_an_error(w):
     with pytest.raises(ZeroDivisionError), no_grad():
         1 / 0  # noqa: B018

@@ -179,3 +179,47 @@ def test_comparisons_give_bools():
     assert (x != x).tolist() == [False] * 3
     assert ((x > 1) & (x < 3) | (x == 1)).tolist() == [True, True, False]
     assert (~(x > 1)).tolist() == [True, False, False]
+
+
+class Wins:
+    """Neither an array nor a number: operators leave it to this class."""
+
+    def __add__(self, other):
+        return "Wins"
+
+    __radd__ = __rmatmul__ = __rpow__ = __rmod__ = __rand__ = __add__
+
+
+class Refuses(Wins):
+    """An array that does not want to be taken for one."""
+
+    __array_ufunc__ = None
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(2)
+
+
+@pytest.mark.parametrize("other", [Wins(), Refuses()], ids=lambda o: type(o).__name__)
+def test_operators_leave_it_to_operands_that_are_no_arrays(other):
+    t = tg.tensor([1.0, 2.0])
+    assert {t + other, t @ other, t**other, t % other, t & other} == {"Wins"}
+
+
+def test_nothing_equals_what_is_no_array():
+    t = tg.tensor([1.0, 2.0])
+    for other in (None, "a", object()):
+        assert (t == other) is False
+        assert (t != other) is True
+        assert other not in [t]
+
+
+def test_item_takes_an_index_as_ndarrays_does():
+    t = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert (t.item(2), t.item(1, 1), t.item((0, 1)), t.item(-1)) == (3.0, 4.0, 2.0, 4.0)
+
+
+def test_dir_names_the_public_functions_once():
+    names = dir(tg)
+    assert len(set(names)) == len(names)
+    assert set(tg.__all__) <= set(names)
+    assert not [name for name in names if name.startswith("_") and name != "__version__"]

@@ -299,6 +299,9 @@ BAD = {
     "string": (lambda: tg.grad(cubic)("x"), TypeError, "argument 0 is str"),
     "no arguments": (lambda: tg.grad(lambda: 1)(), ValueError, "argnums=0"),
     "argnums": (lambda: tg.grad(cubic, 2)(X), ValueError, "argnums=2, but .* 1 positional"),
+    "argnums twice": (
+        lambda: tg.grad(lambda x, y: (x * y).sum(), (1, -1))(X, X), ValueError, "twice"
+    ),
     "argnums of text": (lambda: tg.grad(cubic, "x")(X), TypeError, "argnums must be an integer"),
     "not a function": (lambda: tg.grad(X)(X), TypeError, "need a function, got ndarray"),
     "not a scalar": (lambda: tg.grad(lambda x: x)(X), tg.ShapeError, r"returned shape \(3,\)"),

@@ -7,17 +7,15 @@ kernel (run by NumPy on views of the same memory), and derivative rules C has no
 
 from __future__ import annotations
 
-import functools
-import os
-import sys
 from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import errors
+from .. import errors, lines
 from ..ops.table import BY_ID, OPS
 from . import select
 from .dtypes import CODES, DTYPES, dtype_code, promoted
+from .operands import as_array, as_scalar, run_numpy
 from .recording import ASSIGN, Logged, here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
@@ -107,7 +105,10 @@ class NativeEngine:
         ASSIGN.id = c_rows["assign"]
         for op in rows:
             self.add_row(op, c_rows.get(op.name, -1))
-        core.setup(tensor_type, np.ndarray, slow_apply, run_rule, raise_error, line_here, DTYPES)
+        core.setup(
+            tensor_type, np.ndarray, slow_apply, select.operate, run_rule, raise_error,
+            lines.line_here, DTYPES,
+        )  # fmt: skip
 
     def add_row(self, op: Any, c_id: int = -1) -> None:
         """Give a row its id (a new one unless C has the row) and tell C what its rules read."""
@@ -153,7 +154,7 @@ class NativeEngine:
         if len(set(strong)) > 1 or weak:
             dtype = promoted(op, strong, [inputs[i] for i in weak])
             for i in weak:
-                operands[i] = self.from_numpy(np.asarray(inputs[i], dtype), self._tensor)
+                operands[i] = self.from_numpy(as_scalar(inputs[i], dtype), self._tensor)
             for i in shared:
                 if operands[i].dtype != dtype:
                     cast = OPS["astype"].id
@@ -233,9 +234,13 @@ class NativeEngine:
             here.recorder.writes()
         value = self.adopt(value)
         self.check(self._core.lib.tg_assign(parameter.handle, value.handle))
+        if lines.are_kept:
+            lines.wrote(parameter.handle)
 
     def touch(self, parameter: Any) -> None:
         self.check(self._core.lib.tg_touch(parameter.handle))
+        if lines.are_kept:
+            lines.wrote(parameter.handle)
 
     def optimizer_step(self, kind: str, slots: Any) -> None:
         if here.recorder is not None:
@@ -249,6 +254,9 @@ class NativeEngine:
             select._engines["numpy"].optimizer_step(kind, slots)
         elif status < 0:
             self.check(status)
+        elif lines.are_kept:
+            for p in slots.params:
+                lines.wrote(p.handle)
 
     def _lay_out(self, kind: str, slots: Any) -> _OptimizerCall:
         """The arguments of the C step; they hold as long as the slots do."""
@@ -258,28 +266,6 @@ class NativeEngine:
             tensors[:] = map(self.adopt, tensors)
         slots.native = _OptimizerCall(self._core, kind, slots)
         return slots.native
-
-
-def as_array(x: Any, op: Any) -> np.ndarray:
-    """An operand that is no Tensor, as an array; an error that names the op if it is none."""
-    try:
-        return np.asarray(x)
-    except ValueError as error:
-        raise errors.ShapeError(f"{op.name}: an operand is not an array: {error}") from None
-
-
-def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
-    """Run a row's NumPy implementation; its shape errors name the op."""
-    if not op.complex and any(a.dtype.kind == "c" for a in arrays):
-        raise errors.DTypeError(f"{op.name}: complex operands are not supported")
-    try:
-        with np.errstate(all="ignore"):  # C kernels do not warn of infinities either
-            return np.asarray(op.numpy(*arrays, *params))
-    except np.linalg.LinAlgError:
-        raise  # singular, or did not converge: no matter of shapes
-    except ValueError as error:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None
 
 
 def run_rule(
@@ -299,8 +285,15 @@ def run_rule(
     return rule(op, i, ct, out, inputs, params)
 
 
-def raise_error(code: int, text: str, op_id: int, inputs: tuple | None) -> NoReturn:
-    """Turn a C code into its exception: the one place that does."""
+def raise_error(
+    code: int, text: str, op_id: int, inputs: tuple | None, line: int = -1, written: tuple = ()
+) -> NoReturn:
+    """Turn a C code into its exception: the one place that does.
+
+    line, written: of the entry that a sweep could not pass; see lines.place. -1: no entry.
+    """
+    if line >= 0:
+        text += lines.place(line, written)
     if op_id in BY_ID:
         shapes = ", ".join(
             str(x.shape if hasattr(x, "shape") else np.shape(x)) for x in inputs or ()
@@ -309,33 +302,3 @@ def raise_error(code: int, text: str, op_id: int, inputs: tuple | None) -> NoRet
             f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
         )
     raise ERRORS.get(code, errors.TapegradError)(text)
-
-
-_lines: dict[tuple[str, int], int] = {}
-_line_names: list[str] = [""]
-_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-@functools.cache
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(_package)
-
-
-def line_here() -> int:
-    """The id of the innermost line outside tapegrad; line_name() turns it into text."""
-    frame = sys._getframe(1)
-    while frame is not None and _is_ours(frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None:
-        return 0
-    key = (frame.f_code.co_filename, frame.f_lineno)
-    found = _lines.get(key)
-    if found is None:
-        found = _lines[key] = len(_line_names)
-        _line_names.append(f"{key[0]}:{key[1]}")
-    return found
-
-
-def line_name(line: int) -> str:
-    """'file:line' of a line id; '' if lines were not kept."""
-    return _line_names[line] if line < len(_line_names) else ""

@@ -180,10 +180,10 @@ class NodeHolder:
 
 def _operator(name: str, reflected: bool = False):
     def method(self, *other):
-        from .select import slow_apply
+        from .select import operate, slow_apply
 
         operands = (*other, self) if reflected else (self, *other)
-        return slow_apply(OPS[name].id, operands)
+        return operate(OPS[name].id, *operands) if other else slow_apply(OPS[name].id, operands)
 
     return method
 

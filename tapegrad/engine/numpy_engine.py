@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .. import lines
 from ..errors import ShapeError, TapeError
 from ..ops.table import OPS
 from . import numpy_optim
 from .node import VARIABLE, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
 from .numpy_trace import NumpyLog
+from .operands import as_array, as_scalar, run_numpy
 from .recording import ASSIGN, here
 
 
@@ -46,8 +48,6 @@ class NumpyEngine:
         return node
 
     def apply(self, op: Any, inputs: tuple, params: tuple) -> Any:
-        from .native_engine import run_numpy
-
         nodes = self._operands(op, inputs)
         if op.name != "copy":
             nodes = [self._settled(n) if n.writers else n for n in nodes]
@@ -67,8 +67,6 @@ class NumpyEngine:
         return self.apply(OPS["copy"], (self.wrap(node),), ())._node
 
     def _operands(self, op: Any, inputs: tuple) -> list[Node]:
-        from .native_engine import as_array
-
         shared = range(len(inputs)) if op.promotes is None else op.promotes
         nodes: list[Any] = list(inputs)
         weak = []
@@ -88,7 +86,7 @@ class NumpyEngine:
 
             dtype = promoted(op, strong, [inputs[i] for i in weak])
             for i in weak:
-                nodes[i] = Node(np.asarray(inputs[i], dtype))
+                nodes[i] = Node(as_scalar(inputs[i], dtype))
                 if this_thread.trace is not None:
                     this_thread.trace.constant(nodes[i])
             for i in shared:
@@ -111,9 +109,7 @@ class NumpyEngine:
                 saved |= op.residuals(i)
             line = 0
             if tape._lines:
-                from .native_engine import line_here
-
-                line = line_here()
+                line = lines.line_here()
             tape.append(Entry(op, nodes, out, params, saved, line), nodes, out)
             if out.tape is None:
                 out.tape = tape
@@ -171,6 +167,8 @@ class NumpyEngine:
         node = self.node_of(parameter)
         if node.home is None:
             node.touch()
+            if lines.are_kept:
+                lines.wrote(id(node))
         else:
             self._engines["native"].touch(node.home)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import lines
 from ..errors import StaleValueError, TapeError
 from ..ops.table import OPS, SAVED_OUT, is_saved
 from . import select
@@ -46,6 +47,14 @@ class Entry:
         self.saved = saved
         self.versions = self.count_versions()
         self.routes: list[Any] = []  # per input: the slot that made it, or a leaf's Node
+
+    def shapes(self) -> str:
+        return ", ".join(str(x.shape) for x in self.inputs)
+
+    def saved_names(self) -> tuple[int, ...]:
+        """What engine writes call the inputs it has saved."""
+        saved = [x for x in self.inputs if type(x) is Node]
+        return tuple([id(x) if x.home is None else x.home.handle for x in saved])
 
     def count_versions(self) -> int:
         return sum(x.version for x in self.inputs if type(x) is Node)
@@ -226,8 +235,9 @@ class NumpyTape:
         wrap = self._engine.wrap
         if entry.versions != entry.count_versions():
             raise StaleValueError(
-                f"entry {slot}, {entry.op.name}: a parameter it read has been written since: "
-                "sweep before the update, or record again"
+                f"entry {slot}, {entry.op.name} of {entry.shapes()}: a parameter it read has been "
+                "written since: sweep before the update, or record again"
+                + lines.place(entry.line, entry.saved_names())
             )
         for i, route in enumerate(entry.routes):
             rule = entry.op.vjp(i)

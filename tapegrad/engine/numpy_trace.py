@@ -38,8 +38,8 @@ class NumpyTrace:
         return number
 
     def log(self, op: Any, nodes: list, out: Node, params: tuple, notes: int = 0) -> None:
+        from ..lines import line_here
         from ..ops.calls import is_call
-        from .native_engine import line_here
 
         if op is not None and is_call(op):  # its number, which no two recordings share
             self._calls.append(params[0])

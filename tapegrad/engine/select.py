@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import EngineError
 from ..ops.table import BY_ID
+from . import operands
 
 BACKENDS = ("native", "numpy")
 
@@ -42,6 +43,14 @@ def slow_apply(op_id: int, inputs: tuple, params: tuple = ()) -> Any:
     return _engine.apply(BY_ID[op_id], inputs, params)
 
 
+def operate(op_id: int, a: Any, b: Any) -> Any:
+    """An operator the general way; NotImplemented where Python shall ask the other operand."""
+    for x in (a, b):
+        if not isinstance(x, TensorBase) and operands.is_foreign(x):
+            return NotImplemented
+    return slow_apply(op_id, (a, b))
+
+
 if _core is not None:
     if _core.lib.tg_python_init() != 0:
         raise ImportError("tapegrad: the C core could not be set up")
@@ -61,6 +70,7 @@ def blocks() -> Any:
     global _blocks
     if _blocks is None:
         _blocks = import_module("tapegrad.ops.blocks")
+        operands.known += (_blocks.Block,)
     return _blocks
 
 

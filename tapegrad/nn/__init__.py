@@ -18,10 +18,22 @@ from .clip import clip_grad_norm_, clip_grad_value_
 from .functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    dropout,
+    elu,
+    gelu,
     huber_loss,
     l1_loss,
+    leaky_relu,
+    linear,
+    log_softmax,
     mse_loss,
+    relu,
+    sigmoid,
+    silu,
     smooth_l1_loss,
+    softmax,
+    softplus,
+    tanh,
 )
 from .layers import MLP, Dropout, Linear, Sequential
 from .losses import (
@@ -40,7 +52,8 @@ __all__ = [
     "ELU", "GELU", "Identity", "LeakyReLU", "LogSoftmax", "ReLU", "Sigmoid", "SiLU", "Softmax",
     "Softplus", "Tanh",
     "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "SmoothL1Loss",
-    "binary_cross_entropy_with_logits", "cross_entropy", "huber_loss", "l1_loss", "mse_loss",
-    "smooth_l1_loss",
+    "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "gelu", "huber_loss",
+    "l1_loss", "leaky_relu", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "silu",
+    "smooth_l1_loss", "softmax", "softplus", "tanh",
     "clip_grad_norm_", "clip_grad_value_",
 ]  # fmt: skip

@@ -162,4 +162,14 @@ def activation_of(activation: Any) -> Callable[[], Module]:
             f"activation: give a name, or a class such as nn.Tanh, not {activation!r}: "
             "each layer makes its own"
         )
-    return activation
+    return lambda: _made_by(activation)
+
+
+def _made_by(activation: Callable) -> Module:
+    try:
+        return activation()
+    except TypeError as error:
+        raise TypeError(
+            f"activation: {activation!r} must make a Module when it is called without arguments, "
+            f"as nn.Tanh does: {error}"
+        ) from error

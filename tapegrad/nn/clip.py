@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..numpy import abs, isfinite, maximum, minimum, sqrt
 from ..ops.composite import clip
 from ..switches import no_grad
@@ -29,7 +31,11 @@ def clip_grad_norm_(
         The norm before scaling, a scalar Tensor.
     Raises:
         FloatingPointError: see error_if_nonfinite; no gradient has changed then.
+        ValueError: for a max_norm below 0, a norm_type not above 0.
     """
+    _check_bound("clip_grad_norm_: max_norm", max_norm)
+    if not isinstance(norm_type, (int, float, np.number)) or not norm_type > 0:
+        raise ValueError(f"clip_grad_norm_: norm_type={norm_type!r}; it must be a number above 0")
     params, grads = _gradients(parameters)
     total = asarray(0.0)
     for n, g in enumerate(grads):
@@ -67,12 +73,23 @@ def _join(a: Tensor, b: Tensor, p: float) -> Tensor:
 @no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every element of every gradient into [-clip_value, clip_value]."""
+    _check_bound("clip_grad_value_: clip_value", clip_value)
     for p, g in zip(*_gradients(parameters)):
         p.grad = clip(g, -clip_value, clip_value)
 
 
+def _check_bound(name: str, value: Any) -> None:
+    if not isinstance(value, Tensor) and not (
+        isinstance(value, (int, float, np.number)) and value >= 0
+    ):
+        raise ValueError(f"{name}={value!r}; it must be a number, at least 0")
+
+
 def _gradients(parameters: Any) -> tuple[list[Tensor], list[Tensor]]:
     params = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    for p in params:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"parameters: expected Parameters, got {type(p).__name__}")
     pairs = [(p, p.grad) for p in params]
     kept = [(p, g) for p, g in pairs if g is not None]
     return [p for p, _ in kept], [g for _, g in kept]

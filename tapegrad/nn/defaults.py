@@ -31,7 +31,10 @@ def parameter_dtype(dtype: Any) -> np.dtype:
     """The dtype of a layer's parameters; None is the default one."""
     if dtype is None:
         return _default
-    found = np.dtype(dtype)
+    try:
+        found = np.dtype(dtype)
+    except TypeError as error:
+        raise DTypeError(f"dtype={dtype!r}: {error}; choose 'f4' or 'f8'") from None
     if found not in CODES or not is_inexact(found):
         raise DTypeError(f"parameters of {found} have no derivative; choose 'f4' or 'f8'")
     return found

@@ -5,13 +5,16 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import numpy as np
+
 from ..engine.recording import Live, here
+from ..errors import DTypeError
 from ..ops.activations import elu, gelu, leaky_relu
 from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
 from ..ops.structured import linear
 from ..ops.structured import log_softmax as _log_softmax
 from ..ops.structured import softmax as _softmax
-from ..random import bernoulli_tensor, default_generator
+from ..random import bernoulli_tensor, generator_or_default
 from ..tensor import Tensor, asarray
 from .losses import (
     binary_cross_entropy_with_logits,
@@ -59,9 +62,10 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any
 
 def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None) -> Tensor:
     """dropout; a recorded step reads p from layer.p, if given, before each run."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p={p}; it must be between 0 and 1")
+    check_probability("dropout", p)
     x = input if isinstance(input, Tensor) else asarray(input)
+    if x.dtype.kind not in "fc":
+        raise DTypeError(f"dropout: {x.dtype} cannot be scaled; convert it with astype('f4')")
     if not training:
         return x
     if p == 0:
@@ -70,12 +74,18 @@ def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None
         return x
     kept, scale = _kept(p), _scale(p)
     if layer is None or here.recorder is None:
-        mask = bernoulli_tensor(generator or default_generator(), kept, x.shape)
+        mask = bernoulli_tensor(generator_or_default(generator), kept, x.shape)
         return x * (mask.astype(x.dtype) * scale)
     live = Live(layer, "p", _kept, bool)
-    mask = bernoulli_tensor(generator or default_generator(), kept, x.shape, live)
+    mask = bernoulli_tensor(generator_or_default(generator), kept, x.shape, live)
     factor = here.recorder.live(Live(layer, "p", _scale, bool), x.dtype)
     return x * (mask.astype(x.dtype) * factor)
+
+
+def check_probability(name: str, p: Any) -> None:
+    """Raise ValueError unless 0 <= p <= 1."""
+    if not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+        raise ValueError(f"{name}: p={p!r}; it must be a number between 0 and 1")
 
 
 def _kept(p: float) -> float:

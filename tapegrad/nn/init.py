@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import random
 from ..errors import ShapeError
+from ..random import generator_or_default
 from ..tensor import Parameter, parameter
 from .defaults import parameter_dtype
 
@@ -47,18 +47,21 @@ def empty(*shape: int, dtype: Any = None) -> Parameter:
 
 def uniform_(p: Parameter, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Parameter:
     """Draw from [a, b)."""
-    p.assign(_generator(generator).uniform(a, b, p.shape, _drawn(p)))
+    _check(p)
+    p.assign(generator_or_default(generator).uniform(a, b, p.shape, _drawn(p)))
     return p
 
 
 def normal_(p: Parameter, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Parameter:
     """Draw from a normal distribution."""
-    p.assign(_generator(generator).normal(mean, std, p.shape, _drawn(p)))
+    _check(p)
+    p.assign(generator_or_default(generator).normal(mean, std, p.shape, _drawn(p)))
     return p
 
 
 def constant_(p: Parameter, value: float) -> Parameter:
     """Fill with one value."""
+    _check(p)
     p.assign(value)
     return p
 
@@ -124,6 +127,11 @@ def fans(p: Parameter) -> tuple[int, int]:
     return max(p.shape[1] * field, 1), max(p.shape[0] * field, 1)
 
 
+def _check(p: Any) -> None:
+    if not isinstance(p, Parameter):
+        raise TypeError(f"init writes Parameters, got {type(p).__name__}")
+
+
 def _fan(p: Parameter, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode={mode!r}: choose 'fan_in' or 'fan_out'")
@@ -133,7 +141,3 @@ def _fan(p: Parameter, mode: str) -> int:
 def _drawn(p: Parameter) -> np.dtype:
     """The dtype to draw in; generators have two."""
     return p.dtype if p.dtype == np.float32 else np.dtype("f8")
-
-
-def _generator(generator: Any) -> Any:
-    return random.default_generator() if generator is None else generator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ from ..engine.select import apply
 from ..ops.table import OPS
 from . import init
 from .activations import ACTIVATIONS, activation_of
-from .functional import drop
+from .functional import check_probability, drop
 from .module import Module
 
 _LINEAR = OPS["linear"]
@@ -39,17 +40,14 @@ class Linear(Module):
         *,
         generator: Any = None,
     ):
-        for name, size in (("in_features", in_features), ("out_features", out_features)):
-            if size < 1:
-                raise ValueError(f"Linear: {name}={size}; it must be at least 1")
-        self.in_features = in_features
-        self.out_features = out_features
-        self.weight = init.empty(out_features, in_features, dtype=dtype)
+        self.in_features = _size("in_features", in_features)
+        self.out_features = _size("out_features", out_features)
+        self.weight = init.empty(self.out_features, self.in_features, dtype=dtype)
         init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=generator)
         self.bias = None
         if bias:
-            bound = 1 / math.sqrt(in_features)
-            self.bias = init.empty(out_features, dtype=dtype)
+            bound = 1 / math.sqrt(self.in_features)
+            self.bias = init.empty(self.out_features, dtype=dtype)
             init.uniform_(self.bias, -bound, bound, generator)
 
     def forward(self, x: Any) -> Any:
@@ -64,6 +62,16 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+def _size(name: str, size: Any) -> int:
+    try:
+        n = operator.index(size)
+    except TypeError:
+        raise TypeError(f"Linear: {name}={size!r}; it must be an integer") from None
+    if n < 1:
+        raise ValueError(f"Linear: {name}={n}; it must be at least 1")
+    return n
 
 
 class Sequential(Module):
@@ -136,9 +144,12 @@ class MLP(Sequential):
     ):
         super().__init__()
         make = activation_of(activation)
-        if not sizes:
+        try:
+            widths = [in_features, *sizes]
+        except TypeError:
+            raise TypeError(f"MLP: sizes={sizes!r}; give a list, [hidden ..., out]") from None
+        if len(widths) == 1:
             raise ValueError("MLP: sizes is empty; give [hidden ..., out]")
-        widths = [in_features, *sizes]
         for k, (before, after) in enumerate(pairwise(widths)):
             if k:
                 self.append(make())
@@ -156,8 +167,7 @@ class Dropout(Module):
     _live = frozenset({"p"})
 
     def __init__(self, p: float = 0.5, *, generator: Any = None):
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p={p}; it must be between 0 and 1")
+        check_probability("Dropout", p)
         self.p = p
         self.generator = generator
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import select
-from ..engine.recording import here
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
 from ..ops.elementwise import absolute, softplus, square, where
+from ..ops.indexing import take
 from ..ops.linear import reshape
 from ..ops.shapes import moveaxis
 from ..ops.structured import log_softmax
@@ -57,13 +56,6 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         )
     dtype = input.dtype
     return input, target if target.dtype is dtype else _as_dtype(target, dtype)
-
-
-def _values(x: Any) -> np.ndarray:
-    """An operand's values, to tell what is wrong with them; never for a result: a recorded step
-    would hold them as they are now."""
-    engine = select.engine()
-    return engine.to_numpy(engine.adopt(x)) if isinstance(x, Tensor) else np.asarray(x)
 
 
 def _as_dtype(x: Any, dtype: np.dtype) -> Any:
@@ -181,12 +173,8 @@ def cross_entropy(
         try:
             return _reduce(apply(_CROSS_ENTROPY.id, (input, target)), reduction)
         except IndexError:  # a label is ignore_index, or wrong: the general way tells
-            if here.recorder is not None and not np.any(_values(target) == ignore_index):
-                raise  # the general way reads labels, which a recorded step may not
-    return _hard_cross_entropy(
-        input, target.numpy() if isinstance(target, Tensor) else target,
-        weight, ignore_index, reduction, label_smoothing,
-    )  # fmt: skip
+            pass
+    return _hard_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
 def _as_labels(target: Any) -> Any:
@@ -203,13 +191,11 @@ def _check_smoothing(label_smoothing: float) -> None:
         raise ValueError(f"label_smoothing={label_smoothing}; it must be between 0 and 1")
 
 
-def _class_weights(weight: Any, input: Tensor, classes: int) -> np.ndarray:
-    if weight is None:
-        return np.ones(classes, input.dtype)
-    array = np.asarray(weight, input.dtype)
-    if array.shape != (classes,):
-        raise ShapeError(f"cross_entropy: weight has shape {array.shape}; need ({classes},)")
-    return array
+def _class_weights(weight: Any, input: Tensor, classes: int) -> Any:
+    weights = _as_dtype(weight, input.dtype)
+    if weights.shape != (classes,):
+        raise ShapeError(f"cross_entropy: weight has shape {weights.shape}; need ({classes},)")
+    return weights
 
 
 def _class_axis(input: Tensor) -> int:
@@ -227,19 +213,22 @@ def _hard_cross_entropy(input, labels, weight, ignore_index, reduction, label_sm
             f"cross_entropy: input {input.shape} needs labels of shape {shape}, got {labels.shape}"
         )
     _check_smoothing(label_smoothing)
-    weights = _class_weights(weight, input, classes)
-    labels = labels.ravel()
+    labels = reshape(asarray(labels), (labels.size,))
     counts = labels != ignore_index
-    labels = np.where(counts, labels, 0)
+    labels = where(counts, labels, 0)
     rows = reshape(moveaxis(input, axis, -1), (labels.size, classes))
     losses = apply(_CROSS_ENTROPY.id, (rows, labels))  # checks the labels
-    row_weights = weights[labels] * counts
+    counts = row_weights = counts.astype(input.dtype)
+    if weight is not None:
+        weight = _class_weights(weight, input, classes)
+        row_weights = take(weight, labels) * counts
     losses = losses * row_weights
     if label_smoothing:
-        spread = apply(_SUM.id, (log_softmax(rows) * -weights,), (0, 1)) * counts
+        spread = -log_softmax(rows) if weight is None else log_softmax(rows) * -weight
+        spread = apply(_SUM.id, (spread,), (0, 1)) * counts
         losses = losses * (1 - label_smoothing) + spread * (label_smoothing / classes)
     if _check_reduction(reduction) == "mean":
-        return _reduce(losses, "sum") / row_weights.sum()
+        return _reduce(losses, "sum") / _reduce(row_weights, "sum")
     return _reduce(reshape(losses, shape), reduction)
 
 

@@ -8,6 +8,7 @@ attributes, and the lists, tuples and dicts in them, in the order they were set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from reprlib import recursive_repr
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,11 +97,21 @@ class Module:
         """This module and all below it."""
         return (module for _, module in self.named_modules())
 
-    def _walk(self, prefix: str) -> Iterator[tuple[str, Module]]:
+    def _walk(self, prefix: str, above: tuple[Module, ...] = ()) -> Iterator[tuple[str, Module]]:
+        """(path, module) of this module and all below, each as often as it occurs; but a module
+        does not lie below itself."""
         yield prefix, self
+        above = (*above, self)
         for name, value in self._members():
-            if isinstance(value, Module):
-                yield from value._walk(f"{prefix}.{name}" if prefix else name)
+            if isinstance(value, Module) and not any(value is module for module in above):
+                yield from value._walk(f"{prefix}.{name}" if prefix else name, above)
+
+    def _bottom_up(self, above: tuple[Module, ...]) -> Iterator[Module]:
+        above = (*above, self)
+        for child in self.children():
+            if not any(child is module for module in above):
+                yield from child._bottom_up(above)
+        yield self
 
     def _own(self, kind: str) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) of this module's own "parameters", "buffers" or saved "state"."""
@@ -163,6 +174,11 @@ class Module:
         Raises:
             StateDictError: naming everything that does not fit. Nothing has been written then.
         """
+        if not isinstance(state_dict, Mapping):
+            raise StateDictError(
+                f"load_state_dict of {type(self).__name__}: need a dict of names to arrays, got "
+                f"{type(state_dict).__name__}"
+            )
         own = dict(self._all("state"))
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -202,9 +218,8 @@ class Module:
 
     def apply(self, fn: Callable[[Module], Any]) -> Module:
         """Call fn on every module below and then on this one; returns self."""
-        for module in self.children():
-            module.apply(fn)
-        fn(self)
+        for module in self._bottom_up(()):
+            fn(module)
         return self
 
     def train(self, mode: bool = True) -> Module:
@@ -234,6 +249,7 @@ class Module:
         """What repr says between this module's own parentheses."""
         return ""
 
+    @recursive_repr("(...)")
     def __repr__(self) -> str:
         lines = [self.extra_repr()] if self.extra_repr() else []
         children = [

@@ -5,11 +5,13 @@ The arithmetic and comparison operators that the engines carry themselves are no
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
 import numpy as np
 
+from ..engine.operands import is_foreign
 from ..errors import DetachedWarning
 from ..lines import user_line
 from ..tensor import Tensor
@@ -88,7 +90,7 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndar
     """A read-only view of the values, or a copy; a warning, once a line, where a tape records
     this Tensor: the array has no derivative."""
     if self._is_tracked:
-        _warn_detached()
+        warn_detached()
     view = self.numpy()
     if dtype is not None and np.dtype(dtype) != view.dtype:
         if copy is False:
@@ -100,7 +102,8 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndar
 _warned: set[tuple[str, int]] = set()
 
 
-def _warn_detached() -> None:
+def warn_detached() -> None:
+    """Warn, once a line, that a Tensor which a tape records becomes an ndarray there."""
     line = user_line()
     if line in _warned:
         return
@@ -274,6 +277,25 @@ for _name, _on_bools, _on_integers in (
     ("xor", logical_xor, logic.bitwise_xor),
 ):
     METHODS[f"__{_name}__"], METHODS[f"__r{_name}__"] = _bits(_on_bools, _on_integers)
+
+
+def _open_to_others(operator: Any) -> Any:
+    """The operator of two operands, which leaves it to an operand that is no array."""
+
+    @functools.wraps(operator)
+    def method(self: Tensor, other: Any, *more: Any) -> Any:
+        if not isinstance(other, Tensor) and is_foreign(other):
+            return NotImplemented
+        return operator(self, other, *more)
+
+    return method
+
+
+for _name in (
+    "pow", "floordiv", "mod", "divmod", "lshift", "rshift", "and", "or", "xor",
+):  # fmt: skip
+    for _dunder in (f"__{_name}__", f"__r{_name}__"):
+        METHODS[_dunder] = _open_to_others(METHODS[_dunder])
 
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)

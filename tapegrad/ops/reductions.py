@@ -17,6 +17,7 @@ from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
 from .shapes import as_dtype, flip, ravel
+from .special import floating
 
 # --- shapes of rules --------------------------------------------------------------------------
 
@@ -256,8 +257,7 @@ ARGMIN = _position("argmin", np.argmin, "Position of the first minimum along an 
 
 
 def _logsumexp_numpy(x, keepdims, *axes):
-    if x.dtype.kind not in "fc":
-        x = x.astype(np.float64)
+    x = floating(x)
     m = x.max(axis=axes, keepdims=True)
     m = np.where(np.isfinite(m), m, 0).astype(x.dtype)
     y = np.log(np.exp(x - m).sum(axis=axes, keepdims=True)) + m

@@ -28,7 +28,8 @@ _LARGE_Q = (1.0, 2.56852019228982242, 1.87295284992346047, 5.27905102951428412e-
             6.05183413124413191e-2, 2.33520497626869185e-3)  # fmt: skip
 
 
-def _floating(x: np.ndarray) -> np.ndarray:
+def floating(x: np.ndarray) -> np.ndarray:
+    """Integers and bools as float64, the rest as it is."""
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
@@ -50,7 +51,7 @@ def _erfc_far(x: np.ndarray) -> np.ndarray:
 
 def erf(x: np.ndarray) -> np.ndarray:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    x = _floating(x)
+    x = floating(x)
     wide = np.asarray(x, np.result_type(x.dtype, np.float64))
     size = np.abs(wide)
     far = np.copysign(1.0 - _erfc_far(size), wide)
@@ -59,33 +60,33 @@ def erf(x: np.ndarray) -> np.ndarray:
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), without overflow."""
-    x = _floating(x)
+    x = floating(x)
     shrunk = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, shrunk) / (1 + shrunk)
 
 
 def softplus(x: np.ndarray) -> np.ndarray:
     """log(1 + exp(x)), without overflow."""
-    x = _floating(x)
+    x = floating(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def binary_cross_entropy_with_logits(x: np.ndarray, target: np.ndarray) -> np.ndarray:
     """softplus(x) - target x, summed so that a sure and right answer keeps its small loss."""
-    x = _floating(x)
+    x = floating(x)
     return np.maximum(x, 0) - x * target + np.log1p(np.exp(-np.abs(x)))
 
 
 def silu(x: np.ndarray) -> np.ndarray:
     """x * sigmoid(x); 0 at minus infinity."""
-    x = _floating(x)
+    x = floating(x)
     with np.errstate(invalid="ignore"):
         return np.where(x == -np.inf, x.dtype.type(0), x * sigmoid(x))
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
     """x times the normal distribution function of x."""
-    x = _floating(x)
+    x = floating(x)
     wide = np.asarray(x, np.result_type(x.dtype, np.float64))
     size = np.minimum(np.abs(wide), 60.0)  # beyond, the tail is 0
     root = size * 0.7071067811865476
@@ -98,7 +99,7 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
 
     As x sigmoid(2 u), which does not cancel for negative x.
     """
-    x = _floating(x)
+    x = floating(x)
     wide = np.asarray(x, np.result_type(x.dtype, np.float64))
     with np.errstate(over="ignore", invalid="ignore"):
         gate = sigmoid(1.5957691216057308 * wide + 0.07135481627260025 * (wide * wide * wide))
@@ -107,7 +108,7 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
 
 def elu(x: np.ndarray, alpha: float) -> np.ndarray:
     """x where positive, alpha * (exp(x) - 1) elsewhere."""
-    x = _floating(x)
+    x = floating(x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 

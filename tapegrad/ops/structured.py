@@ -19,6 +19,7 @@ from .gather import take_along_axis
 from .linear import reshape, transpose
 from .reductions import SUM
 from .rows import custom
+from .special import floating
 
 # --- matrix products --------------------------------------------------------------------------
 
@@ -162,11 +163,13 @@ def _top(x, axis):
 
 
 def _softmax_numpy(x, axis):
+    x = floating(x)
     e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
     return e / e.sum(axis=axis, keepdims=True)
 
 
 def _log_softmax_numpy(x, axis):
+    x = floating(x)
     z = x - _top(x, axis)
     return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
 
@@ -302,6 +305,7 @@ def _check_labels(logits, labels):
 
 def _cross_entropy_numpy(logits, labels):
     _check_labels(logits, labels)
+    logits = floating(logits)
     z = logits - _top(logits, 1)
     at_label = np.take_along_axis(z, labels[:, None], 1)[:, 0]
     return np.log(np.exp(z).sum(axis=1)) - at_label

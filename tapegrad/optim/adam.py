@@ -53,7 +53,7 @@ class Adam(Optimizer):
     def _check(self, group: dict[str, Any]) -> None:
         for name in ("lr", "eps", "weight_decay"):
             check_range(name, group[name], low=0.0)
-        if len(group["betas"]) != 2:
+        if not isinstance(group["betas"], (tuple, list)) or len(group["betas"]) != 2:
             raise ValueError(f"betas={group['betas']!r}: give two numbers")
         for beta in group["betas"]:
             check_range("betas", beta, low=0.0, below=1.0)

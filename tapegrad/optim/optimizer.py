@@ -59,7 +59,13 @@ class Optimizer:
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor):
             raise TypeError("params: give a list of Parameters, not one; write [parameter]")
-        groups = list(params)
+        try:
+            groups = list(params)
+        except TypeError:
+            raise TypeError(
+                f"params: give Parameters, model.parameters() for example; got "
+                f"{type(params).__name__}"
+            ) from None
         if not groups:
             raise ValueError("params: the optimizer got an empty parameter list")
         self.defaults = defaults
@@ -184,6 +190,7 @@ class Optimizer:
         """The Slots of a group that is new or has changed; state is carried over."""
         old = self._slots[i]
         names = self._state_names(group)
+        self._check(group)  # it may have been written since
         if old is not None and old.params is group["params"] and tuple(old.states) == names:
             old.hyper = hyper
             return old
@@ -243,6 +250,11 @@ class Optimizer:
         Raises:
             StateDictError: if groups, parameters or shapes do not fit. Nothing has changed then.
         """
+        if not isinstance(state_dict, Mapping) or not {"param_groups", "state"} <= set(state_dict):
+            raise StateDictError(
+                "load_state_dict: need what state_dict() gives, a dict with 'state' and "
+                f"'param_groups'; got {type(state_dict).__name__}"
+            )
         given, state = state_dict["param_groups"], state_dict["state"]
         ours = [len(group["params"]) for group in self.param_groups]
         theirs = [len(group["params"]) for group in given]
@@ -253,7 +265,7 @@ class Optimizer:
             )
         groups, slots = [], []
         for group, new in zip(self.param_groups, given):
-            group = {**group, **new, "params": group["params"]}
+            group = {**group, **{name: new[name] for name in self.defaults if name in new}}
             self._check(group)
             groups.append(group)
             slots.append(self._load_slots(group, [state.get(k, {}) for k in new["params"]]))
@@ -290,4 +302,4 @@ def check_range(name: str, value: Any, low: float, below: float = np.inf) -> Non
     """Raise ValueError unless low <= value < below."""
     if not isinstance(value, (int, float, np.number)) or not low <= value < below:
         limit = f"at least {low:g}" + ("" if below == np.inf else f" and below {below:g}")
-        raise ValueError(f"{name}={value!r}: it must be {limit}")
+        raise ValueError(f"{name}={value!r}: it must be a number, {limit}")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.native_engine import line_name
 from ..engine.recording import Live
+from ..lines import line_name
 from ..transforms.entries import EntryCall
 from .arguments import compares_by_value
 from .build import program_of

@@ -201,6 +201,6 @@ def type_name(value: Value) -> str:
 
 
 def line_text(line: int) -> str:
-    from ..engine.native_engine import line_name
+    from ..lines import line_name
 
     return line_name(line)

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..engine import select
 from ..engine.dtypes import CODES
-from ..engine.native_engine import line_here, line_name
 from ..engine.recording import TRACED, Live, Logged, here
 from ..errors import ReplayError
+from ..lines import line_here, line_name
 from ..ops.calls import call_of, calls_held
 from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value

@@ -176,7 +176,10 @@ def positions(name: str, argnums: Any, n_args: int) -> tuple[int, ...]:
                 f"{name}: argnums={argnums}, but the function was called with {n_args} "
                 "positional arguments"
             )
-    return tuple(i % n_args for i in many)
+    found = tuple(i % n_args for i in many)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{name}: argnums={argnums} names an argument twice")
+    return found
 
 
 def match(given: Any, structure: Any, like: list, what: str) -> list:

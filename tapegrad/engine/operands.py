@@ -1,0 +1,62 @@
+"""Operands as users write them, for both engines: what is an array, and running a row by NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from .dtypes import CODES, DTYPES, dtype_code
+
+
+def as_array(x: Any, op: Any) -> np.ndarray:
+    """An operand that is no Tensor, as an array in native byte order.
+
+    Raises:
+        ShapeError, DTypeError: naming the op, if it is no array or not of numbers.
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise errors.ShapeError(f"{op.name}: an operand is not an array: {error}") from None
+    if array.dtype in CODES:
+        return array
+    try:
+        return array.astype(DTYPES[dtype_code(array.dtype)])
+    except errors.DTypeError as error:
+        raise errors.DTypeError(f"{op.name} of {type(x).__name__}: {error}") from None
+
+
+def as_scalar(x: Any, dtype: np.dtype) -> np.ndarray:
+    """A Python number in the dtype of the Tensors beside it; too large a float is infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(x, dtype)
+
+
+# What operators take without a further look. ops/blocks.py adds its own operands.
+known: tuple = (np.ndarray, np.generic, int, float, complex, list, tuple)
+
+
+def is_foreign(x: Any) -> bool:
+    """Whether an operator leaves it to x, by NotImplemented: x is no array of numbers, or does
+    not want to be taken for one (`__array_ufunc__ = None`)."""
+    if isinstance(x, known):
+        return False
+    if getattr(type(x), "__array_ufunc__", x) is None:
+        return True
+    return np.asarray(x).dtype.kind not in "biufc"
+
+
+def run_numpy(op: Any, arrays: list, params: tuple) -> np.ndarray:
+    """Run a row's NumPy implementation; its shape errors name the op."""
+    if not op.complex and any(a.dtype.kind == "c" for a in arrays):
+        raise errors.DTypeError(f"{op.name}: complex operands are not supported")
+    try:
+        with np.errstate(all="ignore"):  # C kernels do not warn of infinities either
+            return np.asarray(op.numpy(*arrays, *params))
+    except np.linalg.LinAlgError:
+        raise  # singular, or did not converge: no matter of shapes
+    except ValueError as error:
+        shapes = ", ".join(str(a.shape) for a in arrays)
+        raise errors.ShapeError(f"{op.name} of {shapes}: {error}") from None
