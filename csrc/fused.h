@@ -40,6 +40,7 @@ struct tg_group {
     tg_part *parts;
     tg_strand_op *strand_ops;
     struct tg_strand_row *strand_rows;
+    uint32_t *scalar_code; /* scalar.h; NULL: blocks and calls do it */
     double *params;
     tg_end *ends; /* inputs, then outputs */
     size_t vector; /* elements that every kernel does as one vector */
@@ -56,7 +57,7 @@ struct tg_group {
 typedef struct tg_row_of {
     int16_t op;
     int8_t k;
-    uint8_t dtype;
+    uint8_t dtype : 7, gives_bool : 1;
 } tg_row_of;
 
 /* Which function an operation of a strand is. */

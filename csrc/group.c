@@ -4,6 +4,7 @@
 #include "group.h"
 
 #include "fused.h"
+#include "scalar.h"
 
 enum {
     CHUNK = 16 * TG_BLOCK, /* elements a thread takes at a time; a multiple of every block */
@@ -204,7 +205,9 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
     if (g->isa != tg_isa)
         tg_group_find_kernels(g);
     const int status = bind(g, in, in_layouts, out);
-    if (status == TG_OK) {
+    if (status == TG_OK && g->scalar_code)
+        tg_scalar_run(g, scratch);
+    else if (status == TG_OK) {
         job j = {.g = g, .streams = g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out};
         const size_t n_places = tg_group_places(g);
         tg_place *places = (tg_place *)(void *)scratch;

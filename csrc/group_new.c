@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "fused.h"
+#include "scalar.h"
 #include "tensor.h"
 
 enum { CACHE = 24 * 1024 }; /* what the places of a block may fill of the first cache */
@@ -33,6 +34,7 @@ void tg_group_free(tg_group *g)
     free(g->parts);
     free(g->strand_ops);
     free(g->strand_rows);
+    free(g->scalar_code);
     free(g->rows);
     free(g->params);
     free(g->ends);
@@ -43,6 +45,8 @@ size_t tg_group_length(const tg_group *g) { return g->n_code; }
 
 size_t tg_group_scratch(const tg_group *g)
 {
+    if (g->scalar_code)
+        return tg_scalar_slots(g) * sizeof(double);
     return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g);
 }
 
@@ -174,8 +178,8 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
         return tg_fail(TG_EVALUE, "%s takes %d params, got %d", tg_ops[c->op].name,
                        use.n_params, c->n_params);
     tg_instruction *to = &g->code[i];
-    g->rows[i] =
-        (tg_row_of){(int16_t)c->op, (int8_t)(c->k < 0 ? -1 : c->k), (uint8_t)use.dtype};
+    g->rows[i] = (tg_row_of){(int16_t)c->op, (int8_t)(c->k < 0 ? -1 : c->k), (uint8_t)use.dtype,
+                             use.out_dtype == TG_BOOL};
     to->params = (uint32_t)m->params;
     for (int k = 0; k < c->n_params; ++k)
         g->params[m->params++] = c->params[k];
@@ -313,6 +317,8 @@ static int make(making *m, tg_tensor *const *in, tg_tensor *const *out, size_t n
     choose_strands(m);
     choose_block(m, in);
     settle_places(g);
+    if (g->n == 1 && !m->is_mixed)
+        return tg_scalar_make(g);
     return g->strand ? tg_group_weave(g, calls, m->codes) : TG_OK;
 }
 
@@ -348,7 +354,7 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         g->n_code = n_calls;
         g->code = calloc(n_calls + 1, sizeof *g->code);
         g->rows = calloc(n_calls + 1, sizeof *g->rows);
-        g->params = calloc(n_params + 1, sizeof *g->params);
+        g->params = calloc(n_params + 2, sizeof *g->params);
         g->ends = make_ends((size_t)(n_in + n_out));
         m.codes = calloc((size_t)n_codes + 1, sizeof *m.codes);
         g->parts = calloc(n_calls + 1, sizeof *g->parts);
