@@ -195,6 +195,7 @@ static int bind(call_object *self, const tg_found *found)
 static bool tell(const call_object *self, bool is_fine)
 {
     PyObject *type = NULL, *value = NULL, *traceback = NULL, *step = NULL;
+    bool was_interrupted = false;
     if (self->ran == Py_None)
         return true;
     if (!is_fine) {
@@ -202,11 +203,18 @@ static bool tell(const call_object *self, bool is_fine)
         step = PyLong_FromLong(self->program->program->failed_step);
     }
     PyObject *done = PyObject_CallFunctionObjArgs(self->ran, step, NULL);
+    if (!done && is_fine && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) {
+        /* it came during the run, and is raised at the first line of Python after it */
+        is_fine = false;
+        PyErr_Fetch(&type, &value, &traceback);
+        Py_XDECREF(PyObject_CallFunctionObjArgs(self->ran, NULL));
+        was_interrupted = true;
+    }
     Py_XDECREF(done);
     Py_XDECREF(step);
     if (!is_fine)
         PyErr_Restore(type, value, traceback);
-    return done != NULL;
+    return done != NULL && !was_interrupted;
 }
 
 /* 1: outputs are made; 0: a guard in the program failed; -1: error. */

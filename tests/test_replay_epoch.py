@@ -1,6 +1,10 @@
 """Epochs: the bits of the same calls one by one, stacked results, orders, callbacks, errors."""
 
 import itertools
+import os
+import signal
+import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -12,6 +16,16 @@ from tapegrad.errors import ShapeError
 
 X = np.random.default_rng(0).normal(size=(53, 5)).astype("f4")
 Y = np.random.default_rng(1).integers(0, 3, 53)
+
+
+class Drawn:
+    """What gives itself out for a generator."""
+
+    def __init__(self, order):
+        self.order = order
+
+    def permutation(self, n):
+        return self.order
 
 
 def make():
@@ -128,6 +142,10 @@ def test_ctrl_c_leaves_a_step_boundary():
         ((X, Y), {"batch_size": 60, "drop_last": True}, ValueError, "make no batch"),
         ((X[:0], Y[:0]), {"batch_size": 8}, ValueError, "make no batch"),
         ((X, Y), {"batch_size": 8, "shuffle": "yes"}, TypeError, "a seed or a Generator"),
+        ((X, Y), {"batch_size": 8, "shuffle": Drawn([0, 1])}, ValueError, "no permutation of 53"),
+        ((X, Y), {"batch_size": 8, "shuffle": Drawn([0] * 53)}, ValueError, "no permutation"),
+        ((tg.parameter(X),), {"batch_size": 8}, ShapeError, "no parameters"),
+        (([[1.0, 2.0]],), {"batch_size": 8}, ShapeError, "give ndarrays"),
     ],
 )
 def test_bad_input(arrays, options, error, message):
@@ -333,3 +351,54 @@ def test_data_of_any_layout(form, shuffle):
         doubled, total = step.epoch(data, batch_size=8, shuffle=shuffle, drop_last=True)
         np.testing.assert_array_equal(doubled, rows * 2)
         np.testing.assert_allclose(total, rows.sum(axis=1), rtol=1e-3)
+
+
+def test_a_compiled_method_has_epochs():
+    class Trainer:
+        def __init__(self):
+            self.w = tg.parameter(np.zeros(5, "f4"))
+
+        @tg.compile
+        def step(self, x, rate=0.5):
+            self.w.assign(self.w + rate * x.mean(axis=0))
+            return self.w.sum()
+
+    one, other = Trainer(), Trainer()
+    for _ in range(3):
+        losses = one.step.epoch(X, batch_size=8).tolist()
+        assert losses == [other.step(X[k : k + 8]).item() for k in range(0, 53, 8)]
+    assert "programs" in one.step.explain()
+
+
+def test_a_signal_ends_an_epoch_at_a_steps_boundary():
+    step, net, _ = make()
+    many, labels = np.tile(X[:48], (400, 1)), np.tile(Y[:48], 400)
+    whole = itertools.count()
+    step.epoch(X[:48], Y[:48], batch_size=8)
+
+    def train():
+        for _ in range(2000):
+            step.epoch(many, labels, batch_size=8)
+            next(whole)
+
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert time.monotonic() - begun < 10  # 0.15 on an idle machine
+    timer.join()
+    state, rng = [p.numpy().tobytes() for p in net.parameters()], tg.get_rng_state()
+    again, other, _ = make()
+    again.epoch(X[:48], Y[:48], batch_size=8)
+    for _ in range(next(whole)):
+        again.epoch(many, labels, batch_size=8)
+    reached = []
+
+    def compare(steps, result):
+        reached.append(tg.get_rng_state() == rng)
+        return reached[-1]
+
+    again.epoch(many, labels, batch_size=8, callback=compare)
+    assert reached[-1]
+    assert [p.numpy().tobytes() for p in other.parameters()] == state

@@ -87,7 +87,7 @@ class Compiled:
         self._calls: list[Callable] = []  # their replays
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else Bound(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for call in self._calls:
@@ -330,6 +330,16 @@ def summary(variant: Variant) -> list[str]:
     if slow:
         lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
     return lines
+
+
+class Bound(functools.partial):
+    """A compiled method of an object: call it, or its epoch, without the object."""
+
+    def epoch(self, *arrays: Any, **options: Any) -> Any:
+        return self.func.epoch(*self.args, *arrays, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.func, name)
 
 
 def compile(function: Callable | None = None, *, audit: int = 0) -> Any:

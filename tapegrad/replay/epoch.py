@@ -65,7 +65,9 @@ def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
     data = list(map(_readable, found))
     lengths = {x.shape[:1] for x in data}
     if len(lengths) != 1 or () in lengths:
-        shapes = ", ".join(str(x.shape) for x in data) or "no arrays"
+        shapes = ", ".join(str(x.shape) for x in data) or (
+            "no arrays: give ndarrays, or Tensors that are no parameters"
+        )
         raise ShapeError(f"epoch: the arrays must have the same number of rows, got {shapes}")
     return data, rebuild, data[0].shape[0]
 
@@ -80,14 +82,15 @@ def _readable(x: Any) -> np.ndarray:
 
 def _order(shuffle: Any, n: int) -> np.ndarray | None:
     """Row numbers in the order of the epoch; None: as they are."""
-    if shuffle is False or shuffle is None:
-        return None
-    if shuffle is True:
-        return default_generator().permutation(n)
+    if shuffle is None or isinstance(shuffle, (bool, np.bool_)):
+        return default_generator().permutation(n) if shuffle else None
     if isinstance(shuffle, (int, np.integer)):
         return Generator(int(shuffle)).permutation(n)
     if hasattr(shuffle, "permutation"):  # a Generator of ours or of NumPy's
-        return np.asarray(shuffle.permutation(n), np.int64)
+        order = np.ascontiguousarray(shuffle.permutation(n), np.int64)
+        if not np.array_equal(np.sort(order), np.arange(n)):
+            raise ValueError(f"epoch: shuffle={shuffle!r} gave no permutation of {n} rows")
+        return order
     raise TypeError(f"epoch: shuffle={shuffle!r}; give False, True, a seed or a Generator")
 
 

@@ -3,6 +3,10 @@ what the native executor is tested against."""
 
 from __future__ import annotations
 
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -160,6 +164,32 @@ def _step(e: Entry, inputs: tuple) -> None:
             p.grad = g
 
 
+@contextlib.contextmanager
+def whole() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of a step, as it does in C; a second one does not wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    came: list[tuple] = []
+
+    def later(*args: Any) -> None:
+        came.append(args)
+        if len(came) > 1:
+            handler(*args)
+
+    if not callable(handler):
+        yield
+        return
+    signal.signal(signal.SIGINT, later)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if len(came) == 1:
+            handler(*came[0])
+
+
 class Interpreted:
     """A program run entry by entry by the engine in force."""
 
@@ -173,17 +203,14 @@ class Interpreted:
         program = self.program
         counters = [g.get_state() for g in program.generators]
         done: list[Entry] = []
-        try:
-            outputs = run(program, as_arrays(arrays), counters, done)
-        except GuardFailed:
-            return None
-        except BaseException:
-            self._draw(len(done))
-            raise
-        self._draw(-1)
-        return outputs
-
-    def _draw(self, failed: int) -> None:
-        """Take what a run has drawn, up to a failed entry, out of the random streams."""
-        for g, blocks in zip(self.program.generators, blocks_before(self.program, failed)):
-            g._take(4 * blocks)
+        with whole():
+            try:
+                return run(program, as_arrays(arrays), counters, done)
+            except GuardFailed:
+                return None
+            finally:
+                drawn = program.blocks
+                if len(done) < len(program.entries):
+                    drawn = blocks_before(program, len(done))
+                for g, blocks in zip(program.generators, drawn):
+                    g._take(4 * blocks)

@@ -135,31 +135,39 @@ class NativeProgram:
         """Where the random streams are: a (seed, counter) each."""
         return tuple([g.get_state() for g in self.program.generators])
 
-    def moved_on(self, failed: int = -1, steps: int = 1) -> None:
-        """Take what runs have drawn out of the random streams; the last one up to a failed step."""
+    def moved_on(self, failed: int = -1) -> None:
+        """Take what a run has drawn, up to a failed step, out of the random streams."""
+        self._take(0 if failed >= 0 else 1, failed)
+
+    def _take(self, runs: int, failed: int) -> None:
         p = self.program
         for g, blocks, rest in zip(p.generators, p.blocks, blocks_before(p, failed)):
-            g._take(4 * (blocks * (steps - 1) + rest))
+            g._take(4 * (blocks * runs + rest))
 
-    def _clear(self) -> None:
-        for p in self.program.cleared:
-            p.grad = None
+    def _settle(self, runs: int) -> None:
+        """After C: what so many whole runs, and one that failed perhaps, leave for Python to do.
+
+        It asks C and not what C returned: Ctrl-C may have come in between.
+        """
+        self._take(runs, self.core.failed_step)
+        if runs:
+            for p in self.program.cleared:
+                p.grad = None
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
         self.read_numbers()
         before = [q.grad for q in self.grads_read]
+        inputs = as_arrays([*arrays, *before])
         try:
-            outputs = self.core.run(as_arrays([*arrays, *before]), *self.seeds())
-        except BaseException:
-            self.moved_on(self.core.failed_step)
-            for q, grad in zip(self.grads_read, before):
+            outputs = self.core.run(inputs, *self.seeds())
+        finally:
+            failed = self.core.failed_step >= 0
+            self._settle(runs=not failed)
+            for q, grad in zip(self.grads_read if failed else (), before):
                 q.grad = grad  # what was summed up so far
-            raise
         if type(outputs) is int:
             return None
-        self.moved_on()
-        self._clear()
         return outputs if len(outputs) == len(self.order) else [outputs[i] for i in self.order]
 
     @functools.cached_property
@@ -200,17 +208,10 @@ class NativeProgram:
         for output, stack in zip(self.order, stacks):
             own.setdefault(output, stack)
         results = [own[i] for i in range(len(own))]
-        done = 0
         try:
             done = self.core.run_epoch(inputs, order, batch_size, first, steps, results, *seeds)
-        except BaseException:
-            self.moved_on(self.core.failed_step, self.core.steps_done + 1)
-            raise
         finally:
-            if self.core.steps_done:
-                self._clear()
-        if seeds:
-            self.moved_on(steps=done)
+            self._settle(runs=self.core.steps_done)
         for output, stack in zip(self.order, stacks):
             if stack is not own[output]:
                 stack[first : first + done] = own[output][first : first + done]

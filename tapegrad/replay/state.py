@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.recording import Live
-from .ir import ARRAY, GRAD, MADE, RANDOM, Program, roots
+from .ir import ARRAY, GRAD, GUARD, MADE, RANDOM, Program, roots
 
 # Bytes of an ndarray that is compared before each call because Python may have looked into it.
 MAX_WATCHED = 2**16
@@ -66,10 +66,12 @@ def grads_read(program: Program) -> list[Any]:
 
 
 def blocks_before(program: Program, failed: int) -> list[int]:
-    """Random blocks of each generator that a run takes before it fails in an entry; -1: it does
-    not."""
+    """Random blocks of each generator that a run has taken when it fails in an entry. None if it
+    does not (-1), or in a guard: then nothing has happened."""
+    if failed < 0 or program.entries[failed].kind == GUARD:
+        return [0] * len(program.blocks)
     blocks = list(program.blocks)
-    for e in reversed(program.entries[failed:] if failed >= 0 else []):
+    for e in reversed(program.entries[failed:]):
         if e.kind == RANDOM:
             blocks[e.extra[1]] = e.extra[4]
     return blocks
