@@ -12,6 +12,8 @@ from __future__ import annotations
 import operator
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -187,6 +189,28 @@ def _draws() -> Any:
 # --- generators
 
 
+class _Followers(threading.local):
+    """Of this thread: {generator: its state before}, for each block that wants to know."""
+
+    def __init__(self) -> None:
+        self.logs: list[dict[Generator, tuple[int, int]]] = []
+
+
+_followers = _Followers()
+
+
+@contextmanager
+def following() -> Iterator[dict[Generator, tuple[int, int]]]:
+    """Gives a dict that fills with the generators that draw, or are seeded, in the block, and the
+    states they had before: going back to those draws the same numbers again."""
+    log: dict[Generator, tuple[int, int]] = {}
+    _followers.logs.append(log)
+    try:
+        yield log
+    finally:
+        _followers.logs = [other for other in _followers.logs if other is not log]
+
+
 class Generator:
     """A stream of random numbers: a seed and a counter. Threads may share one.
 
@@ -196,6 +220,7 @@ class Generator:
 
     def __init__(self, seed: int | None = None):
         self._lock = threading.Lock()
+        self._seed = self._counter = 0
         self.manual_seed(int.from_bytes(os.urandom(8), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -205,8 +230,7 @@ class Generator:
         except TypeError:
             raise TypeError(f"seed: need an integer, got {seed!r}") from None
         _refuse_in_recordings()
-        with self._lock:
-            self._seed, self._counter = seed % 2**64, 0
+        self.go_back((seed % 2**64, 0))
         return self
 
     def get_state(self) -> tuple[int, int]:
@@ -234,11 +258,17 @@ class Generator:
         """set_state for checkpoints, which a recorded step may hold: the draws that follow are
         logged with where they are in the stream."""
         with self._lock:
+            self._note()
             self._seed, self._counter = state
+
+    def _note(self) -> None:
+        for log in _followers.logs:
+            log.setdefault(self, (self._seed, self._counter))
 
     def _take(self, words: int) -> tuple[int, int]:
         """Reserve that many 32-bit words: the seed, and the counter they start at."""
         with self._lock:
+            self._note()
             start = self._counter
             self._counter = (start + -(-words // 4)) % 2**64
             return self._seed, start
@@ -292,6 +322,7 @@ class Generator:
 
     def __setstate__(self, pickled: dict) -> None:
         self._lock = threading.Lock()
+        self._seed = self._counter = 0
         self.set_state(pickled["state"])
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ import tapegrad as tg
 import tapegrad.numpy as np_
 from tapegrad import nn, tape
 from tapegrad.ops import calls
+from tapegrad.random import Generator, default_generator
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -268,6 +269,44 @@ def test_checkpoint_keeps_arguments_and_runs_again_with_the_same_masks(backend):
     assert y_plain == y_kept
     for a, b in zip(plain_grads, kept_grads):
         np.testing.assert_array_equal(a, b)
+
+
+def test_checkpoint_draws_the_same_from_every_generator(backend):
+    own, other = Generator(3), Generator(4)
+    dropout = nn.Dropout(0.5, generator=own)
+
+    def block(x):
+        noise = other.normal(shape=x.shape)
+        inner = tg.checkpoint(lambda h: dropout(h) * default_generator().uniform(shape=h.shape))
+        return np_.sin(inner(x) * noise) + dropout(x)
+
+    found = []
+    for f in (block, tg.checkpoint(block)):
+        for k, generator in enumerate((own, other, default_generator())):
+            generator.manual_seed(k)
+        with tape() as t:
+            x = t.watch(tg.tensor(X))
+            y = (f(x) ** 2).sum()
+        after = [g.get_state() for g in (own, other, default_generator())]
+        found.append((float(y), t.gradient(y, x).tolist(), after))
+        assert after == [g.get_state() for g in (own, other, default_generator())]
+    assert found[0] == found[1]
+
+
+def test_checkpoint_leaves_a_generator_that_it_seeds_where_it_was(backend):
+    own = Generator(3)
+
+    @tg.checkpoint
+    def block(x):
+        own.manual_seed(7)
+        return x * own.uniform(shape=x.shape)
+
+    with tape() as t:
+        x = t.watch(tg.tensor(X))
+        y = block(x).sum()
+    own.manual_seed(11)
+    np.testing.assert_array_equal(t.gradient(y, x), Generator(7).uniform(shape=X.shape))
+    assert own.get_state() == (11, 0)
 
 
 def test_checkpoint_finds_what_the_function_captures(backend):

@@ -12,7 +12,7 @@ import numpy as np
 from ..engine import select
 from ..ops import calls
 from ..ops.blocks import Block
-from ..random import default_generator, get_rng_state
+from ..random import following
 from ..tensor import Tensor, tensor
 from ..tree import flatten
 from .entries import EntryCall, Leaves, as_one_entry
@@ -24,8 +24,9 @@ def checkpoint(fun: Callable) -> Callable:
 
     Args:
         fun: of any arguments, nestings and keywords; it may read parameters and Tensors from
-            elsewhere. It runs again with the same state of tapegrad's random numbers, so dropout
-            masks are the same; other side effects happen twice.
+            elsewhere. It runs again with the states that tapegrad's random generators had, so
+            dropout masks are the same; other side effects happen twice, and NumPy's generators
+            draw anew: draw from them outside, and pass what they gave.
     Returns:
         A function of the same arguments, with the same results and derivatives.
     Cost: fun once more per sweep; memory for one call's inner values at a time. Where tapes nest,
@@ -41,15 +42,15 @@ def checkpoint(fun: Callable) -> Callable:
         if not tapes:
             return fun(*args, **kwargs)
         tape = tapes[-1]
-        mark, state = tape.mark(), get_rng_state()
-        result = fun(*args, **kwargs)
+        mark = tape.mark()
+        with following() as draws:
+            result = fun(*args, **kwargs)
         read = tape.cut(mark)
         if not read:
             return result
         arguments = Leaves([args, kwargs])
         given = {_identity(engine.adopt(t)) for t in arguments.tensors}
         captured = list({_identity(t): t for t in read if _identity(t) not in given}.values())
-        draws = state if get_rng_state() != state else None
         return as_one_entry(
             tape,
             result,
@@ -80,12 +81,12 @@ class _Rerun(EntryCall):
         # what the function captured is watched as it is: the function will read that very Tensor
         xs = [fresh(x) for x in operands[: self.n_given]] + list(operands[self.n_given :])
         xs = [engine.adopt(x) for x in xs]
-        now = get_rng_state()
+        now = {generator: generator.get_state() for generator in self.draws}
         tape = engine.new_tape(True, False, False)
         was_on = engine.set_recording(True)
         try:
-            if self.draws is not None:
-                default_generator().go_back(self.draws)
+            for generator, state in self.draws.items():
+                generator.go_back(state)
             tape.open()
             for x in xs:
                 if x.dtype.kind in "fc":
@@ -95,8 +96,8 @@ class _Rerun(EntryCall):
         finally:
             tape.close()
             engine.set_recording(was_on)
-            if self.draws is not None:
-                default_generator().go_back(now)
+            for generator, state in now.items():
+                generator.go_back(state)
         leaves: list = []
         flatten(result, leaves)
         return tape, xs, [y for y in leaves if isinstance(y, Tensor) and y.dtype.kind in "fc"]
