@@ -1,12 +1,14 @@
 """NumPy's own functions and operators on Tensors: recorded, or refused by name."""
 
+import re
+
 import numpy as np
 import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import tape
-from tapegrad.errors import UnsupportedError
+from tapegrad import gradcheck, tape
+from tapegrad.errors import ShapeError, UnsupportedError
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -236,6 +238,59 @@ def test_vectorize_differentiates_and_keeps_excluded_arguments_whole():
         z = y.sum()
     np.testing.assert_array_equal(y, [[11.0, 0.5], [6.0, 1.5]])
     np.testing.assert_array_equal(t.gradient(z, p), [[1.5], [2.5]])
+
+
+def test_vectorize_takes_signatures(rng):
+    rows, x = rng.normal(size=(4, 1, 2, 3)), rng.normal(size=(5, 3))
+    f = tnp.vectorize(lambda a, b: (a @ b, (a @ b).sum()), signature="(m,n), (n) -> (m),()")
+    want = np.vectorize(lambda a, b: (a @ b, (a @ b).sum()), signature="(m,n),(n)->(m),()")
+    for got, expected in zip(f(tg.tensor(rows), x), want(rows, x)):
+        np.testing.assert_allclose(got, expected)
+    gradcheck(lambda a, b: list(f(a, b)), [rows, x])
+
+    @tnp.vectorize(otypes=["f8"], signature="(n)->(n)")
+    def doubled(x):
+        return 2 * x
+
+    assert doubled(np.zeros((0, 3))).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda: tnp.vectorize(abs, signature="(m->n"), ValueError, "is not of the form"),
+        (lambda: tnp.vectorize(abs, signature="(m)->()")(1.0), ShapeError, "does not fit (m)"),
+        (lambda: tnp.vectorize(np.dot, signature="(n),(n)->()")(np.ones(2), np.ones(3)),
+         ShapeError, "does not fit (n)"),
+        (lambda: tnp.vectorize(abs, signature="(n),(n)->()")(np.ones(2)), TypeError, "2 arguments"),
+        (lambda: tnp.vectorize(np.ones)(np.array([2, 2])), ShapeError, "need (); say which axes"),
+        (lambda: tnp.vectorize(abs)(np.ones(0)), ValueError, "no element"),
+    ],
+)  # fmt: skip
+def test_vectorize_says_what_does_not_fit(call, error, text):
+    with pytest.raises(error, match=re.escape(text)):
+        call()
+
+
+def test_flat_reads_writes_and_goes_through():
+    values = np.arange(6.0).reshape(2, 3)
+    want, p = values.copy(), tg.parameter(values)
+    want.flat[[1, -1, 2]] = [7.0, 8.0]
+    with tape() as t:
+        x = p * 1.0
+        x.flat[[1, -1, 2]] = [7.0, p[0, 1] * 8.0]
+        y = x.flat[4] * 2 + sum(x.flat) + np.asarray(x.flat.copy().numpy())[0]
+    np.testing.assert_array_equal(x, want)
+    assert t.gradient(y, p).tolist() == [[1.0, 8.0, 0.0], [1.0, 3.0, 0.0]]
+    assert len(x.flat) == 6
+    x.flat = 3.0
+    assert (x.numpy() == 3.0).all()
+
+
+@pytest.mark.parametrize("name", ["view", "resize", "flags"])
+def test_attributes_that_a_value_cannot_have_say_what_to_do(name):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': x"):
+        getattr(tg.tensor(1.0), name)
 
 
 def test_square_brackets_join_arrays():

@@ -33,9 +33,9 @@ from . import (
     standard,
     writing,
 )
-from .choosing import vectorize
 from .joining import c_, r_
 from .standard import *  # noqa: F403
+from .vectorizing import vectorize
 
 if _TYPE_CHECKING:  # most names come from the registry, as this is imported
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
 from ..ops import elementwise as e
 from ..ops import indexing, linear
 from ..ops.axes import as_tensor, one_axis
@@ -140,45 +139,3 @@ def apply_over_axes(func: Callable, a: Any, axes: Any) -> Tensor:
         y = as_tensor(func(x, axis))
         x = y if y.ndim == x.ndim else expand_dims(y, axis)
     return x
-
-
-class vectorize:
-    """A function of scalars, applied to each element of broadcast arrays, as numpy.vectorize.
-
-    Args:
-        pyfunc: called once for each element, with 0-d Tensors ;
-            returns a number or a tuple of numbers.
-        excluded: positions and names of arguments that are passed whole.
-    """
-
-    def __init__(self, pyfunc: Callable, otypes: Any = None, doc: str | None = None,
-                 excluded: Any = None, cache: bool = False, signature: None = None):  # fmt: skip
-        if signature is not None:
-            raise UnsupportedError("vectorize: signature= is not supported; use apply_along_axis")
-        self.pyfunc = pyfunc
-        self.otypes = otypes
-        self.excluded = set(excluded or ())
-        self.__name__ = getattr(pyfunc, "__name__", "vectorize")
-        self.__doc__ = pyfunc.__doc__ if doc is None else doc
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        places = [*range(len(args)), *kwargs]
-        given = dict(zip(places, (*args, *kwargs.values())))
-        spread = [k for k in places if k not in self.excluded]
-        arrays = broadcast_arrays(*[as_tensor(given[k]) for k in spread])
-        shape = arrays[0].shape if arrays else ()
-        results = []
-        for element in zip(*[list(ravel(a)) for a in arrays]):
-            given.update(zip(spread, element))
-            results.append(
-                self.pyfunc(*[given[k] for k in range(len(args))], **{k: given[k] for k in kwargs})
-            )
-        if not results:
-            raise ValueError("vectorize: there is no element to apply the function to")
-        if isinstance(results[0], tuple):
-            return tuple(self._joined(column, shape, k) for k, column in enumerate(zip(*results)))
-        return self._joined(results, shape, 0)
-
-    def _joined(self, column: Sequence, shape: tuple, k: int) -> Tensor:
-        y = linear.reshape(stack([as_tensor(v) for v in column]), shape)
-        return y if self.otypes is None else as_dtype(y, np.dtype(self.otypes[k]))

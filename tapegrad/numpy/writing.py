@@ -6,6 +6,7 @@ of it taken before keep theirs. An ndarray is written unless what is written is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,44 @@ def _is_array(a: Any, written: Any, name: str) -> bool:
 def _write_flat(a: Tensor, places: np.ndarray, written: Any) -> None:
     """a's elements at flat places become those of `written`, repeated as often as needed."""
     v = ravel(as_dtype(as_tensor(written), a.dtype))
+    if places.size and not v.size:
+        raise ValueError("there is nothing to write")
     if places.size:
         v = indexing.take(v, np.arange(places.size) % v.size)
         flat = indexing.updated(ravel(a), places, v)
         a[...] = linear.reshape(flat, a.shape)
+
+
+class Flat:
+    """x.flat: the elements in one axis, in C order, to read, write and go through.
+
+    Reading records as x.ravel()[i] does; writing makes x the updated value.
+    """
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Tensor):
+        self.base = base
+
+    def __len__(self) -> int:
+        return self.base.size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(ravel(self.base))
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ravel(self.base)[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        _is_array(self.base, value, "flat")
+        _write_flat(self.base, np.arange(self.base.size)[values(index)].ravel(), value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return ravel(self.base).__array__(dtype, copy)
+
+    def copy(self) -> Tensor:
+        """The elements in one axis, as a Tensor of their own."""
+        return linear.copy(ravel(self.base))
 
 
 @differentiable("(put(z := copy(x), [0, -1, 5], v[:2]), z)[1]",

@@ -125,12 +125,8 @@ def betainc_slope(a: np.ndarray, b: np.ndarray, x: np.ndarray, n: int, m: int) -
     low = np.where(by_smaller, x <= a / (a + b), sp.betainc(a, b, x) <= 0.5)
     rest = 1.0 - x
     y = np.empty(x.shape)
-    for mask, tail, orders in (
-        (low, (a, b, x, rest), (n, m)),
-        (~low, (b, a, rest, x), (m, n)),
-    ):
-        sign = 1.0 if mask is low else -1.0
-        y[mask] = sign * _beta_tail(*[v[mask] for v in tail], tuple(map(int, orders)))
+    y[low] = _beta_tail(a[low], b[low], x[low], rest[low], (int(n), int(m)))
+    y[~low] = -_beta_tail(b[~low], a[~low], rest[~low], x[~low], (int(m), int(n)))
     return y.astype(dtype)
 
 

@@ -174,6 +174,32 @@ def _compress(self: Tensor, condition: Any, axis: int | None = None) -> Tensor:
     return compress(condition, self, axis)
 
 
+def _flat(self: Tensor) -> Any:
+    """The elements in one axis, in C order, to read, write and go through."""
+    from ..numpy.writing import Flat
+
+    return Flat(self)
+
+
+def _write_all(self: Tensor, value: Any) -> None:
+    _flat(self)[...] = value
+
+
+# Attributes of ndarray's that a value cannot have, or that mean another thing elsewhere.
+_ABSENT = {
+    "view": "x.reshape(shape) gives another shape, x.numpy().view(dtype) other bits",
+    "resize": "x = tapegrad.numpy.resize(x, shape) gives a new one",
+    "flags": "x.numpy().flags are those of its memory, which is read-only",
+}
+
+
+def _absent(name: str, instead: str) -> property:
+    def refuse(self: Tensor) -> None:
+        raise AttributeError(f"a Tensor has no attribute {name!r}: {instead}")
+
+    return property(refuse)
+
+
 def _tobytes(self: Tensor, order: Any = "C") -> bytes:
     """The values as bytes."""
     return self.numpy().tobytes(order)
@@ -241,6 +267,7 @@ METHODS = {
     "mT": property(shapes.matrix_transpose, doc="The last two axes exchanged."),
     "itemsize": property(lambda self: self.dtype.itemsize, doc="Bytes of one element."),
     "nbytes": property(lambda self: self.size * self.dtype.itemsize, doc="Bytes of all elements."),
+    "flat": property(_flat, _write_all, doc=_flat.__doc__),
     "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
     "__pow__": _pow,
@@ -299,3 +326,6 @@ for _name in (
 
 for _name, _method in METHODS.items():
     setattr(Tensor, _name, _method)
+
+for _name, _instead in _ABSENT.items():
+    setattr(Tensor, _name, _absent(_name, _instead))
