@@ -85,6 +85,8 @@ def test_bench_refuses_to_compare_unequal_losses(capsys, monkeypatch):
         ["nonesuch"],
         ["info", "--nonesuch"],
         ["demo", "--epochs", "x"],
+        ["demo", "--epochs", "0"],
+        ["demo", "--seed", "-1"],
         ["bench", "--rounds", "0"],
     ],
 )
@@ -95,6 +97,29 @@ def test_wrong_command_line_prints_help(argv, capsys):
     printed = capsys.readouterr().err
     assert "--help" in printed
     assert "error:" in printed
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(capsys, monkeypatch):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run", interrupted)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr().err.strip() == "tapegrad: interrupted"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_reader_that_leaves_early_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "tapegrad", "info"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_module_runs_as_a_command(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import tapegrad as tg
+from tapegrad.cli.arguments import count
 from tapegrad.cli.networks import (
     CASES,
     Build,
@@ -33,13 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="time tapegrad alone, in two seconds (torch and JAX take ten more to start)",
     )
-
-
-def count(text: str) -> int:
-    """A number of rounds, from the command line."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no count; give 1 or more")
-    return int(text)
 
 
 def contenders(peers: bool) -> dict[str, Build]:

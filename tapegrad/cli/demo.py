@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tapegrad as tg
 from tapegrad import nn, optim, tape
 from tapegrad._version import __version__
+from tapegrad.cli.arguments import count, seed_number
 from tapegrad.cli.progress import track
 from tapegrad.data import load_digits
 
@@ -59,10 +60,13 @@ class Result:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--epochs", type=int, default=30, help="passes over the training images (default: 30)"
+        "--epochs", type=count, default=30, help="passes over the training images (default: 30)"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of split, initial weights and shuffling (default: 0)"
+        "--seed",
+        type=seed_number,
+        default=0,
+        help="of split, initial weights and shuffling (default: 0)",
     )
     parser.add_argument(
         "--plot",
