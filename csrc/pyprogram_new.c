@@ -103,14 +103,25 @@ static bool is_product(int op)
     return op == tg_op_find("matmul") || op == tg_op_find("linear");
 }
 
-/* (row id, k, operands, dst, params), and a line, which is Python's own */
+static int number(PyObject *tuple, Py_ssize_t i)
+{
+    return (int)PyLong_AsLong(PyTuple_GetItem(tuple, i));
+}
+
+/* (row id, k, operands, dst, params), and a line, which is Python's own. There may be a hundred
+ * thousand of them, and PyArg_ParseTuple would take most of the time. */
 static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
 {
-    PyObject *operands, *params, *line;
-    if (!PyTuple_Check(item) ||
-        !PyArg_ParseTuple(item, "iiO!iO!|O", &c->op, &c->k, &PyTuple_Type, &operands, &c->out,
-                          &PyTuple_Type, &params, &line))
+    const bool fits = PyTuple_Check(item) && PyTuple_Size(item) >= 5;
+    PyObject *operands = fits ? PyTuple_GetItem(item, 2) : NULL;
+    PyObject *params = fits ? PyTuple_GetItem(item, 4) : NULL;
+    if (!fits || !PyTuple_Check(operands) || !PyTuple_Check(params))
         return refuse("an instruction is (row, k, operands, dst, params)", index);
+    c->op = number(item, 0);
+    c->k = number(item, 1);
+    c->out = number(item, 3);
+    if (PyErr_Occurred())
+        return false;
     c->n_in = (int)PyTuple_Size(operands);
     if (PyTuple_Size(operands) > 8)
         return refuse("an instruction has too many operands", index);

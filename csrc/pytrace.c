@@ -267,27 +267,31 @@ static PyObject *entry_tuple(const tg_statement *s, PyObject *row)
     return entry;
 }
 
-/* trace_entries(words, rows, otherwise) -> [(row, inputs, output, params, notes, dtype, shape),
- * ...]: rows are those of the op table by id, `otherwise` is what has none. */
+enum { AT_ONCE = 1024 }; /* entries that Python gets, few enough for the caches */
+
+/* trace_entries(words, from, rows, otherwise) -> ([(row, inputs, output, params, notes, dtype,
+ * shape), ...], where to go on): rows are those of the op table by id, `otherwise` is what has
+ * none. */
 static PyObject *trace_entries(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *bytes, *rows, *otherwise;
     char *text;
-    Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SOO", &bytes, &rows, &otherwise) ||
+    Py_ssize_t from, size;
+    if (!PyArg_ParseTuple(args, "SnOO", &bytes, &from, &rows, &otherwise) ||
         PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
     PyObject *entries = PyList_New(0);
-    const uint32_t *at = (const uint32_t *)(const void *)text;
+    const uint32_t *at = (const uint32_t *)(const void *)(text + from);
     const uint32_t *end = (const uint32_t *)(const void *)(text + size);
-    while (entries && at < end) {
+    for (int i = 0; entries && at < end && i < AT_ONCE; ++i) {
         tg_statement s;
         at = tg_transcript_read(at, &s);
         if (!push(entries, entry_tuple(&s, row_of(&s, rows, otherwise))))
             Py_CLEAR(entries);
     }
-    return entries;
+    const Py_ssize_t next = (Py_ssize_t)((const char *)at - text);
+    return entries ? Py_BuildValue("(Nn)", entries, next) : NULL;
 }
 
 /* is_recording() -> 1: a tape of this thread records; 0: none does; -1: inside no_grad */
@@ -304,8 +308,8 @@ static PyMethodDef functions[] = {
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
     {"trace_end", trace_end, METH_O, "trace_end(Tensors) -> what EngineLog.end says"},
     {"trace_entries", trace_entries, METH_VARARGS,
-     "trace_entries(words, rows, otherwise) -> [(row, inputs, output, params, notes, dtype, "
-     "shape), ...]"},
+     "trace_entries(words, from, rows, otherwise) -> ([(row, inputs, output, params, notes, "
+     "dtype, shape), ...], where to go on)"},
     {0},
 };
 

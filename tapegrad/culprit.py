@@ -54,7 +54,7 @@ def find_culprit(f: Callable, xs: list, agrees: Callable[[Callable, list], bool]
     )
 
 
-def _logged(f: Callable, xs: list) -> tuple[list, Sequence[int], dict, Iterator]:
+def _logged(f: Callable, xs: list) -> tuple[Iterator, Sequence[int], dict, Iterator]:
     """(entries, their lines, {number: Tensor} of what they read from outside, calls in order)."""
     engine = select.engine()
     with tape() as t:

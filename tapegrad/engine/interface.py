@@ -7,7 +7,7 @@ kernels, and back. Everything else (ops, tapes, nn, optim) is written once, abov
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,7 +72,7 @@ class EngineLog(Protocol):
     def end(self, tensors: list) -> Logged:
         """What was logged; the Tensors' values get numbers, too."""
 
-    def entries(self, words: Any) -> list[tuple]:
+    def entries(self, words: Any) -> Iterator[tuple]:
         """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""
 
     def is_held_outside(self, tensor: Any) -> bool:

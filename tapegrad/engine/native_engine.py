@@ -7,6 +7,7 @@ kernel (run by NumPy on views of the same memory), and derivative rules C has no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -72,8 +73,11 @@ class NativeLog:
         words, lines, *rest = self._end([self._adopt(t) for t in tensors])
         return Logged(words, memoryview(lines).cast("I"), *rest)
 
-    def entries(self, words: Any) -> list[tuple]:
-        return self._entries(words, BY_ID, ASSIGN)
+    def entries(self, words: Any) -> Iterator[tuple]:
+        at = 0
+        while at < len(words):
+            some, at = self._entries(words, at, BY_ID, ASSIGN)
+            yield from some
 
     def is_held_outside(self, tensor: Any) -> bool:
         return tensor.holders > 1

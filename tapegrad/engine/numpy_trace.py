@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,8 @@ class NumpyLog:
         self._ended, this_thread.trace = this_thread.trace, None
         return self._ended.end(tensors)
 
-    def entries(self, words: Any) -> list[tuple]:
-        return words
+    def entries(self, words: Any) -> Iterator[tuple]:
+        return iter(words)
 
     def is_held_outside(self, tensor: Any) -> bool:
         return self._ended.is_held_outside(tensor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
@@ -32,13 +33,13 @@ class _Builder:
 
     def build(self) -> Program:
         r = self.recording
-        rows = r.engine.log.entries(r.words)
+        rows = zip(r.engine.log.entries(r.words), r.lines)
         begin = 0
         for event in r.events:
-            self._add_entries(rows, begin, event.position)
+            self._add_entries(islice(rows, event.position - begin))
             begin = event.position
             self._add_event(event)
-        self._add_entries(rows, begin, len(rows))
+        self._add_entries(rows)
         nobodys = Value(0, ())
         return Program(
             [self.values.get(i, nobodys) for i in range(max(self.values, default=-1) + 1)],
@@ -55,11 +56,10 @@ class _Builder:
     def _numbers(self, numbers: Iterable[int]) -> list[int]:
         return [self.same.get(v, v) for v in numbers]
 
-    def _add_entries(self, rows: list, begin: int, end: int) -> None:
-        same, values, made, lines = self.same, self.values, self.made, self.recording.lines
+    def _add_entries(self, rows: Iterable[tuple]) -> None:
+        same, values, made = self.same, self.values, self.made
         has_calls, add = bool(self.recording.calls), self.entries.append
-        for at in range(begin, end):
-            op, inputs, out, params, notes, dtype, shape = rows[at]
+        for (op, inputs, out, params, notes, dtype, shape), line in rows:
             if not same.keys().isdisjoint(inputs):
                 inputs = tuple(self._numbers(inputs))
             if notes & GRAD_NOTE:
@@ -78,7 +78,7 @@ class _Builder:
             k = (notes >> 8 & 15) - 1
             kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
             view, reads = notes >> 4 & 15, notes >> 12 & 15
-            add(Entry(kind, op, inputs, (out,), params, lines[at], view, k, reads, call))
+            add(Entry(kind, op, inputs, (out,), params, line, view, k, reads, call))
 
     def _add_event(self, event: Event) -> None:
         _, kind, tensors, data, line = event

@@ -10,41 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import chain
-from typing import Any, NamedTuple
 
-from ..ops.table import BY_ID, OPS
+from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program, roots
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
 FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
 
 
-class Instruction(NamedTuple):
-    """One row, or a row's vjp, in a group. Codes: the group's inputs, then its outputs, then
-    temporaries; None: an operand that the kernel does not read. C reads all but the line."""
-
-    row: int
-    k: int
-    operands: tuple
-    to: int
-    params: tuple
-    line: int
-
-    @property
-    def op(self) -> Any:
-        return BY_ID[self.row]
-
-    def text(self, names: list[str], group: Entry) -> str:
-        """As listing() prints it."""
-        outside = [*group.inputs, *group.outputs]
-
-        def name(code: int) -> str:
-            return names[outside[code]] if code < len(outside) else f"t{code - len(outside)}"
-
-        call = self.op.name + ("" if self.k < 0 else "_vjp")
-        operands = [name(c) for c in self.operands if c is not None]
-        operands += [f"{p!r}" for p in self.params]
-        return f"{name(self.to)} = {call}({', '.join(operands)})"
+# One row, or a row's vjp, in a group: (row's id, k, operands, to, params, line). k: of which input
+# the vjp is, or -1. Operands and `to` are codes: the group's inputs, then its outputs, then
+# temporaries; None: an operand that the kernel does not read. C reads all but the line.
+Instruction = tuple[int, int, tuple, int, tuple, int]
 
 
 def instruction(e: Entry, codes: dict[int, int]) -> Instruction:
@@ -53,7 +30,7 @@ def instruction(e: Entry, codes: dict[int, int]) -> Instruction:
     if e.kind == VJP:
         operands = (*operands, None)
         operands = tuple([operands[i] for i in _places(len(e.op.inputs), e.reads)])
-    return Instruction(e.op.id, e.k, operands, codes[e.outputs[0]], e.params, e.line)
+    return e.op.id, e.k, operands, codes[e.outputs[0]], e.params, e.line
 
 
 @cache
@@ -71,12 +48,11 @@ def _places(n_inputs: int, reads: int) -> tuple[int, ...]:
 class _Group:
     key: tuple
     entries: list[Entry] = field(default_factory=list)
-    made: dict[int, None] = field(default_factory=dict)  # in order
     reads: dict[int, None] = field(default_factory=dict)  # from outside, in order
 
     def closed(self, read: set[int]) -> Entry:
         """The group as an entry, where `read` is read outside of groups that make it."""
-        inputs, made = tuple(self.reads), self.made
+        inputs, made = tuple(self.reads), [e.outputs[0] for e in self.entries]
         outputs = tuple([v for v in made if v in read])
         inside = [v for v in made if v not in read]
         codes = {v: code for code, v in enumerate(chain(inputs, outputs, inside))}
@@ -122,27 +98,26 @@ class _Fuser:
             other = self.home.get(v)
             if other is not None and other.key in self.open:
                 self.close(other)
-        for v in group.made:
-            del self.home[v]
+        for e in group.entries:
+            del self.home[e.outputs[0]]
         self.entries.append(group)
 
     def join(self, e: Entry, key: tuple) -> None:
-        home = self.home
+        home, open = self.home, self.open
+        group = open.get(key)
         for v in e.inputs:
-            other = home.get(v)
-            if other is not None and other.key != key:
-                self.close(other)
-        group = self.open.get(key)
+            maker = home.get(v)
+            if maker is not None and maker is not group:
+                self.close(maker)
+                group = open.get(key)  # closed with it if it read from this one
         if group is None:
-            group = self.open[key] = _Group(key)
-        made, reads = group.made, group.reads
+            group = open[key] = _Group(key)
+        reads = group.reads
         for v in e.inputs:
-            if v not in made:
+            if v not in home:
                 reads[v] = None
         group.entries.append(e)
-        to = e.outputs[0]
-        made[to] = None
-        home[to] = group
+        home[e.outputs[0]] = group
 
     def stay_out(self, e: Entry) -> None:
         for v in e.inputs:

@@ -14,9 +14,11 @@ import numpy as np
 from ..engine import select
 from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
+from ..ops.table import BY_ID
 from ..switches import no_grad
 from ..tensor import Tensor, tensor
 from .arguments import as_arrays
+from .fuse import Instruction
 from .ir import (
     ARGUMENT,
     ARRAY,
@@ -123,14 +125,15 @@ def run_vjp(e: Entry, inputs: tuple) -> Any:
     return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
 
 
-def _run_instruction(i: Any, codes: dict[int, Any]) -> None:
+def _run_instruction(i: Instruction, codes: dict[int, Any]) -> None:
     """One of a group's instructions, or what follows a product, over whole arrays."""
-    operands = tuple([None if c is None else codes[c] for c in i.operands])
-    if i.k < 0:
-        codes[i.to] = select.apply(i.op.id, operands, i.params)
+    row, k, operands, to, params, _ = i
+    given = tuple([None if c is None else codes[c] for c in operands])
+    if k < 0:
+        codes[to] = select.apply(row, given, params)
     else:
-        rule, ct, y = i.op.vjp(i.k), operands[0], operands[-1]
-        codes[i.to] = rule(i.op, i.k, ct, y, operands[1:-1], i.params)
+        op = BY_ID[row]
+        codes[to] = op.vjp(k)(op, k, given[0], given[-1], given[1:-1], params)
 
 
 def _draw(e: Entry, program: Program, counters: list) -> Tensor:

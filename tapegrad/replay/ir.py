@@ -14,6 +14,7 @@ import numpy as np
 
 from ..engine.dtypes import DTYPES
 from ..engine.recording import ASSIGN
+from ..ops.table import BY_ID
 
 if TYPE_CHECKING:
     from .state import State
@@ -166,12 +167,27 @@ def listing(program: Program) -> str:
             inputs, params, inside = inputs[: params[0]], (), (e.extra,)
         right = f"{e.name}({', '.join([names[v] for v in inputs] + [f'{p!r}' for p in params])})"
         if inside:
-            right += " {" + "; ".join(i.text(names, e) for i in inside) + "}"
+            right += " {" + "; ".join(instruction_texts(e, inside, names)) + "}"
         text = f"{left} = {right}" if left else right
         at = line_text(e.line)
         lines.append(f"{text:<72}  # {at}" if at else text)
     lines.append(f"return {', '.join(names[v] for v in program.outputs)}")
     return "\n".join(lines)
+
+
+def instruction_texts(e: Entry, instructions: tuple, names: list[str]) -> list[str]:
+    """What a group or product runs, in order; temporaries are t0, t1 ..."""
+    ends = [names[v] for v in (*e.inputs, *e.outputs)]
+
+    def name(code: int) -> str:
+        return ends[code] if code < len(ends) else f"t{code - len(ends)}"
+
+    texts = []
+    for row, k, operands, to, params, _ in instructions:
+        call = BY_ID[row].name + ("" if k < 0 else "_vjp")
+        given = [*[name(c) for c in operands if c is not None], *map(repr, params)]
+        texts.append(f"{name(to)} = {call}({', '.join(given)})")
+    return texts
 
 
 def value_names(program: Program) -> list[str]:

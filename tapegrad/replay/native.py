@@ -13,7 +13,6 @@ from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..tensor import asarray
 from .arguments import as_arrays
-from .fuse import Instruction
 from .ir import (
     ARGUMENT,
     ARRAY,
@@ -216,10 +215,6 @@ class NativeProgram:
             if stack is not own[output]:
                 stack[first : first + done] = own[output][first : first + done]
         return done
-
-
-def _call(i: Instruction) -> tuple:
-    return i.op.id, i.k, i.operands, i.to, i.params
 
 
 def _caller(e: Entry) -> Any:

@@ -126,12 +126,12 @@ def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> d
     last_read: dict[int, int] = {}
     written: dict[int, int] = {}
     n = len(group.inputs)
-    for at, i in enumerate(group.extra):
-        for code in i.operands:
+    for at, (_, _, operands, to, *_) in enumerate(group.extra):
+        for code in operands:
             if code is not None and code < n:
                 last_read[group.inputs[code]] = at
-        if n <= i.to < n + len(group.outputs):
-            written[group.outputs[i.to - n]] = at
+        if n <= to < n + len(group.outputs):
+            written[group.outputs[to - n]] = at
     places: dict[int, int] = {}
     values = program.values
     for v, at in written.items():
