@@ -155,6 +155,75 @@ def test_modules_of_the_user_are_read(monkeypatch):
         )
 
 
+# --- what appears
+
+
+def _a_global():
+    scope = {"__name__": "user_code"}
+    exec("def f(x): return x * rate", scope)
+
+    def appear(value):
+        scope["rate"] = value
+
+    return scope["f"], appear
+
+
+def _a_closure_variable():
+    def scope():
+        def f(x):
+            return x * rate
+
+        rate = yield f
+        while True:
+            rate = yield
+
+    running = scope()
+    return next(running), running.send
+
+
+def _an_attribute_of_an_object():
+    config = types.SimpleNamespace()
+    return lambda x: x * config.rate, lambda value: setattr(config, "rate", value)
+
+
+def _an_attribute_of_a_class():
+    class Settings:
+        pass
+
+    return lambda x: x * Settings.rate, lambda value: setattr(Settings, "rate", value)
+
+
+def _a_slot():
+    class Settings:
+        __slots__ = ("rate",)
+
+    settings = Settings()
+    return lambda x: x * settings.rate, lambda value: setattr(settings, "rate", value)
+
+
+def _an_attribute_of_a_module():
+    module = types.ModuleType("user_settings")
+    return lambda x: x * module.rate, lambda value: setattr(module, "rate", value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_a_global, _a_closure_variable, _an_attribute_of_an_object, _an_attribute_of_a_class, _a_slot,
+     _an_attribute_of_a_module],
+)  # fmt: skip
+def test_what_appears_is_seen_by_guards_made_again(make):
+    function, appear = make()
+    guards = Guards(function)
+    assert guards.again() is guards
+    appear(1)
+    assert "is new: 1" in (guards.written() or guards.changed())
+    later = guards.again()
+    assert later is not guards
+    assert later.changed() is None
+    appear(2)
+    assert "was 1, is 2" in later.changed()
+
+
 # --- arrays, arguments
 
 

@@ -23,10 +23,10 @@ from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
 from .guards import Change, Guards
 from .ir import GROUP, PRODUCT, PYTHON, Program
+from .look import held_by
 from .plan import MemoryPlan, plan_memory
 from .record import record
 from .variant import Variant, as_result, leaf
-from .walk import held_by
 from .writes import Writes
 
 MAX_SIGNATURES = 64  # least recently used ones go

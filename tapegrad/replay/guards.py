@@ -21,9 +21,10 @@ import numpy as np
 from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
-from .checks import Checks, same_pairs
-from .look import is_library_function
-from .walk import SCALARS, Contents, Known, Order, Walk, contents
+from .checks import Checks
+from .look import Contents, Order, contents, is_library_function
+from .reads import Known
+from .walk import SCALARS, Walk
 
 # Containers whose parts are compared one by one: another one with the same parts is as good.
 _CONTAINERS = (
@@ -79,8 +80,10 @@ class Guards:
         self._adopt(self._walk())
 
     def again(self) -> Guards:
-        """Guards of the same function as the world is now; they know what these have learned."""
-        guards = copy(self)
+        """Guards of the same function as the world is now."""
+        if self._is_as_it_was():
+            return self
+        guards = copy(self)  # they know what these have learned
         guards._adopt(guards._walk())
         return guards
 
@@ -125,13 +128,7 @@ class Guards:
     def written(self) -> Change | None:
         """As changed(), the live hyper-parameters included; of guards made before a recording,
         what the function itself has changed."""
-        walk = self._found
-        if (
-            self._hold()
-            and all(map(_is_content, self._others))
-            and walk.modules_hold()
-            and all(same_pairs(group, copy) for group, copy in walk.groups)
-        ):
+        if self._is_as_it_was():
             return None
         now = self._walk()
         return _difference([*self._values, *self._live], [*now.values, *now.live])
@@ -152,13 +149,17 @@ class Guards:
 
     # --- the walk
 
+    def _is_as_it_was(self) -> bool:
+        """Whether another walk would find just what is known."""
+        return self._hold() and all(map(_is_content, self._others)) and self._found.is_as_it_was()
+
     def _walk(self) -> Walk:
         """A walk with all the names that walking teaches."""
-        size = None
         self._before = changes.config[0]
-        while size != (size := self._known.size()):
+        while True:
             walk = Walk(self._function, self._arguments, self._known, self._watched)
-        return walk
+            if walk.is_complete:
+                return walk
 
     def _adopt(self, walk: Walk) -> None:
         # A new list: checks made of the walk before must not hold again by it.

@@ -10,7 +10,10 @@ import weakref
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..nn.module import Module
+from ..tensor import Tensor
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
 # recording could see, and following them would cost milliseconds.
@@ -69,6 +72,8 @@ def static(value: Any, name: str) -> Any:
     """value.name without running user code, or NOTHING."""
     if value is NOTHING:
         return NOTHING
+    if type(value) is types.CellType:
+        return cell_value(value)
     found = getattr(value, "__dict__", None)
     if found is not None and name in found:
         return found[name]
@@ -103,3 +108,36 @@ def look_at(cls: type) -> Look:
         ]
         found = _looks[cls] = Look(cls.__mro__, bases, is_ours, tuple(slots))
     return found
+
+
+def globals_of(root: Any) -> Any:
+    """The globals that a sentence need not name the module of."""
+    while not isinstance(root, types.FunctionType):
+        inner = static(root, "__wrapped__")
+        if inner is NOTHING:
+            inner = getattr(root, "__func__", None) or getattr(root, "func", None)
+        if inner is None:
+            return vars(sys.modules.get(type(root).__module__, sys))
+        root = inner
+    return root.__globals__
+
+
+def name_of(root: Any) -> str:
+    return getattr(root, "__name__", None) or type(root).__name__
+
+
+class Contents(tuple):
+    """(shape, dtype, bytes) of an ndarray that is watched, or what stands for a Tensor's values."""
+
+
+class Order(tuple):
+    """The keys of a dict."""
+
+
+def held_by(tensor: Tensor) -> Contents:
+    """What x[i] = v replaces; parameters are written where they are, and read anew."""
+    return Contents(() if tensor.requires_grad else (tensor.handle or tensor._node,))
+
+
+def contents(x: np.ndarray) -> Contents:
+    return Contents((x.shape, x.dtype, x.tobytes()))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from opcode import opmap
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Reads(NamedTuple):
@@ -141,3 +141,30 @@ def reads_of(code: CodeType) -> Reads:
         own.imports.union(*(r.imports for r in nested)),
         own.sees_all or any(r.sees_all for r in nested),
     )
+
+
+class Known:
+    """What walks have learned: attribute names that are read, and of which hyper-parameters."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.loose: set[str] = set()
+        self.read: set[tuple[int, str]] = set()  # (id of a module or optimizer, attribute)
+        self.methods: dict[Any, Any] = {}  # function: the one object it is a method of
+        self.shared: set[Any] = set()  # methods of several objects
+        self.sees_all = False
+
+    def learn(self, reads: Reads) -> None:
+        self.names |= reads.attributes
+        self.loose |= reads.loose
+        self.sees_all |= reads.sees_all
+
+    def bind(self, method: Any, value: Any) -> None:
+        if self.methods.setdefault(method, value) is not value:
+            self.shared.add(method)
+
+    def size(self) -> tuple:
+        return (
+            len(self.names), len(self.loose), len(self.read), len(self.methods), len(self.shared),
+            self.sees_all,
+        )  # fmt: skip

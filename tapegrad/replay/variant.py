@@ -13,10 +13,10 @@ from .build import program_of
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
 from .ir import Program
+from .look import contents
 from .native import NativeProgram
 from .record import Recording
 from .state import State, arrays_to_watch
-from .walk import contents
 
 MADE = object()  # in a result: a Tensor
 

@@ -14,7 +14,7 @@ import sys
 import types
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, KeysView, Mapping
 from copy import copy
 from dataclasses import is_dataclass
 from typing import Any
@@ -25,19 +25,25 @@ from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..tensor import Tensor
-from .checks import pairs, same_pairs
+from .checks import Checks, pairs, same_pairs
 from .look import (
     NOTHING,
+    Contents,
+    Order,
     cell_value,
+    contents,
+    globals_of,
+    held_by,
     inside,
     is_library,
     is_library_function,
     is_library_module,
     look_at,
+    name_of,
     names_of,
     static,
 )
-from .reads import FREE, GLOBAL, reads_of
+from .reads import FREE, GLOBAL, Known, reads_of
 
 # Values without parts, compared by type and value.
 SCALARS = frozenset(
@@ -50,23 +56,6 @@ _CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 _NOT_CALLED = frozenset(
     ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
 ) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
-
-
-class Contents(tuple):
-    """(shape, dtype, bytes) of an ndarray that is watched, or what stands for a Tensor's values."""
-
-
-class Order(tuple):
-    """The keys of a dict."""
-
-
-def held_by(tensor: Tensor) -> Contents:
-    """What x[i] = v replaces; parameters are written where they are, and read anew."""
-    return Contents(() if tensor.requires_grad else (tensor.handle or tensor._node,))
-
-
-def contents(x: np.ndarray) -> Contents:
-    return Contents((x.shape, x.dtype, x.tobytes()))
 
 
 class Walk:
@@ -89,6 +78,7 @@ class Walk:
         groups: (group of an optimizer, tuple of keys and values in turn).
         generators: (path, random number generator) of Python's and NumPy's.
         arrays: (what to call its contents, ndarray).
+        is_complete: whether it learned nothing that objects met before could have shown.
     """
 
     def __init__(
@@ -108,16 +98,25 @@ class Walk:
         self.groups: list[tuple[dict, tuple]] = []
         self.generators: list[tuple[str, Any]] = []
         self.arrays: list[tuple[str, np.ndarray]] = []
+        # What its course depended on beside: rows, names that were not there, cells and slots
+        # that were empty, what wrappers wrapped.
+        self._course: list[tuple[Any, Any, Any, str]] = []
+        self._absent: list[tuple[KeysView, set[str]]] = []
+        self._unset: list[tuple[Any, str]] = []
+        self._inside: list[tuple[Any, Any]] = []
         self._known = known
         self._watched = watched
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
         self._keep: list[Any] = []  # temporary objects whose ids are in _seen
-        self._home = _globals_of(root)
-        self._names = sorted(known.names)
+        self._home = globals_of(root)
+        if isinstance(root, types.FunctionType) and not is_library_function(root):
+            self._learn(root)
+        size = known.size()
         self._item("the default dtype", vars(defaults), "_default")
-        self._visit(_name_of(root), root)
+        self._visit(name_of(root), root)
         for path, value in arguments:
             self._visit(path, value)
+        self.is_complete = known.size() == size
 
     def modules_hold(self) -> bool:
         """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
@@ -126,7 +125,24 @@ class Walk:
             for tensor, flags, held in self.tensors
         )
 
+    def is_as_it_was(self) -> bool:
+        """Whether another walk would find just this, if rows and others hold."""
+        return (
+            self.modules_hold()
+            and all(same_pairs(group, copy) for group, copy in self.groups)
+            and Checks(self._course).hold()
+            and all(there.isdisjoint(names) for there, names in self._absent)
+            and all(static(value, name) is NOTHING for value, name in self._unset)
+            and all(inside(value) is wrapped for value, wrapped in self._inside)
+        )
+
     # --- one value
+
+    def _names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
+        """Those of the names that a container has, in order."""
+        found = [name for name in names if name in container]
+        self._absent.append((container.keys(), set(names).difference(found)))
+        return sorted(found)
 
     def _item(self, path: str, container: Any, key: Any) -> None:
         value = container[key]
@@ -166,9 +182,8 @@ class Walk:
             self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
-                for name in self._names:
-                    if name in vars(value):
-                        self._item(f"{path}.{name}", vars(value), name)
+                for name in self._names_in(vars(value), self._known.names):
+                    self._item(f"{path}.{name}", vars(value), name)
         elif isinstance(value, types.FunctionType):
             self._function(path, value)
         elif isinstance(value, types.MethodType):
@@ -188,6 +203,7 @@ class Walk:
         elif isinstance(value, GENERATORS):
             self.generators.append((path, value))
         elif (wrapped := inside(value)) is not NOTHING:
+            self._inside.append((value, wrapped))
             self._visit(path, wrapped)
         elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
             self._known.names |= names_of(value)
@@ -213,8 +229,6 @@ class Walk:
     # --- functions
 
     def _function(self, path: str, function: types.FunctionType) -> None:
-        reads = reads_of(function.__code__)
-        known = self._known
         if is_library_function(function):
             # A wrapper made by a library (functools.wraps, tapegrad.value_and_grad): what it
             # wraps is the user's, the rest is its own business.
@@ -223,26 +237,27 @@ class Walk:
                 if callable(part) and not isinstance(part, type):
                     self._visit(path, part)
             return
-        known.names |= reads.attributes
-        known.sees_all |= reads.sees_all
-        known.loose |= reads.loose
+        reads = reads_of(function.__code__)
+        self._known.learn(reads)
         self.rows.append((function, "__code__", function.__code__, "attr"))
         self.values.append((f"the code of {path}", function.__code__))
         scope = function.__globals__
         of = "" if scope is self._home else f" of module {scope.get('__name__')}"
-        for name in sorted(reads.globals):
-            if name in scope and not is_library_module(scope[name]):
+        for name in self._names_in(scope, reads.globals):
+            if is_library_module(scope[name]):
+                self._course.append((scope, name, scope[name], "item"))
+            else:
                 self._item(f"global {name!r}{of}", scope, name)
-        for name in sorted(reads.imports):
-            module = sys.modules.get(name)
-            if module is not None and not is_library(name):
-                self._visit(f"module {name}", module)
+        for name in self._names_in(sys.modules, reads.imports):
+            if not is_library(name):
+                self._course.append((sys.modules, name, sys.modules[name], "item"))
+                self._visit(f"module {name}", sys.modules[name])
         closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         for name, cell in closure.items():
-            try:
-                value = cell.cell_contents
-            except ValueError:
-                continue  # not assigned yet
+            value = cell_value(cell)
+            if value is NOTHING:  # not assigned yet
+                self._unset.append((cell, "cell_contents"))
+                continue
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
                 continue
@@ -256,9 +271,16 @@ class Walk:
         for name in function.__kwdefaults__ or ():
             where = f"default of {function.__name__}'s argument {name!r}"
             self._item(where, function.__kwdefaults__, name)
+        self._learn(function)
+
+    def _learn(self, function: types.FunctionType) -> None:
+        """Which names a function reads, and of which modules and optimizers."""
+        reads, known = reads_of(function.__code__), self._known
+        known.learn(reads)
+        closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         for root, name, *rest in reads.chains:
             if root == GLOBAL:
-                start = scope.get(name, NOTHING)
+                start = function.__globals__.get(name, NOTHING)
             elif root == FREE:
                 start = cell_value(closure.get(name))
             else:
@@ -312,12 +334,13 @@ class Walk:
             if not library:
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
-            for name in list(found) if every else self._names:
-                if name in found:
-                    self._item(f"{path}.{name}", found, name)
+            for name in list(found) if every else self._names_in(found, self._known.names):
+                self._item(f"{path}.{name}", found, name)
         for name in look_at(cls).slots:
             part = static(value, name)
-            if name in self._known.names and part is not NOTHING:
+            if part is NOTHING:
+                self._unset.append((value, name))
+            elif name in self._known.names:
                 self.rows.append((value, name, part, "attr"))
                 self._visit(f"{path}.{name}", part)
         self._class(path, cls, constructs=False)
@@ -376,44 +399,6 @@ class Walk:
             self._class(path, type(optimizer), constructs=False)
 
 
-class Known:
-    """What walks have learned: attribute names that are read, and of which hyper-parameters."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.loose: set[str] = set()
-        self.read: set[tuple[int, str]] = set()  # (id of a module or optimizer, attribute)
-        self.methods: dict[Any, Any] = {}  # function: the one object it is a method of
-        self.shared: set[Any] = set()  # methods of several objects
-        self.sees_all = False
-
-    def bind(self, method: Any, value: Any) -> None:
-        if self.methods.setdefault(method, value) is not value:
-            self.shared.add(method)
-
-    def size(self) -> tuple:
-        return (
-            len(self.names), len(self.loose), len(self.read), len(self.methods), len(self.shared),
-            self.sees_all,
-        )  # fmt: skip
-
-
 def _is_live(value: Any) -> bool:
     """Numbers, and pairs of them as Adam's betas; flags choose between programs."""
     return isinstance(value, (int, float, tuple, np.number)) and not isinstance(value, bool)
-
-
-def _globals_of(root: Any) -> Any:
-    """The globals that a sentence need not name the module of."""
-    while not isinstance(root, types.FunctionType):
-        inner = static(root, "__wrapped__")
-        if inner is NOTHING:
-            inner = getattr(root, "__func__", None) or getattr(root, "func", None)
-        if inner is None:
-            return vars(sys.modules.get(type(root).__module__, sys))
-        root = inner
-    return root.__globals__
-
-
-def _name_of(root: Any) -> str:
-    return getattr(root, "__name__", None) or type(root).__name__

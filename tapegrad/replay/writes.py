@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .guards import Change, Guards
-from .walk import Contents, contents
+from .look import Contents, contents
 
 MAX_COPIED = 2**28  # bytes of ndarrays that are copied during a recording
 
