@@ -23,6 +23,9 @@ int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, i
 /* The result of reducing those axes of x: a new tensor, or NULL. */
 tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool keepdims);
 
+/* t /= divisor, rounded to its dtype first; t is contiguous. */
+void tg_divide(const tg_tensor *t, double divisor);
+
 static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

@@ -43,6 +43,9 @@ struct tg_group {
     uint32_t *scalar_code; /* scalar.h; NULL: blocks and calls do it */
     double *params;
     tg_end *ends; /* inputs, then outputs */
+    tg_ending ending; /* n == 0: none */
+    size_t unit; /* elements a thread takes at a time; a multiple of every block, or all */
+    size_t part_bytes; /* what a unit leaves to be joined */
     size_t vector; /* elements that every kernel does as one vector */
     size_t block, slot_bytes, inner_bytes;
     size_t strand; /* elements that strands do a multiple of; 0: there are none */
@@ -68,6 +71,28 @@ typedef struct tg_strand_row {
 enum { TG_STRAND_LOAD = -4, TG_STRAND_KEEP, TG_STRAND_STORE, TG_STRAND_END };
 
 void tg_group_find_kernels(tg_group *group);
+
+enum { TG_UNIT = 16 * TG_BLOCK };
+
+/* group_end.c: fold elements [first, first + n), which lie at `data`; then, all units done, the
+ * result of their parts. */
+void tg_group_fold_unit(const tg_group *group, size_t first, size_t n, const char *data,
+                        char *parts, const tg_tensor *result);
+void tg_group_fold_parts(const tg_group *group, char *parts, const tg_tensor *result);
+
+static inline size_t tg_group_units(const tg_group *g)
+{
+    return (g->n + g->unit - 1) / g->unit;
+}
+
+/* Bytes of a unit of the output that only the ending reads; kernels write whole vectors. */
+static inline size_t tg_group_staged(const tg_group *g)
+{
+    return g->ending.is_staged
+               ? tg_round_up(g->unit * g->ends[g->n_in + g->ending.output].item, TG_PAD) +
+                     TG_PAD
+               : 0;
+}
 
 static inline size_t tg_group_places(const tg_group *g)
 {

@@ -7,7 +7,6 @@
 #include "scalar.h"
 
 enum {
-    CHUNK = 16 * TG_BLOCK, /* elements a thread takes at a time; a multiple of every block */
     STACK = 64 * 1024, /* slots of a thread that is not the caller */
     PLACES = 256,
 };
@@ -18,7 +17,17 @@ static const double STREAM_BYTES = 24e6, STREAM_NS = 0.4;
 typedef struct job {
     const tg_group *g;
     bool streams;
+    char *parts; /* of an ending */
+    const tg_tensor *result;
 } job;
+
+/* What a thread works with: the table of places, memory for slots, and for the staged output of the
+ * unit that begins at element `from`. */
+typedef struct desk {
+    tg_place *places;
+    char *slots, *staged;
+    size_t from;
+} desk;
 
 /* Where slots are, and repeated values: the rest of the table is set for each block. */
 static void lay_out(const tg_group *g, tg_place *places, char *slots)
@@ -102,10 +111,13 @@ static void run_code_once(const tg_group *g, const tg_place *places, size_t n)
         run_once(c, places, params, n);
 }
 
-/* Elements [first, first + n); slots: one for each place. */
-static void run_block(const job *j, size_t first, size_t n, tg_place *places, char *slots)
+/* Elements [first, first + n). */
+static void run_block(const job *j, size_t first, size_t n, const desk *d)
 {
     const tg_group *g = j->g;
+    tg_place *places = d->places;
+    char *slots = d->slots;
+    const int n_stored = g->n_in + g->n_out - g->ending.is_staged;
     const bool is_last = first + n == g->n, is_short = g->n < g->vector;
     for (int i = 0; i < g->n_in; ++i) {
         const tg_end *e = &g->ends[i];
@@ -126,7 +138,10 @@ static void run_block(const job *j, size_t first, size_t n, tg_place *places, ch
         } else
             places[i] = (tg_place){(char *)(uintptr_t)o->data + first * item, 1};
     }
-    for (int i = g->n_in; i < g->n_in + g->n_out; ++i) {
+    if (g->ending.is_staged)
+        places[n_stored] =
+            (tg_place){d->staged + (first - d->from) * g->ends[n_stored].item, 1};
+    for (int i = g->n_in; i < n_stored; ++i) {
         const tg_end *e = &g->ends[i];
         const bool is_direct = !j->streams && (!is_last || e->has_room);
         char *at = is_direct ? e->data + first * e->item : slots + (size_t)i * g->slot_bytes;
@@ -136,7 +151,7 @@ static void run_block(const job *j, size_t first, size_t n, tg_place *places, ch
         run_code_once(g, places, n);
     else
         run_code(g, places, n);
-    for (int i = g->n_in; i < g->n_in + g->n_out; ++i) {
+    for (int i = g->n_in; i < n_stored; ++i) {
         const tg_end *e = &g->ends[i];
         char *to = e->data + first * e->item;
         if (j->streams)
@@ -146,26 +161,38 @@ static void run_block(const job *j, size_t first, size_t n, tg_place *places, ch
     }
 }
 
-static void run_span(const job *j, size_t first, size_t end, tg_place *places, char *slots)
+static void run_span(const job *j, size_t first, size_t end, const desk *d)
 {
-    lay_out(j->g, places, slots);
+    lay_out(j->g, d->places, d->slots);
     const size_t block = j->g->block;
     const size_t rest = j->g->strand ? (end - first) % j->g->strand : 0;
     for (end -= rest; first < end; first += block)
-        run_block(j, first, end - first < block ? end - first : block, places, slots);
+        run_block(j, first, end - first < block ? end - first : block, d);
     if (rest)
-        run_block(j, end, rest, places, slots);
+        run_block(j, end, rest, d);
     if (j->streams)
         tg_stream_fence();
 }
 
-static void run_chunk(void *context, size_t chunk)
+static void run_unit(const job *j, size_t unit, desk *d)
+{
+    const tg_group *g = j->g;
+    const size_t first = unit * g->unit, n = g->n - first < g->unit ? g->n - first : g->unit;
+    d->from = first;
+    run_span(j, first, first + n, d);
+    if (!g->ending.n)
+        return;
+    const tg_end *e = &g->ends[g->n_in + g->ending.output];
+    const char *data = g->ending.is_staged ? d->staged : e->data + first * e->item;
+    tg_group_fold_unit(g, first, n, data, j->parts, j->result);
+}
+
+static void run_apart(void *context, size_t unit)
 {
     const job *j = context;
-    _Alignas(TG_PAD) char slots[STACK];
+    _Alignas(TG_PAD) char slots[STACK], staged[TG_UNIT * sizeof(double) + TG_PAD];
     tg_place places[PLACES];
-    const size_t first = chunk * CHUNK, rest = j->g->n - first;
-    run_span(j, first, first + (rest < CHUNK ? rest : CHUNK), places, slots);
+    run_unit(j, unit, &(desk){.places = places, .slots = slots, .staged = staged});
 }
 
 /* Point the ends at this run's operands. */
@@ -189,7 +216,7 @@ static int bind(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
         }
         e->has_room = t->buffer && tg_has_room(t, g->n, e->lanes, e->operand.item);
     }
-    for (int i = 0; i < g->n_out; ++i) {
+    for (int i = 0; i < g->n_out - g->ending.is_staged; ++i) {
         tg_end *e = &g->ends[g->n_in + i];
         e->data = out[i]->data;
         e->has_room = tg_has_room(out[i], g->n, e->lanes, e->item);
@@ -208,14 +235,24 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
     if (status == TG_OK && g->scalar_code)
         tg_scalar_run(g, scratch);
     else if (status == TG_OK) {
-        job j = {.g = g, .streams = g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out};
-        const size_t n_places = tg_group_places(g);
-        tg_place *places = (tg_place *)(void *)scratch;
-        char *slots = scratch + tg_round_up(n_places * sizeof *places, TG_PAD);
-        if (g->n <= CHUNK || n_places > PLACES || tg_group_slots(g) > STACK)
-            run_span(&j, 0, g->n, places, slots);
+        const size_t n_places = tg_group_places(g), n_units = tg_group_units(g);
+        desk d = {.places = (tg_place *)(void *)scratch};
+        d.slots = scratch + tg_round_up(n_places * sizeof *d.places, TG_PAD);
+        d.staged = d.slots + tg_group_slots(g);
+        job j = {.g = g,
+                 .streams =
+                     g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out && !g->ending.n,
+                 .parts = d.staged + tg_group_staged(g),
+                 .result = g->ending.n ? out[g->n_out - g->ending.is_staged] : NULL};
+        if (n_units > 1 && n_places <= PLACES && tg_group_slots(g) <= STACK)
+            tg_parallel(n_units, g->cost, run_apart, &j);
+        else if (g->ending.n)
+            for (size_t unit = 0; unit < n_units; ++unit)
+                run_unit(&j, unit, &d);
         else
-            tg_parallel((g->n + CHUNK - 1) / CHUNK, g->cost, run_chunk, &j);
+            run_span(&j, 0, g->n, &d);
+        if (g->ending.n)
+            tg_group_fold_parts(g, j.parts, j.result);
     }
     for (int i = 0; i < g->n_in; ++i)
         if (g->ends[i].is_turned) {

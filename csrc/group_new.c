@@ -47,7 +47,8 @@ size_t tg_group_scratch(const tg_group *g)
 {
     if (g->scalar_code)
         return tg_scalar_slots(g) * sizeof(double);
-    return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g);
+    return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g) +
+           tg_group_staged(g) + tg_group_units(g) * g->part_bytes;
 }
 
 void tg_group_find_kernels(tg_group *g)
@@ -352,6 +353,7 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         g->n_in = n_in;
         g->n_out = n_out;
         g->n_code = n_calls;
+        g->unit = TG_UNIT;
         g->code = calloc(n_calls + 1, sizeof *g->code);
         g->rows = calloc(n_calls + 1, sizeof *g->rows);
         g->params = calloc(n_params + 2, sizeof *g->params);

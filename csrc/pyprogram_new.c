@@ -135,15 +135,36 @@ static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
     return read_floats(c->params, params, 2);
 }
 
+/* params: (), or (fold, is_mean, n, cols, value): a reduction of that value is the last output. If the
+ * step does not name the value among its outputs, nobody else reads it. */
+static bool make_ending(const tg_program *g, const tg_step *s, tg_ending *e, tg_tensor **ends)
+{
+    const int n_out = s->n_out - 1, value = (int)s->p[4];
+    if (s->p[2] < 1 || s->p[3] < 1 || value < 0 || value >= g->n_values)
+        return refuse("a group's params do not fit", s - g->steps);
+    *e = (tg_ending){.what = (int)s->p[0],
+                     .is_mean = s->p[1] != 0,
+                     .n = (size_t)s->p[2],
+                     .cols = (size_t)s->p[3]};
+    while (e->output < n_out && s->out[e->output] != value)
+        ++e->output;
+    e->is_staged = e->output == n_out;
+    if (e->is_staged)
+        ends[s->n_in + n_out] = &g->values[value].own;
+    return true;
+}
+
 static bool make_group(program_object *self, tg_step *s, PyObject *extra)
 {
     tg_program *g = self->program;
-    if (!PyList_Check(extra))
+    enum { ENDING = 5 };
+    if (!PyList_Check(extra) || (s->n_p && s->n_p != ENDING))
         return refuse("a group's extra is its list of instructions", s - g->steps);
     const Py_ssize_t n = PyList_Size(extra);
     const size_t n_ends = (size_t)(s->n_in + s->n_out);
     tg_group_call *calls = calloc((size_t)n + 1, sizeof *calls);
     tg_tensor **ends = malloc((n_ends + 1) * sizeof *ends);
+    tg_ending ending = {0};
     bool fits = calls && ends;
     if (!fits)
         PyErr_NoMemory();
@@ -151,9 +172,15 @@ static bool make_group(program_object *self, tg_step *s, PyObject *extra)
         fits = read_group_call(&calls[i], PyList_GetItem(extra, i), i);
     for (size_t i = 0; i < n_ends && fits; ++i)
         ends[i] = &g->values[s->in[i]].own; /* out follows in */
+    fits = fits && (!s->n_p || make_ending(g, s, &ending, ends));
     if (fits) {
-        s->group = tg_group_new(s->n_in, ends, s->n_out, ends + s->n_in, (size_t)n, calls);
-        fits = s->group != NULL || raise_status(TG_EVALUE);
+        const int n_out = s->n_out - (s->n_p && !ending.is_staged);
+        s->group = tg_group_new(s->n_in, ends, n_out, ends + s->n_in, (size_t)n, calls);
+        const bool is_made =
+            s->group &&
+            (!s->n_p ||
+             tg_group_end(s->group, &ending, &g->values[s->out[s->n_out - 1]].own) == TG_OK);
+        fits = is_made || raise_status(TG_EVALUE);
     }
     free(calls);
     free(ends);

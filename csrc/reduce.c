@@ -236,7 +236,7 @@ static void fill(tg_tensor *t, double value)
             ((double *)(void *)t->data)[i] = value;
 }
 
-static void divide(tg_tensor *t, double divisor)
+void tg_divide(const tg_tensor *t, double divisor)
 {
     const float divisor32 = (float)divisor;
     if (t->dtype == TG_F32)
@@ -300,7 +300,7 @@ static int reduce(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t 
     error = reduce_into(op->name, out, tg_new_reduced(x->dtype, x, reduced, p[0] != 0), x,
                         reduced, fold);
     if (!error && is_mean && (*out)->size)
-        divide(*out, (double)reduced_count(x, reduced));
+        tg_divide(*out, (double)reduced_count(x, reduced));
     return error;
 }
 

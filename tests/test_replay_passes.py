@@ -78,10 +78,14 @@ def kept_from(x):
     return later, third, fourth * p
 
 
+def fused_with_endings(program):
+    return passes.join_endings(passes.fuse(program))
+
+
 FUNCTIONS = [mlp_gradient, kept_from, elementwise, shapes, twice, constants]
 PASSES = [
     passes.keep_views, passes.drop_dead, passes.fold_constants, passes.skip_same_shape,
-    passes.merge_common, passes.join_epilogues, passes.fuse, passes.optimise,
+    passes.merge_common, passes.join_epilogues, passes.fuse, fused_with_endings, passes.optimise,
 ]  # fmt: skip
 
 

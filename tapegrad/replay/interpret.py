@@ -99,7 +99,11 @@ def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None
         for i in e.extra:
             _run_instruction(i, codes)
         for at, v in enumerate(e.outputs, start=len(inputs)):
-            values[v] = codes[at]
+            values[v] = codes.get(at)
+        if e.params:  # the last output is a reduction of another, or of the value after those
+            op, params, v = e.params
+            at = len(inputs) + (*e.outputs[:-1], v).index(v)
+            values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
     elif e.kind == PRODUCT:
         codes = dict(enumerate(inputs))
         codes[len(inputs)] = select.apply(e.op.id, inputs[: e.params[0]], ())

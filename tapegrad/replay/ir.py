@@ -38,7 +38,7 @@ OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP, PRODUCT = (
     "optimizer",  # extra: (rule, slots); inputs: per parameter itself, gradient, state
     "random",  # extra: (kind, generator, a, b, block offset)
     "guard",  # extra: the truth that the recording found
-    "group",  # extra: elementwise instructions run block by block (fuse.py)
+    "group",  # extra: elementwise instructions run block by block (fuse.py); params: endings.py
     "product",  # extra: the instruction that follows, params: (inputs of op) (epilogues.py)
 )
 
@@ -162,7 +162,7 @@ def listing(program: Program) -> str:
         left = ", ".join(f"{names[v]}: {type_name(program.values[v])}" for v in e.outputs)
         inputs, params, inside = e.inputs, e.params, ()
         if e.kind == GROUP:
-            inside = e.extra
+            params, inside = (), e.extra
         elif e.kind == PRODUCT:
             inputs, params, inside = inputs[: params[0]], (), (e.extra,)
         right = f"{e.name}({', '.join([names[v] for v in inputs] + [f'{p!r}' for p in params])})"
@@ -177,7 +177,8 @@ def listing(program: Program) -> str:
 
 def instruction_texts(e: Entry, instructions: tuple, names: list[str]) -> list[str]:
     """What a group or product runs, in order; temporaries are t0, t1 ..."""
-    ends = [names[v] for v in (*e.inputs, *e.outputs)]
+    ending = e.params if e.kind == GROUP else ()
+    ends = [names[v] for v in (*e.inputs, *(e.outputs[:-1] if ending else e.outputs))]
 
     def name(code: int) -> str:
         return ends[code] if code < len(ends) else f"t{code - len(ends)}"
@@ -187,6 +188,8 @@ def instruction_texts(e: Entry, instructions: tuple, names: list[str]) -> list[s
         call = BY_ID[row].name + ("" if k < 0 else "_vjp")
         given = [*[name(c) for c in operands if c is not None], *map(repr, params)]
         texts.append(f"{name(to)} = {call}({', '.join(given)})")
+    if ending:
+        texts.append(ending.text(names, e))
     return texts
 
 

@@ -94,7 +94,8 @@ class NativeProgram:
 
     def _step(self, e: Entry) -> tuple:
         if e.kind == GROUP:
-            return GROUP_STEP, -1, e.inputs, e.outputs, (), list(e.extra)
+            ending = e.params.lowered(self.program.values) if e.params else ()
+            return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
         if e.kind == PRODUCT:
             return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, e.params, e.extra
         if e.kind == VJP:

@@ -8,6 +8,7 @@ from typing import Any
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
+from .endings import join_endings
 from .epilogues import join_epilogues
 from .fuse import fuse
 from .ir import (
@@ -32,7 +33,7 @@ def optimise(program: Program) -> Program:
     """All passes, in the order in which each leaves most to the next."""
     for step in (
         keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, join_epilogues,
-        fuse,
+        fuse, join_endings,
     ):  # fmt: skip
         program = step(program)
     return program

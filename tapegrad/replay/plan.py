@@ -125,13 +125,13 @@ def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> d
     """
     last_read: dict[int, int] = {}
     written: dict[int, int] = {}
-    n = len(group.inputs)
+    n, outputs = len(group.inputs), group.outputs[:-1] if group.params else group.outputs
     for at, (_, _, operands, to, *_) in enumerate(group.extra):
         for code in operands:
             if code is not None and code < n:
                 last_read[group.inputs[code]] = at
-        if n <= to < n + len(group.outputs):
-            written[group.outputs[to - n]] = at
+        if n <= to < n + len(outputs):
+            written[outputs[to - n]] = at
     places: dict[int, int] = {}
     values = program.values
     for v, at in written.items():

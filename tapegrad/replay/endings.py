@@ -1,0 +1,115 @@
+"""Groups end in a reduction of one of their values: it is folded while the caches hold it, and
+where nobody else reads it, it never reaches memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from math import gcd, prod
+from typing import Any, NamedTuple
+
+from .fuse import FLOATS
+from .ir import GROUP, OP, Entry, Program
+
+FOLDS = {"sum": 0, "mean": 0, "sum_to": 0, "prod": 1, "max": 2, "min": 3}  # the C core's numbers
+UNIT, LINE = 16384, 64  # elements of a unit; of a vector of bytes
+ROWS, MOST_ROWS = 16, 1024  # of columns: in a block, in a unit
+
+
+class Ending(NamedTuple):
+    """The reduction that ends a group: its row and params, and the value it reads."""
+
+    op: Any
+    params: tuple
+    value: int
+
+    def shape(self, values: list) -> tuple[int, int] | None:
+        """(n, cols) as csrc/reduce.h has them: n elements become one; cols of them lie side by
+        side. None: the axes are not at one end."""
+        full = values[self.value].shape
+        if self.op.name == "sum_to":
+            kept = (1,) * (len(full) - len(self.params)) + self.params
+            reduced = [n != m for n, m in zip(full, kept)]
+        else:
+            reduced = [d in self.params[1:] for d in range(len(full))]
+        runs = [
+            (is_reduced, prod(full[d] for d in axes))
+            for is_reduced, axes in groupby(
+                [d for d in range(len(full)) if full[d] > 1], key=lambda d: reduced[d]
+            )
+        ]
+        if not 1 <= len(runs) <= 2 or not any(is_reduced for is_reduced, _ in runs):
+            return None
+        n = next(size for is_reduced, size in runs if is_reduced)
+        return n, 1 if runs[-1][0] else runs[-1][1]
+
+    def text(self, names: list[str], group: Entry) -> str:
+        """As listing() prints it."""
+        operand = names[self.value] if self.value in group.outputs else "t0"
+        call = ", ".join([operand, *[f"{p!r}" for p in self.params]])
+        return f"{names[group.outputs[-1]]} = {self.op.name}({call})"
+
+    def fits(self, values: list) -> bool:
+        """Whether groups over that value fall into units that are whole subtrees of the fold."""
+        shape, total = self.shape(values), prod(values[self.value].shape)
+        if shape is None or values[self.value].dtype not in FLOATS:
+            return False
+        n, cols = shape
+        if cols == 1:
+            return total <= UNIT or n == total or UNIT // n >= LINE // gcd(n, LINE)
+        rows = ROWS
+        while 2 * rows * cols <= UNIT and rows < MOST_ROWS:
+            rows *= 2
+        return n <= rows or (rows * cols <= UNIT and rows * cols % LINE == 0)
+
+    def lowered(self, values: list) -> tuple:
+        """As the C core takes it."""
+        n, cols = self.shape(values)
+        return FOLDS[self.op.name], int(self.op.name == "mean"), n, cols, self.value
+
+
+def join_endings(program: Program) -> Program:
+    """The program whose groups end in a reduction where one reads what they make: params is its
+    Ending, its result their last output."""
+    uses = Counter([v for e in program.entries for v in e.inputs])
+    results = set(program.results)
+    home: dict[int, int] = {}  # value: where the group without ending is that makes it
+    entries: list[Entry] = []
+    for e in program.entries:
+        if e.kind == OP and not e.view and e.op.name in FOLDS and e.inputs[0] in home:
+            ending = Ending(e.op, e.params, e.inputs[0])
+            if ending.fits(program.values):
+                at = home[ending.value]
+                for v in entries[at].outputs:
+                    del home[v]
+                is_staged = uses[ending.value] == 1 and ending.value not in results
+                entries[at] = ended(entries[at], ending, e.outputs[0], is_staged)
+                continue
+        if e.kind == GROUP:
+            home.update(dict.fromkeys(e.outputs, len(entries)))
+        entries.append(e)
+    return program.but(entries=entries)
+
+
+def ended(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
+    """The group with an ending; a staged value's code comes right after those of the outputs."""
+    outputs, instructions = group.outputs, group.extra
+    if is_staged:
+        first = len(group.inputs)
+        staged, last = first + outputs.index(ending.value), first + len(outputs) - 1
+        outputs = tuple([v for v in outputs if v != ending.value])
+
+        def moved(code: int | None) -> int | None:
+            if code is None or not staged <= code <= last:
+                return code
+            return last if code == staged else code - 1
+
+        instructions = tuple(
+            [
+                i._replace(operands=tuple(map(moved, i.operands)), to=moved(i.to))
+                for i in instructions
+            ]
+        )
+    return Entry(
+        GROUP, None, group.inputs, (*outputs, result), ending, group.line, extra=instructions
+    )
