@@ -106,8 +106,8 @@ def ended(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
 
         instructions = tuple(
             [
-                i._replace(operands=tuple(map(moved, i.operands)), to=moved(i.to))
-                for i in instructions
+                (row, k, tuple(map(moved, operands)), moved(to), *rest)
+                for row, k, operands, to, *rest in group.extra
             ]
         )
     return Entry(
