@@ -32,14 +32,14 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) ->
         return None
     p = ready.program
     adopt = select.engine().adopt
+    guards = (checks, Checks(_layout(ready)))
+    numbers = (_numbers(ready), lambda: _refresh(ready))
+    grads = [[adopt(v) for v in vs] for vs in (ready.grads_read, p.state.without_grad, p.cleared)]
+    draws = (ready.seeds, ready.moved_on) if p.generators else (None, None)
+    answer = _numbered(variant.pattern, ready.order)
     return select._core.CompiledCall(
-        ready.core, state, *patterns, (checks, Checks(_layout(ready))),
-        _numbers(ready), lambda: _refresh(ready),
-        [adopt(v) for v in ready.grads_read], [adopt(v) for v in p.state.without_grad],
-        [adopt(v) for v in p.cleared],
-        ready.seeds if p.generators else None, ready.moved_on if p.generators else None,
-        _numbered(variant.pattern, ready.order), turn,
-    )  # fmt: skip
+        ready.core, state, *patterns, guards, *numbers, *grads, *draws, answer, turn
+    )
 
 
 # --- patterns

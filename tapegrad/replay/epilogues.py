@@ -72,7 +72,5 @@ def joined(product: Entry, v: int, e: Entry) -> Entry:
     inputs = (*product.inputs, *others)
     codes = {u: i + len(product.inputs) for i, u in enumerate(others)}
     codes[v] = codes[e.outputs[0]] = len(inputs)
-    return Entry(
-        PRODUCT, product.op, inputs, e.outputs, (len(product.inputs),), product.line,
-        extra=instruction(e, codes),
-    )  # fmt: skip
+    n, then = (len(product.inputs),), instruction(e, codes)
+    return Entry(PRODUCT, product.op, inputs, e.outputs, n, product.line, extra=then)

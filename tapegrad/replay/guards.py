@@ -27,10 +27,8 @@ from .reads import Known
 from .walk import SCALARS, Walk
 
 # Containers whose parts are compared one by one: another one with the same parts is as good.
-_CONTAINERS = (
-    list, tuple, dict, deque, set, frozenset, bytearray, partial, staticmethod, classmethod,
-    property, types.SimpleNamespace,
-)  # fmt: skip
+_WRAPPERS = (partial, staticmethod, classmethod, property)
+_CONTAINERS = (list, tuple, dict, deque, set, frozenset, bytearray, types.SimpleNamespace)
 
 
 class Change(str):
@@ -204,7 +202,7 @@ def _same(old: Any, new: Any) -> bool:
         return old.__code__ is new.__code__ and not is_library_function(old)
     if isinstance(old, types.MethodType):
         return old == new
-    return isinstance(old, _CONTAINERS) or is_dataclass(old)
+    return isinstance(old, _CONTAINERS + _WRAPPERS) or is_dataclass(old)
 
 
 def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> Change | None:

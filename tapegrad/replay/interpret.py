@@ -17,26 +17,9 @@ from ..engine.recording import Live
 from ..ops.table import BY_ID
 from ..switches import no_grad
 from ..tensor import Tensor, tensor
+from . import ir
 from .arguments import as_arrays
 from .fuse import Instruction
-from .ir import (
-    ARGUMENT,
-    ARRAY,
-    CONSTANT,
-    GRAD,
-    GROUP,
-    GUARD,
-    LIVE,
-    OP,
-    OPTIMIZER,
-    PRODUCT,
-    PYTHON,
-    RANDOM,
-    TENSOR,
-    VJP,
-    Entry,
-    Program,
-)
 from .state import blocks_before
 
 
@@ -44,7 +27,7 @@ class GuardFailed(Exception):
     """A branch that the recording took would go the other way; nothing has been written."""
 
 
-def run(program: Program, arguments: list, counters: list, done: list | None = None) -> list:
+def run(program: ir.Program, arguments: list, counters: list, done: list | None = None) -> list:
     """The Tensors of program.outputs; writes parameters, optimizer state and `.grad`.
 
     `done` gets each entry when it has run.
@@ -64,17 +47,17 @@ def run(program: Program, arguments: list, counters: list, done: list | None = N
 
 
 def _bind(value: Any, arguments: list) -> Any:
-    if value.kind == ARGUMENT:
+    if value.kind == ir.ARGUMENT:
         x = arguments[value.source]
         return x if isinstance(x, Tensor) else tensor(x)
-    if value.kind == ARRAY:
+    if value.kind == ir.ARRAY:
         return tensor(value.source)
-    if value.kind in (TENSOR, CONSTANT):
+    if value.kind in (ir.TENSOR, ir.CONSTANT):
         return value.source
-    if value.kind == LIVE:
+    if value.kind == ir.LIVE:
         live, t = value.source
         return tensor(np.asarray(live.value(), t.dtype))
-    return value.source.grad if value.kind == GRAD else None
+    return value.source.grad if value.kind == ir.GRAD else None
 
 
 def _fresh(t: Tensor) -> Tensor:
@@ -82,19 +65,19 @@ def _fresh(t: Tensor) -> Tensor:
     return engine.from_numpy(engine.to_numpy(t), Tensor)
 
 
-def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None:
+def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -> None:
     inputs = tuple([values[v] for v in e.inputs])
-    if e.kind in (OP, PYTHON):
-        if e.kind == PYTHON and e.extra is not None:  # a primitive
+    if e.kind in (ir.OP, ir.PYTHON):
+        if e.kind == ir.PYTHON and e.extra is not None:  # a primitive
             values[e.outputs[0]] = tensor(e.extra.run(tuple([t.numpy() for t in inputs])))
         elif e.op.name == "assign":
             select.engine().assign(*inputs)
             values[e.outputs[0]] = inputs[0]
         else:
             values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
-    elif e.kind == VJP:
+    elif e.kind == ir.VJP:
         values[e.outputs[0]] = run_vjp(e, inputs)
-    elif e.kind == GROUP:
+    elif e.kind == ir.GROUP:
         codes = dict(enumerate(inputs))
         for i in e.extra:
             _run_instruction(i, codes)
@@ -104,21 +87,21 @@ def _run_entry(e: Entry, values: list, program: Program, counters: list) -> None
             op, params, v = e.params
             at = len(inputs) + (*e.outputs[:-1], v).index(v)
             values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
-    elif e.kind == PRODUCT:
+    elif e.kind == ir.PRODUCT:
         codes = dict(enumerate(inputs))
         codes[len(inputs)] = select.apply(e.op.id, inputs[: e.params[0]], ())
         _run_instruction(e.extra, codes)
         values[e.outputs[0]] = codes[len(inputs)]
-    elif e.kind == GUARD:
+    elif e.kind == ir.GUARD:
         if bool(inputs[0].numpy()) is not e.extra:
             raise GuardFailed
-    elif e.kind == RANDOM:
+    elif e.kind == ir.RANDOM:
         values[e.outputs[0]] = _draw(e, program, counters)
-    elif e.kind == OPTIMIZER:
+    elif e.kind == ir.OPTIMIZER:
         _step(e, inputs)
 
 
-def run_vjp(e: Entry, inputs: tuple) -> Any:
+def run_vjp(e: ir.Entry, inputs: tuple) -> Any:
     """A row's rule over what its fused kernel reads."""
     n = len(e.op.inputs)
     read = [i for i in range(n + 1) if e.reads >> i & 1]
@@ -140,7 +123,7 @@ def _run_instruction(i: Instruction, codes: dict[int, Any]) -> None:
         codes[to] = op.vjp(k)(op, k, given[0], given[-1], given[1:-1], params)
 
 
-def _draw(e: Entry, program: Program, counters: list) -> Tensor:
+def _draw(e: ir.Entry, program: ir.Program, counters: list) -> Tensor:
     from ..random import Generator
 
     kind, g, a, b, offset = e.extra
@@ -155,7 +138,7 @@ def _draw(e: Entry, program: Program, counters: list) -> Tensor:
     return tensor(getattr(generator, kind)(a, b, value.shape, DTYPES[value.dtype]))
 
 
-def _step(e: Entry, inputs: tuple) -> None:
+def _step(e: ir.Entry, inputs: tuple) -> None:
     rule, slots, _, updated = e.extra
     before = [p.grad for p in slots.params]
     width = len(inputs) // len(updated) if updated else 0
@@ -202,14 +185,14 @@ class Interpreted:
 
     steps_without_python = 0
 
-    def __init__(self, program: Program):
+    def __init__(self, program: ir.Program):
         self.program = program
 
     def run(self, arrays: list) -> list | None:
         """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
         program = self.program
         counters = [g.get_state() for g in program.generators]
-        done: list[Entry] = []
+        done: list[ir.Entry] = []
         with whole():
             try:
                 return run(program, as_arrays(arrays), counters, done)

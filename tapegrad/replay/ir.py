@@ -65,9 +65,19 @@ class Value:
 class Entry:
     """One step of a program. `view` is 1 + the input whose memory the output shares, or 0."""
 
-    __slots__ = (
-        "kind", "op", "inputs", "outputs", "params", "line", "view", "k", "reads", "extra", "writes"
-    )  # fmt: skip
+    __slots__ = [
+        "kind",
+        "op",
+        "inputs",
+        "outputs",
+        "params",
+        "line",
+        "view",
+        "k",
+        "reads",
+        "extra",
+        "writes",
+    ]
 
     def __init__(
         self,
@@ -100,10 +110,8 @@ class Entry:
 
     def over(self, inputs: tuple, outputs: tuple | None = None) -> Entry:
         """The same entry over other values."""
-        return Entry(
-            self.kind, self.op, inputs, self.outputs if outputs is None else outputs, self.params,
-            self.line, self.view, self.k, self.reads, self.extra,
-        )  # fmt: skip
+        rest = self.params, self.line, self.view, self.k, self.reads, self.extra
+        return Entry(self.kind, self.op, inputs, outputs or self.outputs, *rest)
 
     @property
     def name(self) -> str:

@@ -17,18 +17,15 @@ from ..tensor import Tensor
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
 # recording could see, and following them would cost milliseconds.
-LIBRARIES = frozenset(sys.stdlib_module_names) | {
-    "tapegrad", "numpy", "scipy", "torch", "jax", "jaxlib", "sklearn", "pandas", "matplotlib",
-    "tqdm", "pytest", "_pytest", "IPython", "ipykernel",
-}  # fmt: skip
+_NUMERIC = "tapegrad numpy scipy torch jax jaxlib sklearn pandas matplotlib"
+_TOOLS = "tqdm pytest _pytest IPython ipykernel"
+LIBRARIES = sys.stdlib_module_names | {*_NUMERIC.split(), *_TOOLS.split()}
 
 # What is not there.
 NOTHING = object()
 
-_WITH_DATA: tuple = (
-    weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.UserDict,
-    collections.UserList,
-)  # fmt: skip
+_WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+_WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
 
 
 @lru_cache(maxsize=4096)

@@ -12,24 +12,8 @@ from ..engine import select
 from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..tensor import asarray
+from . import ir
 from .arguments import as_arrays
-from .ir import (
-    ARGUMENT,
-    ARRAY,
-    GRAD,
-    GROUP,
-    GUARD,
-    LIVE,
-    MADE,
-    OPTIMIZER,
-    PRODUCT,
-    PYTHON,
-    RANDOM,
-    VJP,
-    Entry,
-    Program,
-    roots,
-)  # fmt: skip
 from .passes import optimise
 from .plan import plan_memory
 from .state import blocks_before, carries_gradients, grads_read
@@ -42,7 +26,7 @@ DRAWS = {"uniform": 0, "normal": 1, "bernoulli": 2}
 class NativeProgram:
     """A program after all passes, planned, and ready to run in C."""
 
-    def __init__(self, recorded: Program):
+    def __init__(self, recorded: ir.Program):
         self.program = optimise(recorded)
         self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
         self._numbers: list[tuple[Live, np.ndarray]] = []
@@ -59,25 +43,25 @@ class NativeProgram:
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
         offsets = {v: offset for v, offset, *_ in plan.lifetimes}
-        root, results = roots(p), {v: n for n, v in enumerate(dict.fromkeys(p.results))}
+        root, results = ir.roots(p), {v: n for n, v in enumerate(dict.fromkeys(p.results))}
         adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
-            if v.kind == MADE:
+            if v.kind == ir.MADE:
                 if i in offsets:
                     role, where = "p", offsets[i]
                 elif root[i] != i or i not in results:
                     role, where = "v", 0
                 else:
                     role, where = "o", results[i]
-            elif v.kind == ARGUMENT:
+            elif v.kind == ir.ARGUMENT:
                 role, where = "i", v.source
-            elif v.kind == GRAD:
+            elif v.kind == ir.GRAD:
                 role, where = "i", next(grads_read)
-            elif v.kind == LIVE:
+            elif v.kind == ir.LIVE:
                 role, where = "c", self._number(*v.source)
-            elif v.kind == ARRAY:
+            elif v.kind == ir.ARRAY:
                 role, where = "a", v.source
             else:
                 role, where = "c", adopt(v.source)
@@ -92,30 +76,30 @@ class NativeProgram:
         self._numbers.append((live, select.engine().shared_memory(t).reshape(1)))
         return t
 
-    def _step(self, e: Entry) -> tuple:
-        if e.kind == GROUP:
+    def _step(self, e: ir.Entry) -> tuple:
+        if e.kind == ir.GROUP:
             ending = e.params.lowered(self.program.values) if e.params else ()
             return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
-        if e.kind == PRODUCT:
+        if e.kind == ir.PRODUCT:
             return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, e.params, e.extra
-        if e.kind == VJP:
+        if e.kind == ir.VJP:
             raise AssertionError("a fused vjp outside a group")
-        if e.kind == GUARD:
+        if e.kind == ir.GUARD:
             return GUARD_STEP, -1, e.inputs, (), (int(e.extra),), None
-        if e.kind == RANDOM:
+        if e.kind == ir.RANDOM:
             kind, generator, a, b, offset = e.extra
             if not isinstance(a, Live):
                 return RANDOM_STEP, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
             numbers = np.array([a.value(), b])
             self._numbers.append((a, numbers))
             return RANDOM_STEP, DRAWS[kind], (), e.outputs, (), (generator, offset, numbers, 0)
-        if e.kind == OPTIMIZER:
+        if e.kind == ir.OPTIMIZER:
             return self._optimizer(e)
-        if e.kind == PYTHON:
+        if e.kind == ir.PYTHON:
             return PYTHON_STEP, e.op.id, e.inputs, e.outputs, (), _caller(e)
         return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
 
-    def _optimizer(self, e: Entry) -> tuple:
+    def _optimizer(self, e: ir.Entry) -> tuple:
         rule, slots, _, updated = e.extra
         number, width = RULES[rule]
         numbers = np.zeros(width)
@@ -179,7 +163,7 @@ class NativeProgram:
         """
         if not carries_gradients(self.program):
             return 0
-        runs_python = any(e.kind == PYTHON and e.extra is not None for e in self.program.entries)
+        runs_python = any(e.kind == ir.PYTHON and e.extra is not None for e in self.program.entries)
         return 1 if runs_python else sys.maxsize
 
     @functools.cached_property
@@ -218,7 +202,7 @@ class NativeProgram:
         return done
 
 
-def _caller(e: Entry) -> Any:
+def _caller(e: ir.Entry) -> Any:
     """What runs an entry that has no C kernel: a function of its Tensors."""
 
     def call(inputs: list) -> Any:

@@ -164,7 +164,5 @@ class Known:
             self.shared.add(method)
 
     def size(self) -> tuple:
-        return (
-            len(self.names), len(self.loose), len(self.read), len(self.methods), len(self.shared),
-            self.sees_all,
-        )  # fmt: skip
+        learned = (self.names, self.loose, self.read, self.methods, self.shared)
+        return (*map(len, learned), self.sees_all)
