@@ -21,6 +21,7 @@ typedef struct tg_end {
     size_t item, lanes; /* lanes: kernels round n up to a multiple of this */
     uint32_t layout; /* of the input that operand was planned for; 0: none yet */
     bool has_room, is_turned;
+    bool is_spread; /* strands read TG_STRAND_BYTES of it also where it is one repeated value */
     tg_operand operand; /* of an input */
 } tg_end;
 

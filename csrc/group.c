@@ -38,7 +38,7 @@ static void lay_out(const tg_group *g, tg_place *places, char *slots)
         if (o->mode != TG_REPEATED)
             continue;
         places[i] = (tg_place){(char *)(uintptr_t)o->value, 0};
-        if (g->strand) { /* strands read more than one vector */
+        if (g->ends[i].is_spread) {
             places[i].at = slots + (size_t)i * g->slot_bytes;
             for (size_t at = 0; at < TG_STRAND_BYTES; at += TG_PAD)
                 memcpy(places[i].at + at, o->value, TG_PAD);

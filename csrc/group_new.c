@@ -6,7 +6,10 @@
 #include "scalar.h"
 #include "tensor.h"
 
-enum { CACHE = 24 * 1024 }; /* what the places of a block may fill of the first cache */
+enum {
+    CACHE = 24 * 1024, /* what the places of a block may fill of the first cache */
+    STRANDS_LEAST = 4, /* times what a strand does at once: from where it pays */
+};
 
 /* Of inner temporaries until all are known: their slots come after the others. */
 enum { INNER = 1 << 30 };
@@ -226,13 +229,14 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
 
 /* --- the whole ---------------------------------------------------------------------------------- */
 
-/* Strands are for groups that they can do some of. Else inner temporaries are as the others. */
+/* Strands are for groups that they do most of: what they leave goes row by row. Without them inner
+ * temporaries are as the others. */
 static void choose_strands(making *m)
 {
     tg_group *g = m->g;
     g->dtype = m->dtype == TG_F64 ? TG_F64 : TG_F32;
     g->strand = tg_round_up(TG_STRAND_BYTES / tg_itemsize(g->dtype), m->lanes_most);
-    if (m->is_mixed || g->n < g->strand || g->n_inner == 0)
+    if (m->is_mixed || g->n < STRANDS_LEAST * g->strand || g->n_inner == 0)
         g->strand = 0;
     if (!g->strand) {
         g->n_parts = 1;

@@ -42,20 +42,18 @@ static inline T FN(canonical)(T x) { return x == x ? x : K(__builtin_nan("")); }
         NEXT(10 - f2 - f3);                 \
     }
 /* For every second, or third: the same text twice, since a macro does not expand in itself. */
-#define SECONDS(X, ...)                                                             \
-    X(__VA_ARGS__, ADD, 0)                                                          \
-    X(__VA_ARGS__, ADD, 1)                                                          \
-    X(__VA_ARGS__, SUBTRACT, 0)                                                     \
-    X(__VA_ARGS__, SUBTRACT, 1)                                                     \
-    X(__VA_ARGS__, MULTIPLY, 0) X(__VA_ARGS__, MULTIPLY, 1) X(__VA_ARGS__, ZMUL, 0) \
-        X(__VA_ARGS__, ZMUL, 1)
-#define THIRDS(X, ...)                                                              \
-    X(__VA_ARGS__, ADD, 0)                                                          \
-    X(__VA_ARGS__, ADD, 1)                                                          \
-    X(__VA_ARGS__, SUBTRACT, 0)                                                     \
-    X(__VA_ARGS__, SUBTRACT, 1)                                                     \
-    X(__VA_ARGS__, MULTIPLY, 0) X(__VA_ARGS__, MULTIPLY, 1) X(__VA_ARGS__, ZMUL, 0) \
-        X(__VA_ARGS__, ZMUL, 1)
+// clang-format off: a table
+#define SECONDS(X, ...)                                              \
+    X(__VA_ARGS__, ADD, 0)      X(__VA_ARGS__, ADD, 1)              \
+    X(__VA_ARGS__, SUBTRACT, 0) X(__VA_ARGS__, SUBTRACT, 1)         \
+    X(__VA_ARGS__, MULTIPLY, 0) X(__VA_ARGS__, MULTIPLY, 1)         \
+    X(__VA_ARGS__, ZMUL, 0)     X(__VA_ARGS__, ZMUL, 1)
+#define THIRDS(X, ...)                                              \
+    X(__VA_ARGS__, ADD, 0)      X(__VA_ARGS__, ADD, 1)              \
+    X(__VA_ARGS__, SUBTRACT, 0) X(__VA_ARGS__, SUBTRACT, 1)         \
+    X(__VA_ARGS__, MULTIPLY, 0) X(__VA_ARGS__, MULTIPLY, 1)         \
+    X(__VA_ARGS__, ZMUL, 0)     X(__VA_ARGS__, ZMUL, 1)
+// clang-format on
 #define FIRSTS(X) X(ADD) X(SUBTRACT) X(MULTIPLY) X(ZMUL)
 
 /* A row alone: its words are out, up to four operands, params. */

@@ -149,6 +149,14 @@ static bool is_kept(const weaving *w, const tg_group_call *calls, size_t i, size
     return false;
 }
 
+/* A place that is read as a whole, whatever it is. */
+static uint32_t spread(const weaving *w, uint32_t place)
+{
+    if (place < (uint32_t)w->g->n_in)
+        w->g->ends[place].is_spread = true;
+    return place;
+}
+
 static void weave(weaving *w, const tg_group_call *calls, size_t i, size_t end)
 {
     const tg_group_call *c = &calls[i];
@@ -156,16 +164,17 @@ static void weave(weaving *w, const tg_group_call *calls, size_t i, size_t end)
     const tg_instruction *to = &g->code[i];
     int form = form_with(c, w->held), operands[3];
     if (form < 0) {
-        add(w, TG_STRAND_LOAD, 0)->at[0] = to->in[taken(c)];
+        add(w, TG_STRAND_LOAD, 0)->at[0] = spread(w, to->in[taken(c)]);
         w->held = c->in[taken(c)];
         form = form_with(c, w->held);
     }
     const int n_operands = in_memory(c, form, operands);
-    tg_strand_op *o = add(w, c->op, form_once(w, c, form, operands[0]));
+    const int once = form_once(w, c, form, operands[0]);
+    tg_strand_op *o = add(w, c->op, once);
     o->params = to->params;
     for (int k = n_operands; k-- > 0;)
         if (operands[k] >= 0)
-            o->at[k] = to->in[operands[k]];
+            o->at[k] = once == form ? spread(w, to->in[operands[k]]) : to->in[operands[k]];
     if (w->codes[c->out].dtype == TG_BOOL) {
         o->at[2] = to->out;
         return;
