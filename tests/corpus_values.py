@@ -192,6 +192,16 @@ def module_argument():
     return lambda net, x: net(x), [(net, X)] * 5
 
 
+@case(runs=4)
+def class_argument():
+    class Net:
+        power = 2
+
+    change = lambda: setattr(Net, "power", 3)  # noqa: E731
+    one = (Net, X)
+    return lambda cls, x: x**cls.power, [one, one, one, change, one, one, one]
+
+
 @case()
 def variable_arguments():
     def step(*xs, **named):

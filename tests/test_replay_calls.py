@@ -1,5 +1,6 @@
 """Calls replayed from C: what changes between them is seen, and results are the functions'."""
 
+import copy
 import functools
 
 import numpy as np
@@ -162,3 +163,25 @@ class Stops:
 def test_functions_that_stop_midway_are_refused(function):
     with pytest.raises(TypeError, match="generator or coroutine"):
         tg.compile(function)
+
+
+def test_a_copied_trainer_trains_for_itself():
+    class Trainer:
+        def __init__(self):
+            self.w = tg.parameter(np.ones(3, "f4"))
+            self.step = tg.compile(self.halve)
+
+        def halve(self, x):
+            self.w.assign(self.w * 0.5)
+            return (x * self.w).sum()
+
+    one = Trainer()
+    for replays in range(2):
+        for _ in range(3 * replays):
+            one.step(X)
+        before = one.w.tolist()
+        other = copy.deepcopy(one)
+        for _ in range(4):
+            other.step(X)
+        assert one.w.tolist() == before
+        assert other.w.tolist() == (one.w / 16).tolist()

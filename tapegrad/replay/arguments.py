@@ -79,7 +79,7 @@ def objects(key: list) -> list[tuple[str, Any]]:
 
 def compares_by_value(x: Any) -> bool:
     """Whether an argument belongs to the signature by its value, not as the object it is."""
-    return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice, type))
+    return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice))
 
 
 def _static(x: Any, value: Any, key: list) -> Callable:

@@ -86,6 +86,10 @@ class Compiled:
         self._fast: list[Variant] = []  # those with a replay in C, the latest made first
         self._calls: list[Callable] = []  # their replays
 
+    def __reduce__(self) -> tuple:
+        """A copy is of the function, and of a method's object; it records anew."""
+        return Compiled, (self._function, self.audit)
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else Bound(self, instance)
 
