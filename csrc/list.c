@@ -120,6 +120,8 @@ void tg_entry_release_place(tg_list *list, uint64_t position)
         return;
     const uint64_t c = (position >> CHUNK_BITS) - list->first_chunk;
     tg_chunk *chunk = list->chunks[c];
+    if (!e->out->handles)
+        e->out->tape = NULL;
     tg_entry_clear(e);
     if (--chunk->live == 0 && position >> CHUNK_BITS != list->next >> CHUNK_BITS) {
         free(chunk);

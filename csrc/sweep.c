@@ -74,6 +74,7 @@ static bool only_tape(const walk *w)
 static int reverse(walk *w)
 {
     const bool release = w->consume && only_tape(w);
+    tg_pushed_drop(w->tape); /* who sweeps in reverse seldom pushes then */
     for (uint64_t position = w->end; position-- > w->begin;) {
         const size_t slot = (size_t)(position - w->begin);
         tg_tensor *ct = w->values[slot];
@@ -179,22 +180,15 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct,
 
 /* --- forward ----------------------------------------------------------------------------- */
 
-static tg_tensor *value_of(const walk *w, const tg_tensor *t)
-{
-    const size_t slot = tg_walk_slot_of(w, t);
-    const leaf *l = NULL;
-    if (slot != SIZE_MAX && w->values[slot])
-        return w->values[slot];
-    l = tg_walk_find_leaf(w, t);
-    return l ? l->value : NULL;
-}
-
 static int push_entry(walk *w, uint64_t position, const tg_entry *e)
 {
     tg_tensor *sum = NULL;
     int status = tg_walk_check_versions(e);
+    if (!status && w->tape->pushed &&
+        (w->values[position - w->begin] = tg_pushed_before(w, position, e)))
+        return TG_OK;
     for (int i = 0; i < e->n_in && !status; ++i) {
-        tg_tensor *tangent = value_of(w, tg_entry_in(e)[i]);
+        tg_tensor *tangent = tg_walk_value_of(w, tg_entry_in(e)[i]);
         if (!tangent)
             continue;
         const tg_rule rule = {TG_JVP, i, e, tangent, w->options->block};
@@ -238,9 +232,11 @@ int tg_push(tg_tape *tape, size_t n_sources, tg_tensor *const *sources,
             status = push_entry(&w, position, e);
     }
     for (size_t k = 0; k < n_targets && !status; ++k) {
-        tg_tensor *value = value_of(&w, targets[k]);
+        tg_tensor *value = tg_walk_value_of(&w, targets[k]);
         results[k] = value ? tg_hold(value) : NULL;
     }
+    if (!status)
+        tg_pushed_keep(&w);
     tg_walk_end(&w);
     return status;
 }

@@ -17,6 +17,8 @@ tg_tape *tg_tape_new(bool persistent, bool automatic, bool lines)
         tg_fail_memory();
         return NULL;
     }
+    static uint64_t n_tapes;
+    tape->number = ++n_tapes;
     tape->refs = 1;
     tape->persistent = persistent;
     tape->automatic = automatic;
@@ -56,12 +58,26 @@ uint64_t tg_tape_end(const tg_tape *tape)
     return end == UINT64_MAX ? tape->list->next : end;
 }
 
-static bool covered_by_another(const tg_tape *tape, uint64_t position)
+/* The innermost other tape that may still be swept over a position; NULL: none. */
+static tg_tape *other_cover(const tg_tape *tape, uint64_t position)
 {
-    for (const tg_tape *t = tape->list->tapes; t; t = t->next)
+    for (tg_tape *t = tape->list->tapes; t; t = t->next)
         if (t != tape && !t->consumed && tg_tape_covers(t, position))
-            return true;
-    return false;
+            return t;
+    return NULL;
+}
+
+/* Release an entry, or leave it to another tape. A record that Python does not have holds no tape,
+ * so it must not name this one any longer. */
+static void leave(tg_tape *tape, uint64_t position, tg_tape *to)
+{
+    if (!to) {
+        tg_entry_release_place(tape->list, position);
+        return;
+    }
+    const tg_entry *e = tg_entry_at(tape->list, position);
+    if (e && e->out->tape == tape && !e->out->handles)
+        e->out->tape = to;
 }
 
 /* Newest first, so that a chain of records is freed from its end. */
@@ -72,8 +88,7 @@ static void release_entries(tg_tape *tape)
     for (size_t k = tape->n_intervals; k-- > 0;) {
         const tg_interval at = tape->intervals[k];
         for (uint64_t i = at.end == UINT64_MAX ? list->next : at.end; i-- > at.begin;)
-            if (alone || !covered_by_another(tape, i))
-                tg_entry_release_place(list, i);
+            leave(tape, i, alone ? NULL : other_cover(tape, i));
     }
     tape->n_intervals = 0;
 }
@@ -87,6 +102,7 @@ static void drop_watched(tg_tape *tape)
 
 void tg_tape_forget(tg_tape *tape)
 {
+    tg_pushed_drop(tape);
     if (tape->list)
         release_entries(tape);
     drop_watched(tape);
@@ -274,8 +290,7 @@ int tg_tape_cut(tg_tape *tape, uint64_t begin)
     if (tape->n_intervals && tape->intervals[tape->n_intervals - 1].end > begin)
         tape->intervals[tape->n_intervals - 1].end = begin;
     for (uint64_t i = end; i-- > begin;)
-        if (!covered_by_another(tape, i))
-            tg_entry_release_place(tape->list, i);
+        leave(tape, i, other_cover(tape, i));
     const int status = goes_on ? begin_interval(tape) : TG_OK;
     recount(tape->list);
     return status;

@@ -54,6 +54,7 @@ typedef struct tg_interval {
 
 typedef struct tg_tape {
     struct tg_list *list;
+    uint64_t number; /* no other tape ever has it */
     uint32_t refs; /* the Python tape and the Tensors recorded on it */
     bool persistent, automatic, lines;
     bool open, paused, consumed, sweeping;
@@ -61,6 +62,7 @@ typedef struct tg_tape {
     size_t n_intervals, interval_room;
     tg_tensor **watched;
     size_t n_watched, watched_room;
+    struct tg_pushed *pushed; /* of pushes inside this tape, newest first: pushed.c */
     struct tg_tape *next; /* live tapes of the list */
 } tg_tape;
 
@@ -130,6 +132,7 @@ bool tg_tape_tracks(const tg_tape *tape, const tg_tensor *t);
 /* Let go of the entries recorded since the list's next position was `begin`. */
 int tg_tape_cut(tg_tape *tape, uint64_t begin);
 void tg_tape_forget(tg_tape *tape); /* let go of its entries */
+void tg_pushed_drop(tg_tape *tape); /* and of the tangents of pushes inside it */
 uint64_t tg_tape_begin(const tg_tape *tape); /* first and one past the last position */
 uint64_t tg_tape_end(const tg_tape *tape);
 bool tg_set_recording(tg_list *list, bool on); /* no_grad; gives what it was */

@@ -87,6 +87,15 @@ size_t tg_walk_slot_of(const walk *w, const tg_tensor *t)
     return (size_t)(position - w->begin);
 }
 
+tg_tensor *tg_walk_value_of(const walk *w, const tg_tensor *t)
+{
+    const size_t slot = tg_walk_slot_of(w, t);
+    if (slot != SIZE_MAX && w->values[slot])
+        return w->values[slot];
+    const leaf *l = tg_walk_find_leaf(w, t);
+    return l ? l->value : NULL;
+}
+
 bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t)
 {
     return (t->flags & TG_VARIABLE && w->tape->automatic) ||
@@ -144,7 +153,7 @@ int tg_walk_begin(walk *w, tg_tape *tape, const tg_walk_options *options)
 void tg_walk_end(walk *w)
 {
     tg_tape *tape = w->tape;
-    for (size_t i = 0; i < (size_t)(w->end - w->begin); ++i)
+    for (size_t i = 0; w->values && i < (size_t)(w->end - w->begin); ++i)
         tg_drop(w->values[i]);
     for (size_t k = 0; k < w->n_leaves; ++k)
         tg_drop(w->leaves[k].value);

@@ -39,6 +39,8 @@ bool tg_walk_covers(const walk *w, uint64_t position);
 /* Slot of the position that made t, or SIZE_MAX: t is a leaf to this walk. */
 size_t tg_walk_slot_of(const walk *w, const tg_tensor *t);
 bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t);
+/* The cotangent or tangent of t, NULL: none (so far). */
+tg_tensor *tg_walk_value_of(const walk *w, const tg_tensor *t);
 
 /* Say which entry a failed rule belongs to; returns status. */
 int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry *e);
@@ -49,5 +51,12 @@ int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term);
 /* Give *t the shape of `like`, behind the block axis if there is one, by op (sum_to or
  * broadcast_to). */
 int tg_walk_reshape_as(const walk *w, int op, tg_tensor **t, const tg_tensor *like);
+
+/* --- pushed.c ---------------------------------------------------------------------------- */
+/* Keep a finished push's tangents on the innermost tape that records, if one does. */
+void tg_pushed_keep(walk *w);
+/* The tangent of entry e's output, held, if a push inside this tape found it from the same
+ * tangents while every tape that records now did so too; else NULL. */
+tg_tensor *tg_pushed_before(const walk *w, uint64_t position, const tg_entry *e);
 
 #endif

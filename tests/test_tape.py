@@ -439,6 +439,24 @@ def test_reverse_over_forward_gives_hessian_products(w):
     close(outer.gradient(slope, w), 6 * w.numpy() * v.numpy())
 
 
+def test_what_an_inner_tape_recorded_is_the_outer_ones_when_it_is_gone(w):
+    for _ in range(2):  # the second time by a template: Python never had the values
+        outer = tape(persistent=True)
+        with outer:
+            with tape(persistent=True) as inner:
+                with tape() as innermost:
+                    y = (w**3).sum()
+                n = len(outer)
+                g = innermost.gradient(y, w)
+            del inner, innermost
+    made = [g, *[e.output for e in outer][n:-1]]
+    assert len(made) > 1
+    for v in made:
+        w.grad = None
+        v.backward(np.ones(w.shape))
+        assert w.grad is not None
+
+
 # --- looking at a tape -----------------------------------------------------------------------
 
 

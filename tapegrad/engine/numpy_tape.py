@@ -59,6 +59,15 @@ class Entry:
     def count_versions(self) -> int:
         return sum(x.version for x in self.inputs if type(x) is Node)
 
+    def check_versions(self, slot: int) -> None:
+        """Raise if a parameter that the entry read has been written since."""
+        if self.versions != self.count_versions():
+            raise StaleValueError(
+                f"entry {slot}, {self.op.name} of {self.shapes()}: a parameter it read has been "
+                "written since: sweep before the update, or record again"
+                + lines.place(self.line, self.saved_names())
+            )
+
 
 class NumpyTape:
     """See interface.EngineTape."""
@@ -233,12 +242,7 @@ class NumpyTape:
 
     def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents, block) -> None:
         wrap = self._engine.wrap
-        if entry.versions != entry.count_versions():
-            raise StaleValueError(
-                f"entry {slot}, {entry.op.name} of {entry.shapes()}: a parameter it read has been "
-                "written since: sweep before the update, or record again"
-                + lines.place(entry.line, entry.saved_names())
-            )
+        entry.check_versions(slot)
         for i, route in enumerate(entry.routes):
             rule = entry.op.vjp(i)
             if rule is None or not self._is_needed(route, needed, sources):
@@ -301,6 +305,7 @@ class NumpyTape:
             for slot, e in enumerate(self._entries):
                 if slot in given:
                     continue
+                e.check_versions(slot)
                 total = None
                 for i, route in enumerate(e.routes):
                     rule, tangent = e.op.jvp(i), values.get(route)

@@ -142,7 +142,15 @@ sin = elementwise("sin", np.sin, (lambda x: cos(x),), ulp=4, doc="Sine of x in r
 cos = elementwise("cos", np.cos, (lambda x: -sin(x),), ulp=4, doc="Cosine of x in radians.")
 sinh = elementwise("sinh", np.sinh, (lambda x: cosh(x),), ulp=4, doc="Hyperbolic sine.")
 cosh = elementwise("cosh", np.cosh, (lambda x: sinh(x),), ulp=4, doc="Hyperbolic cosine.")
-tanh = elementwise("tanh", np.tanh, (lambda y: 1.0 - y * y,), ulp=4, doc="Hyperbolic tangent.")
+tanh = elementwise(
+    "tanh", np.tanh, vjps=(lambda ct, y: tanh_vjp(ct, y),), ulp=4, doc="Hyperbolic tangent."
+)
+# A row of its own, so that sweeps of sweeps record one entry where there were three.
+tanh_vjp = elementwise(
+    "tanh_vjp", special.tanh_vjp,
+    vjps=(lambda ct, b: tanh_vjp(ct, b), lambda ct, a, b: zmul(ct, zmul(a, -2.0 * b))),
+    inputs=("a", "b"), doc="a (1 - b^2), and 0 where a is 0: tanh's rule, of its result b.",
+)  # fmt: skip
 
 # --- activations ------------------------------------------------------------------------------
 sigmoid = elementwise(

@@ -50,10 +50,15 @@ def _sum_to(x, *shape):
     return x.sum(axis=tuple(axes), dtype=x.dtype).reshape(shape)
 
 
+def _shaped(x, shape):
+    return x if x.shape == shape else reshape(x, shape)
+
+
 reshape = linear(  # params: the new shape
     "reshape",
     lambda x, *shape: x.reshape(shape),
-    lambda ct, x_like: reshape(ct, x_like.shape),
+    lambda ct, x_like: _shaped(ct, x_like.shape),
+    jvp=lambda t, params: _shaped(t, params),
     examples=_cases(([(3, 4)], (2, 6)), ([(3, 4)], (12,)), ([()], (1, 1)), ([(0, 3)], (3, 0))),
     doc="The same elements in another shape.",
 )

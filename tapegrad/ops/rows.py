@@ -49,17 +49,26 @@ def elementwise(
     return _function(Op(name, numpy, names, rules, forward, kind="elementwise", **facts))
 
 
-def linear(name: str, numpy: Callable, transpose: Callable, *, inputs=("x",), **facts) -> Function:
-    """Add a row that is linear in its first input: `transpose` is its vjp, itself its jvp."""
+def linear(
+    name: str,
+    numpy: Callable,
+    transpose: Callable,
+    *,
+    inputs: Sequence[str] = ("x",),
+    jvp: Callable | None = None,
+    **facts,
+) -> Function:
+    """Add a row that is linear in its first input: `transpose` is its vjp, itself its jvp, unless
+    a shorter way is given."""
     op = Op(name, numpy, tuple(inputs), kind="linear", **facts)
     others = op.inputs[1:]
-    jvp = Rule(
+    itself = Rule(
         lambda t, params, *rest: apply(op.id, (t, *rest), params),
         inputs,
         arguments=("t", "params", *others),
     )
     op.vjps = _rules([transpose], inputs) + (None,) * len(others)
-    op.jvps = (jvp,) + (None,) * len(others)
+    op.jvps = (itself if jvp is None else Rule(jvp, inputs),) + (None,) * len(others)
     return _function(op)
 
 
