@@ -37,8 +37,10 @@ static void run_block(const plan *pl, size_t first, size_t n, char *out, bool is
         step[k] = o->mode == TG_WHOLE || o->mode == TG_GATHERED;
         in[k] = o->mode == TG_REPEATED ? o->value : o->data + step[k] * first * o->item;
         if (o->mode == TG_GATHERED) {
-            tg_operand_gather(copies[k], o, first, n);
-            in[k] = copies[k];
+            if (n % pl->lanes || !(in[k] = tg_operand_run(o, first, n))) {
+                tg_operand_gather(copies[k], o, first, n);
+                in[k] = copies[k];
+            }
         } else if (o->mode == TG_WHOLE && is_tail)
             in[k] = memcpy(copies[k], in[k], n * o->item);
     }

@@ -178,6 +178,58 @@ static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *
     return TG_OK;
 }
 
+/* --- rows that repeat --------------------------------------------------------------------------- */
+
+/* The product of x's distinct rows with the matrix that g has as b, for an x that repeats along
+ * some axes (the cotangents that a batch's rows share), as a view that repeats along them too. The
+ * bits are those of the whole product as long as several rows are left: one alone has an order of
+ * arithmetic of its own. *out stays NULL where there is nothing to gain. */
+static int repeating_product(tg_tensor **out, const tg_tensor *x, const tg_tensor *bias,
+                             tg_gemm_args g)
+{
+    int64_t shape[MAX_DIMS], steps[MAX_DIMS], rows = 1, all = 1;
+    const int last = x->ndim - 1;
+    for (int d = 0; d < last; ++d) {
+        shape[d] = tg_strides(x)[d] ? tg_shape(x)[d] : 1;
+        rows *= shape[d];
+        all *= tg_shape(x)[d];
+    }
+    if (x->ndim < 3 || tg_shape(x)[last - 1] < 2 || rows < 2 || all <= rows || !g.n || !g.k)
+        return TG_OK;
+    shape[last] = tg_shape(x)[last];
+    tg_tensor *cut = tg_view((tg_tensor *)x, x->ndim, shape, tg_strides(x), 0);
+    tg_tensor *distinct = cut ? tg_contiguous(cut) : NULL;
+    shape[last] = (int64_t)g.n;
+    tg_tensor *c = distinct ? tg_new(x->dtype, x->ndim, shape) : NULL;
+    int status = c ? TG_OK : TG_EMEMORY;
+    if (c) {
+        g.a = distinct->data;
+        g.a_row = (ptrdiff_t)g.k;
+        g.a_col = 1;
+        g.m = (size_t)rows;
+        g.c = c->data;
+        g.c_row = (ptrdiff_t)g.n;
+        if (bias) {
+            g.bias = bias->data;
+            g.bias_col = tg_strides(bias)[0];
+        }
+        status = run(x->dtype, &g);
+    }
+    if (!status) {
+        memcpy(steps, tg_strides(c), (size_t)x->ndim * sizeof *steps);
+        for (int d = 0; d < last; ++d) {
+            shape[d] = tg_shape(x)[d];
+            steps[d] = tg_strides(x)[d] ? steps[d] : 0;
+        }
+        *out = tg_view(c, x->ndim, shape, steps, 0);
+        status = *out ? TG_OK : TG_EMEMORY;
+    }
+    tg_drop(cut);
+    tg_drop(distinct);
+    tg_drop(c);
+    return status;
+}
+
 /* --- ops -------------------------------------------------------------------------------------- */
 
 int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
@@ -192,6 +244,12 @@ int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     tg_gemm_args g = tg_matrices(a, b);
     if (g.k != (size_t)tg_shape(b)[b->ndim > 1 ? b->ndim - 2 : 0])
         return fail_shapes("inner sizes differ", a, b);
+    *out = NULL;
+    if (b->ndim == 2) {
+        const int status = repeating_product(out, a, NULL, g);
+        if (status || *out)
+            return status;
+    }
     if (a->ndim > 2 || b->ndim > 2)
         return stacked_matmul(out, a, b, &g);
     int ndim = 0;
@@ -233,20 +291,24 @@ int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
                        (long long)tg_shape(w)[0],
                        tg_shape_text(bias_text, sizeof bias_text, bias->ndim, tg_shape(bias)));
     }
+    stack s;
+    s.g = tg_matrices(x, w);
+    s.g.n = (size_t)tg_shape(w)[0];
+    s.g.b_row = tg_strides(w)[1];
+    s.g.b_col = tg_strides(w)[0];
+    *out = NULL;
+    int status = repeating_product(out, x, bias, s.g);
+    if (status || *out)
+        return status;
     int64_t shape[MAX_DIMS];
     memcpy(shape, tg_shape(x), x->ndim * sizeof *shape);
     shape[x->ndim - 1] = tg_shape(w)[0];
     tg_tensor *y = tg_new(x->dtype, x->ndim, shape);
     if (!y)
         return TG_EMEMORY;
-    stack s;
     s.dtype = x->dtype;
     s.ndim = x->ndim > 2 ? x->ndim - 2 : 0;
     atomic_init(&s.no_memory, false);
-    s.g = tg_matrices(x, w);
-    s.g.n = (size_t)tg_shape(w)[0];
-    s.g.b_row = tg_strides(w)[1];
-    s.g.b_col = tg_strides(w)[0];
     s.g.c = y->data;
     s.g.c_row = (ptrdiff_t)s.g.n;
     if (bias) {
@@ -258,7 +320,6 @@ int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
         s.a_step[d] = tg_strides(x)[d] * (int64_t)tg_itemsize(x->dtype);
         s.b_step[d] = 0;
     }
-    int status = TG_OK;
     if (y->size > 0) {
         merge_rows(&s);
         status = run_stack(&s);

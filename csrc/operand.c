@@ -39,6 +39,21 @@ static void copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_
             dst[i] = src[(ptrdiff_t)i * step];
 }
 
+const char *tg_operand_run(const tg_operand *o, size_t first, size_t n)
+{
+    int d = o->ndim - 1;
+    size_t length = (size_t)o->shape[d], at = first % length;
+    if (o->strides[d] != 1 || at + n > length)
+        return NULL;
+    ptrdiff_t offset = (ptrdiff_t)at;
+    while (d-- > 0) {
+        first /= length;
+        length = (size_t)o->shape[d];
+        offset += (ptrdiff_t)(first % length) * o->strides[d];
+    }
+    return o->data + offset * (ptrdiff_t)o->item;
+}
+
 void tg_operand_gather(char *dst, const tg_operand *o, size_t first, size_t n)
 {
     const int inner = o->ndim - 1;

@@ -27,6 +27,8 @@ extern const char tg_nothing[TG_PAD]; /* what absent operands are: readable, ali
 int tg_operand_plan(tg_operand *o, tg_tensor *t, int ndim, const int64_t *shape, size_t n);
 /* Fill the vector of a repeated operand from data. */
 void tg_operand_repeat(tg_operand *o);
+/* Where elements [first, first + n) of a gathered operand lie side by side; NULL: they do not. */
+const char *tg_operand_run(const tg_operand *o, size_t first, size_t n);
 /* Elements [first, first + n), in C order, of a gathered operand, into dst. */
 void tg_operand_gather(char *dst, const tg_operand *o, size_t first, size_t n);
 /* Whether some axis steps less than the last: gathering block by block would touch a cache line

@@ -163,13 +163,12 @@ def _seeds_of_rows(like: Tensor, other: Tensor) -> Any:
     """Rows of the identity of one row of `like`, the same in all of its rows."""
     n, each = like.shape[0], like.size // like.shape[0]
     length = max(1, min(each, BLOCK_ELEMENTS // max(like.size, other.size)))
-    adopt = select.engine().adopt
     for first in range(0, each, length):
         m = min(length, each - first)
-        block = np.zeros((m, n, each), like.dtype)
-        at = np.arange(m)
-        block[at, :, first + at] = 1
-        yield adopt(tensor(block.reshape((m, *like.shape)))), m
+        rows = np.eye(m, each, first, like.dtype).reshape(m, 1, each)
+        # repeated, not copied: a product with a matrix then takes each row once
+        block = apply(OPS["broadcast_to"].id, (tensor(rows),), (m, n, each))
+        yield _shaped(block, (m, *like.shape)), m
 
 
 def _elements(tensors: list) -> int:
@@ -209,8 +208,7 @@ def _seeds(like: Tensor, others: list) -> Any:
     adopt = select.engine().adopt
     for first in range(0, n, length):
         m = min(length, n - first)
-        block = np.zeros((m, n), like.dtype)
-        block[np.arange(m), np.arange(first, first + m)] = 1
+        block = np.eye(m, n, first, like.dtype)
         yield adopt(tensor(block.reshape((m, *like.shape)))), m
 
 

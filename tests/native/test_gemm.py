@@ -285,6 +285,33 @@ class TestOps:
             )
         assert_same_bits((u @ u.T).numpy(), (u @ tg.tensor(y.T.copy())).numpy())
 
+    @pytest.mark.parametrize(
+        ("few", "many"),
+        [
+            ((5, 1, 9), (5, 4, 9)),
+            ((1, 4, 9), (5, 4, 9)),
+            ((1, 1, 9), (5, 4, 9)),
+            ((5, 1, 9), (5, 1, 9)),
+            ((1, 1, 9), (5, 1, 9)),
+            ((2, 1, 3, 9), (2, 7, 3, 9)),
+            ((2, 7, 1, 9), (2, 7, 3, 9)),
+            ((2, 1, 1), (2, 3, 9)),
+            ((0, 1, 9), (0, 4, 9)),
+        ],
+    )
+    def test_repeated_rows_have_the_bits_of_copies(self, dtype, few, many):
+        rng = np.random.default_rng(6)
+        x = np.broadcast_to(rng.standard_normal(few).astype(dtype)[..., ::-1], many)
+        bias = rng.standard_normal(4).astype(dtype)
+        repeated, copied = tnp.broadcast_to(tg.tensor(x[tuple(map(slice, few))]), many), x.copy()
+        for n in (4, 1):
+            w = rng.standard_normal((n, 9)).astype(dtype)
+            got = repeated @ w.T
+            assert got.shape == (*many[:-1], n)
+            assert_same_bits(got.numpy(), (tg.tensor(copied) @ w.T).numpy())
+            got = tg.linear(repeated, w, bias[:n])
+            assert_same_bits(got.numpy(), tg.linear(tg.tensor(copied), w, bias[:n]).numpy())
+
 
 def test_matmul_says_which_shapes_do_not_fit():
     a, b = tg.tensor(np.ones((3, 4), "f4")), tg.tensor(np.ones((5, 6), "f4"))
