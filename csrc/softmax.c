@@ -184,17 +184,20 @@ int op_logsumexp(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_i
     const int error = tg_axis_bits(&reduced, op->name, x->ndim, p + 1, n_p - 1);
     if (error)
         return error;
+    for (int i = 0; i < x->ndim; ++i)
+        if (reduced >> i & 1 && tg_shape(x)[i] == 0)
+            return tg_fail(TG_EVALUE,
+                           "logsumexp: an empty array has no maximum; reduce an axis "
+                           "that has elements");
     tg_tensor *y = tg_new_reduced(x->dtype, x, reduced, p[0] != 0);
     if (!y || y->size == 0) {
         *out = y;
         return y ? TG_OK : TG_EMEMORY;
     }
-    tg_tensor *rows = x->size ? as_rows(x, reduced) : NULL;
+    tg_tensor *rows = as_rows(x, reduced);
     if (!rows) {
         tg_drop(y);
-        return x->size ? TG_EMEMORY
-                       : tg_fail(TG_EVALUE, "logsumexp: an empty array has no maximum; reduce "
-                                            "an axis that has elements");
+        return TG_EMEMORY;
     }
     row_run r = {.map = tg_isa->softmax[x->dtype]->logsumexp,
                  .out = y->data,

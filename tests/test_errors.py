@@ -65,6 +65,8 @@ BAD_CALLS = [
     (lambda: tg.softmax(f4(2, 3), axis=2), errors.AxisError, "softmax"),
     (lambda: tnp.expand_dims(f4(2), 3), errors.AxisError, "expand_dims"),
     (lambda: f4(0).max(), ValueError, "max"),
+    (lambda: f4(0, 0).min(1), ValueError, "min"),
+    (lambda: tg.logsumexp(f4(0, 0), 0), ValueError, "logsumexp"),
     (lambda: f4(3, 0).argmin(1), ValueError, "argmin"),
     # indices
     (lambda: f4(2, 3)[2], IndexError, "index 2 is out of bounds for axis 0 with size 2"),
