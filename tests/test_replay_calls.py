@@ -185,3 +185,10 @@ def test_a_copied_trainer_trains_for_itself():
             other.step(X)
         assert one.w.tolist() == before
         assert other.w.tolist() == (one.w / 16).tolist()
+
+
+def test_arguments_may_have_the_other_byte_order():
+    compiled = tg.compile(lambda x: x * 2.0)
+    swapped = np.arange(5.0).astype(np.dtype("f8").newbyteorder())
+    for _ in range(4):
+        assert compiled(swapped).tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]

@@ -128,6 +128,12 @@ def as_tensors(arrays: list) -> list:
 
 
 def as_arrays(arrays: list) -> list:
-    """The arrays as a program reads them: ndarrays and Tensors of the engine in force."""
+    """The arrays as a program reads them: Tensors of the engine in force, ndarrays in native byte
+    order."""
     engine = select.engine()
-    return [engine.adopt(x) if isinstance(x, Tensor) else x for x in arrays]
+    return [engine.adopt(x) if isinstance(x, Tensor) else native(x) for x in arrays]
+
+
+def native(x: Any) -> Any:
+    """The ndarray, a copy if its bytes are in the other order."""
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
