@@ -47,9 +47,9 @@ def join_epilogues(program: Program) -> Program:
         )
 
     for e in program.entries:
-        elementwise = e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
-        ready = (v for v in e.inputs if elementwise and v in products and joins(e, v))
-        product = next(ready, None)
+        product = None
+        if not products.keys().isdisjoint(e.inputs) and is_elementwise(e):
+            product = next((v for v in e.inputs if v in products and joins(e, v)), None)
         if product is not None:
             at = products.pop(product)
             entries[at] = joined(entries[at], product, e)
@@ -64,6 +64,10 @@ def join_epilogues(program: Program) -> Program:
             products[e.outputs[0]] = len(entries)
         entries.append(e)
     return program.but(entries=entries)
+
+
+def is_elementwise(e: Entry) -> bool:
+    return e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
 
 
 def joined(product: Entry, v: int, e: Entry) -> Entry:

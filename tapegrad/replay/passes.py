@@ -19,10 +19,9 @@ FOLD_BYTES = 1 << 20  # larger constants stay computations
 
 def optimise(program: ir.Program) -> ir.Program:
     """All passes, in the order in which each leaves most to the next."""
-    for step in (
-        keep_views, drop_dead, fold_constants, skip_same_shape, merge_common, join_epilogues,
-        fuse, join_endings,
-    ):  # fmt: skip
+    fewer = (keep_views, drop_dead, fold_constants, skip_same_shape, merge_common)
+    together = (join_epilogues, fuse, join_endings)
+    for step in (*fewer, *together):
         program = step(program)
     return program
 
