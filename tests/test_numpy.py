@@ -121,7 +121,7 @@ def test_functions_without_derivative_give_values(f):
         (lambda x: np.linalg.qr(x, "raw"), "qr: mode 'raw'"),
         (lambda x: np.add(x, 1, where=np.ones((2, 2), bool)), "add: where="),
         (lambda x: np.sum(x, like=1), "like"),
-        (lambda x: np.add(x, 1, casting="unsafe"), "casting"),
+        (lambda x: np.add(x, 1, signature="dd->d"), "signature"),
     ],
 )
 def test_what_is_not_served_raises_and_says_its_name(call, name):
@@ -238,6 +238,14 @@ def test_vectorize_differentiates_and_keeps_excluded_arguments_whole():
         z = y.sum()
     np.testing.assert_array_equal(y, [[11.0, 0.5], [6.0, 1.5]])
     np.testing.assert_array_equal(t.gradient(z, p), [[1.5], [2.5]])
+
+
+def test_random_numbers_are_numpys():
+    import tapegrad.numpy.random as npr
+
+    assert tnp.random is npr
+    assert npr.RandomState(0).randn(2).tolist() == np.random.RandomState(0).randn(2).tolist()
+    assert npr.default_rng is np.random.default_rng
 
 
 def test_vectorize_takes_signatures(rng):

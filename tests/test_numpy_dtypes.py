@@ -66,6 +66,9 @@ linalg.pinv(x) | linalg.vector_norm(x) | fft.fft(x) | fft.rfft(x, 6, norm='ortho
 fft.fftn(x, axes=(1, 0)) | fft.fftshift(r) | fft.irfft(fft.fft(x), 5, axis=0)
 fft.hfft(fft.fft(x)) | fft.ihfft(x, norm='forward') | fft.irfftn(x, (4, 3), axes=(0, 1))
 add.reduce(x) | add.accumulate(x, 1) | multiply.reduceat(v, [0, 2]) | subtract.outer(v, v)
+logical_and.reduce(x) | logical_or.reduce(x, initial=False) | logical_xor.accumulate(v)
+hypot.reduce(x, axis=1) | logaddexp.reduce(x, axis=1) | logaddexp.reduce(e) | divide.reduce(v)
+add(x, v, dtype='f4', casting='unsafe') | exp(x, dtype='f8') | arctan2.accumulate(v)
 maximum.reduce(x, axis=None, initial=2) | add.reduce(x, axis=(0, 1), keepdims=True)
 """
 ROWS = [row.strip() for row in CALLS.replace("\n", "|").split("|") if row.strip()]

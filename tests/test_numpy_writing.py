@@ -57,6 +57,34 @@ def test_what_a_tape_records_is_not_written_into_an_array(write):
     np.testing.assert_array_equal(a, [0.0, 0.0])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "value", "error"),
+    [("f8", 1j, TypeError), ("f4", np.ones(2) + 1j, TypeError), ("i8", np.nan, ValueError),
+     ("u1", -1, OverflowError), ("i1", 300, OverflowError)],
+)  # fmt: skip
+def test_setting_elements_to_what_they_cannot_hold_is_refused(dtype, value, error):
+    x = tg.tensor(np.zeros(2, dtype))
+    with pytest.raises(error):
+        x[:] = value
+    assert x.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.greater.reduce(x),
+        lambda x: np.equal.accumulate(x),
+        lambda x: np.add(x + 1j, 1.0, dtype="f4"),
+        lambda x: tnp.multiply(x, x, dtype="i4"),
+    ],
+)
+def test_casts_that_numpy_refuses_are_refused(call):
+    x = np.ones(3)
+    for operand in (x, tg.tensor(x)):
+        with pytest.raises(TypeError):
+            call(operand)
+
+
 def test_a_parameter_is_not_an_out():
     p = tg.parameter([1.0, 2.0])
     with pytest.raises(UnsupportedError, match=r"p\.assign"):
@@ -218,8 +246,9 @@ def test_torch_and_tapegrad_share_memory():
     assert back.tolist() == [1.0, 2.0]
 
 
-def test_storing_a_recorded_number_in_an_ndarray_warns(backend):
+def test_storing_a_recorded_number_in_an_ndarray_warns(backend, monkeypatch):
     """NumPy asks for float(t) there, as do users who mean it: only the store is told apart."""
+    monkeypatch.setattr(methods, "_warned", set())
     w = tg.parameter([1.0, 2.0])
     z = np.zeros(2)
     with tape():

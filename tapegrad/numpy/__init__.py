@@ -5,10 +5,8 @@ The registry that fills this module (registry.py) also serves `numpy.sum(tensor)
 `numpy.ndarray * tensor`; docs/numpy-coverage.md is its list.
 """
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from importlib import import_module as _import_module
 from typing import Any as _Any
-
-import numpy as _np
 
 from ..tensor import Tensor as ndarray
 from . import (
@@ -37,13 +35,13 @@ from .joining import c_, r_
 from .standard import *  # noqa: F403
 from .vectorizing import vectorize
 
-if _TYPE_CHECKING:  # most names come from the registry, as this is imported
 
-    def __getattr__(name: str) -> _Any: ...
+def __getattr__(name: str) -> _Any:  # numpy.random takes longer to import than all the rest
+    if name == "random":
+        return _import_module(".random", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 registry.link_other_names()
 globals().update(plain.computed())
 globals().update((name, e.function) for name, e in registry.functions() if e.function)
-
-random = _np.random

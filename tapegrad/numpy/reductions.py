@@ -315,14 +315,29 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 def _logaddexp(
     x: Tensor, axis: Any, keepdims: bool, initial: Any = None, where: Any = True
 ) -> Tensor:
-    y = reductions.logsumexp(_kept(x, where, -np.inf), axis, keepdims)
-    if initial is None:
-        return y
-    return ufuncs.logaddexp(y, initial)
+    one = np.ones((), x.dtype)
+    x = as_dtype(x, np.logaddexp(one, one).dtype)
+    gone = axes(axis, x.ndim, "logaddexp.reduce")
+    if any_zero(x.shape, gone):
+        shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
+        y = tensor(np.full(shape, -np.inf, x.dtype))
+    else:
+        y = reductions.logsumexp(_kept(x, where, -np.inf), axis, keepdims)
+    return y if initial is None else ufuncs.logaddexp(y, initial)
+
+
+def _truth(fold: Any, pick: Any) -> Any:
+    def reduce(
+        x: Tensor, axis: Any, keepdims: bool, initial: Any = None, where: Any = True
+    ) -> Tensor:
+        y = fold(x, axis, keepdims, where=where)
+        return y if initial is None else pick(y, initial)
+
+    return reduce
 
 
 FOLDS.update(
-    add=sum, multiply=prod, maximum=max, minimum=min, logical_and=all, logical_or=any,
-    logaddexp=_logaddexp,
+    add=sum, multiply=prod, maximum=max, minimum=min, logaddexp=_logaddexp,
+    logical_and=_truth(all, e.logical_and), logical_or=_truth(any, e.logical_or),
 )  # fmt: skip
 SCANS.update(add=cumsum, multiply=cumprod)

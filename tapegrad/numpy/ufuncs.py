@@ -68,9 +68,9 @@ def as_ufunc(theirs: np.ufunc, function: Callable) -> Callable:
     """The function with a ufunc's keywords and methods."""
     name = theirs.__name__
 
-    def full(inputs: tuple, out: Any, where: Any, dtype: Any, **more: Any) -> Any:
+    def full(inputs: tuple, out: Any, where: Any, dtype: Any, casting: str, **more: Any) -> Any:
         if dtype is not None:
-            inputs = tuple(as_dtype(x, dtype) for x in inputs)
+            inputs = tuple(_cast(x, dtype, casting, name) for x in inputs)
         y = function(*inputs, **more)
         if out is None and where is not True:
             raise UnsupportedError(
@@ -81,8 +81,10 @@ def as_ufunc(theirs: np.ufunc, function: Callable) -> Callable:
 
     if theirs.signature is not None:  # of vectors and matrices: no where=, but axis= and such
 
-        def call(*args: Any, out: Any = None, dtype: Any = None, **axes: Any) -> Any:
-            return full(args, out, True, dtype, **axes)
+        def call(
+            *args: Any, out: Any = None, dtype: Any = None, casting: str = "same_kind", **axes: Any
+        ) -> Any:
+            return full(args, out, True, dtype, casting, **axes)
 
         own = inspect.signature(function)
         call.__signature__ = own  # type: ignore[attr-defined]
@@ -90,27 +92,30 @@ def as_ufunc(theirs: np.ufunc, function: Callable) -> Callable:
     elif theirs.nin == 1 and theirs.nout == 1:
 
         def call(  # type: ignore[misc]
-            x: Any, /, out: Any = None, *, where: Any = True, dtype: Any = None
-        ) -> Any:
+            x: Any, /, out: Any = None, *, where: Any = True, dtype: Any = None,
+            casting: str = "same_kind",
+        ) -> Any:  # fmt: skip
             if out is None and where is True and dtype is None:
                 return function(x)
-            return full((x,), out, where, dtype)
+            return full((x,), out, where, dtype, casting)
 
     elif theirs.nin == 2 and theirs.nout == 1:
 
         def call(  # type: ignore[misc]
-            x1: Any, x2: Any, /, out: Any = None, *, where: Any = True, dtype: Any = None
-        ) -> Any:
+            x1: Any, x2: Any, /, out: Any = None, *, where: Any = True, dtype: Any = None,
+            casting: str = "same_kind",
+        ) -> Any:  # fmt: skip
             if out is None and where is True and dtype is None:
                 return function(x1, x2)
-            return full((x1, x2), out, where, dtype)
+            return full((x1, x2), out, where, dtype, casting)
 
     else:
 
         def call(  # type: ignore[misc]
-            *args: Any, out: Any = None, where: Any = True, dtype: Any = None
-        ) -> Any:
-            return full(args, out, where, dtype)
+            *args: Any, out: Any = None, where: Any = True, dtype: Any = None,
+            casting: str = "same_kind",
+        ) -> Any:  # fmt: skip
+            return full(args, out, where, dtype, casting)
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = function.__doc__
@@ -133,7 +138,7 @@ class UfuncMethods:
     """The methods of one ufunc, as NumPy defines them, of Tensors."""
 
     def __init__(self, theirs: np.ufunc, function: Callable):
-        self.name = theirs.__name__
+        self.name, self.theirs = theirs.__name__, theirs
         self.function = function
         self.identity = theirs.identity
         self.nin, self.nout = theirs.nin, theirs.nout
@@ -142,14 +147,25 @@ class UfuncMethods:
         if (self.nin, self.nout) != (2, 1):
             raise ValueError(f"{self.name}.{method}: only for functions of two arrays to one")
 
+    def _operand(self, array: Any, dtype: Any) -> Tensor:
+        """An operand to fold, in the dtype that NumPy folds it in.
+
+        Raises:
+            TypeError: as NumPy, if results cannot be operands (comparisons of numbers).
+        """
+        x = as_tensor(array)
+        with np.errstate(all="ignore"):
+            folded = self.theirs.reduce(np.ones(2, x.dtype), dtype=dtype)
+        return as_dtype(x, np.asarray(folded).dtype)
+
     def reduce(
         self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None,
         keepdims: bool = False, initial: Any = None, where: Any = True,
     ) -> Any:  # fmt: skip
         """Fold the function over axes (by default the first; None: all), as ufunc.reduce."""
         self._need_binary("reduce")
-        x = _prepared(array, dtype)
         fold = FOLDS.get(self.name)
+        x = _prepared(array, dtype) if fold else self._operand(array, dtype)
         if fold is not None:
             extra = {} if initial is None else {"initial": initial}
             if where is not True:
@@ -189,9 +205,9 @@ class UfuncMethods:
     def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
         """The results of folding the first 1, 2, 3 ... elements along axis."""
         self._need_binary("accumulate")
-        x = _prepared(array, dtype)
-        axis = one_axis(axis, x.ndim, f"{self.name}.accumulate")
         scan = SCANS.get(self.name)
+        x = _prepared(array, dtype) if scan else self._operand(array, dtype)
+        axis = one_axis(axis, x.ndim, f"{self.name}.accumulate")
         if scan is not None:
             y = scan(x, axis=axis)
         else:
@@ -209,7 +225,7 @@ class UfuncMethods:
     ) -> Any:
         """Folds of the stretches between indices (where they do not grow, one element)."""
         self._need_binary("reduceat")
-        x = _prepared(array, dtype)
+        x = _prepared(array, dtype) if self.name in FOLDS else self._operand(array, dtype)
         axis = one_axis(axis, x.ndim, f"{self.name}.reduceat")
         starts = np.asarray(_values(indices)).tolist()
         n = x.shape[axis]
@@ -277,6 +293,16 @@ def _updated(x: Tensor, index: Any, value: Any) -> Tensor:
 
 def _prepared(x: Any, dtype: Any) -> Tensor:
     return as_tensor(x) if dtype is None else as_dtype(x, dtype)
+
+
+def _cast(x: Any, dtype: Any, casting: str, name: str) -> Tensor:
+    x = as_tensor(x)
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(
+            f"{name}: cannot cast an operand from {x.dtype} to {np.dtype(dtype)} by the rule "
+            f"{casting!r}"
+        )
+    return as_dtype(x, dtype)
 
 
 def _index(index: Any) -> Any:

@@ -257,10 +257,20 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
 
     Raises:
         IndexError: as NumPy, for an index out of bounds.
+        TypeError: for complex values in a real Tensor.
+        OverflowError, ValueError: as NumPy, for a number that an integer dtype cannot hold.
         ShapeError: if value does not broadcast to x[index].
     """
     places = _place_of(x.shape, index)
+    if type(value) in (int, float) and x.dtype.kind in "iu":
+        holder = np.empty((), x.dtype)
+        holder[()] = value  # NumPy says what does not fit
+        value = holder
     value = as_tensor(value)
+    if value.dtype.kind == "c" and x.dtype.kind != "c":
+        raise TypeError(
+            f"setitem: cannot put {value.dtype} into a Tensor of {x.dtype}; take its real part"
+        )
     if value.dtype != x.dtype:
         value = as_dtype(value, x.dtype)
     if broadcast_shapes(value.shape, places.shape) != places.shape:
