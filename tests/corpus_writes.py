@@ -340,3 +340,18 @@ def branch_on_nan():
 
     bad = (np.full((5, 3), np.nan, np.float32),)
     return step, [X, X, X, bad, X, bad, X]
+
+
+@case(runs=4)
+def branch_on_an_argument_itself():
+    return lambda x, on: x * 2 if on else x, [(batch(), np.bool_(k % 2)) for k in range(8)]
+
+
+@case(runs=4)
+def branch_on_a_parameter_itself():
+    w, on = tg.parameter(ONES), tg.parameter(1.0)
+
+    def change():
+        on.assign(1 - on)
+
+    return lambda x: x * w * 2 if on else x * w, [X, change, X, change, X, X, change, X, change, X]
