@@ -1,18 +1,20 @@
 /* pyguards.c: whether containers still hold the very objects they held (replay/checks.py says
  * the same in Python). Called once per replayed call; a few nanoseconds a row. */
+#include "program.h"
 #include "python.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, N_HOWS } how;
+typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, BYTES, N_HOWS } how;
 
-static const char *const hows[N_HOWS] = {"item", "attr", "len", "list", "dict", "cell", "same"};
+static const char *const hows[N_HOWS] = {"item", "attr", "len",  "list",
+                                         "dict", "cell", "same", "bytes"};
 
 typedef struct row { /* all borrowed from checks_object.rows */
     how how;
     PyObject *container, *key, *expected;
-    Py_ssize_t n; /* LENGTH: expected */
+    Py_ssize_t n; /* LENGTH: expected; BYTES: the dtype's code */
 } row;
 
 typedef struct checks_object {
@@ -26,6 +28,18 @@ typedef struct checks_object {
 typedef struct cell_object {
     PyObject_HEAD PyObject *content;
 } cell_object;
+
+/* The memory of an ndarray in C order; false: it is something else. dims: room for m's. */
+static int plain_memory(tg_memory *m, int64_t *dims, PyObject *array)
+{
+    int64_t size = 1;
+    if (!PyObject_TypeCheck(array, tg_python.ndarray) || !tg_memory_of_array(array, m, dims))
+        return 0;
+    for (int d = m->ndim - 1; d >= 0; size *= m->shape[d--])
+        if (m->shape[d] > 1 && m->strides[d] != size)
+            return 0;
+    return 1;
+}
 
 static int read_row(row *to, PyObject *from)
 {
@@ -47,6 +61,16 @@ static int read_row(row *to, PyObject *from)
                 .expected = PyTuple_GetItem(from, 2)};
     if (how == LENGTH)
         to->n = PyLong_AsSsize_t(to->expected);
+    if (how == BYTES) {
+        tg_memory m;
+        int64_t dims[2 * 64];
+        if (!PyTuple_Check(to->expected) || PyTuple_Size(to->expected) != 3 ||
+            !PyTuple_Check(PyTuple_GetItem(to->expected, 0)) ||
+            !PyBytes_Check(PyTuple_GetItem(to->expected, 2)) ||
+            !plain_memory(&m, dims, to->container))
+            return 0;
+        to->n = m.dtype;
+    }
     if (how == CELL && ((cell_object *)to->container)->content != to->expected)
         to->how = ATTRIBUTE;
     if ((how == LIST || how == DICT) && !PyTuple_Check(to->expected))
@@ -121,6 +145,22 @@ static int is_dict_as_it_was(const row *r)
     return 1;
 }
 
+/* expected: (shape, dtype, bytes). */
+static int has_its_bytes(const row *r)
+{
+    tg_memory m;
+    int64_t dims[2 * 64];
+    PyObject *shape = PyTuple_GetItem(r->expected, 0), *bytes = PyTuple_GetItem(r->expected, 2);
+    if (!plain_memory(&m, dims, r->container) || m.dtype != r->n ||
+        m.ndim != PyTuple_Size(shape))
+        return 0;
+    size_t n = tg_itemsize(m.dtype);
+    for (int d = 0; d < m.ndim; n *= (size_t)m.shape[d++])
+        if (m.shape[d] != PyLong_AsLongLong(PyTuple_GetItem(shape, d)))
+            return 0;
+    return n == (size_t)PyBytes_Size(bytes) && memcmp(m.data, PyBytes_AsString(bytes), n) == 0;
+}
+
 static int is_as_it_was(const row *r)
 {
     switch (r->how) {
@@ -133,6 +173,7 @@ static int is_as_it_was(const row *r)
     case ATTRIBUTE: return drop(PyObject_GetAttr(r->container, r->key), r->expected);
     case LENGTH: return PyObject_Size(r->container) == r->n;
     case LIST: return is_list_as_it_was(r);
+    case BYTES: return has_its_bytes(r);
     default: return is_dict_as_it_was(r);
     }
 }

@@ -192,3 +192,20 @@ def test_arguments_may_have_the_other_byte_order():
     swapped = np.arange(5.0).astype(np.dtype("f8").newbyteorder())
     for _ in range(4):
         assert compiled(swapped).tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
+
+
+def test_contents_of_arrays_that_python_looks_at_are_compared_in_c():
+    switch = np.array([[1.0, 0.0], [2.0, 3.0]], "f4")
+
+    def step(x):
+        return x * 2.0 if len(switch) == 2 and switch[0, 1] == 0 else x * 3.0
+
+    def flatten():
+        switch.shape = 4
+
+    compiled = tg.compile(step)
+    warm(compiled, X)
+    for change in (lambda: switch.fill(1), lambda: switch.fill(0), flatten):
+        change()
+        assert compiled(X).tolist() == step(tg.tensor(X)).tolist()
+        warm(compiled, X)

@@ -21,16 +21,17 @@ class PythonChecks:
             getattr(container, key) is expected; "cell": the same of a closure's cell; "len":
             len(container) == expected; "list": the container's items are those of the tuple
             expected; "dict": its keys and values in turn, and in order, are; "same": container[0]
-            is key[0].
+            is key[0]; "bytes": an ndarray in C order, of a dtype of the C core, has the contents
+            expected: (shape, dtype, bytes).
     """
 
     def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
-        hows = ("same", "item", "attr", "cell", "len", "list", "dict")
+        hows = ("same", "item", "attr", "cell", "len", "list", "bytes", "dict")
         kinds: dict[str, list] = {how: [] for how in hows}
         for container, key, expected, how in rows:
             kinds[how].append((container, key, expected))
         self._pairs, self._items, attributes, cells, *rest = kinds.values()
-        self._sizes, self._lists, self._dicts = rest
+        self._sizes, self._lists, self._contents, self._dicts = rest
         self._attributes = attributes + cells
 
     def hold(self) -> bool:
@@ -50,6 +51,9 @@ class PythonChecks:
                     return False
             for container, _, copy in self._lists:
                 if len(container) != len(copy) or not all(map(is_, container, copy)):
+                    return False
+            for array, _, (shape, dtype, found) in self._contents:
+                if (array.shape, array.dtype, array.tobytes()) != (shape, dtype, found):
                     return False
             return all(same_pairs(container, copy) for container, _, copy in self._dicts)
         except (AttributeError, LookupError, ValueError, RuntimeError):

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.dtypes import CODES
 from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
@@ -69,7 +70,7 @@ class Walk:
         watched: of which ndarrays to check the contents, not only which they are.
     Attributes:
         rows: what to check at every call, see checks.py.
-        others: (set or bytearray, copy) and (ndarray, Contents).
+        others: (set or bytearray, copy) and (ndarray that no row can compare, Contents).
         modules, tensors: what to look at only when changes.config has risen: (vars(module),
             tuple of keys and values in turn), (Tensor, its flags, what it holds).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
@@ -164,7 +165,10 @@ class Walk:
             self.arrays.append((f"the contents of {path}", value))
             if self._watched(value):
                 found = contents(value)
-                self.others.append((value, found))
+                if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
+                    self.rows.append((value, None, found, "bytes"))
+                else:
+                    self.others.append((value, found))
                 self.values.append((f"the contents of {path}", found))
         elif isinstance(value, (list, tuple, deque)):
             self._sequence(path, value)
