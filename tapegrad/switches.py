@@ -6,9 +6,11 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .engine import select
+
+F = TypeVar("F", bound=Callable)
 
 
 class _Recording:
@@ -33,21 +35,21 @@ class _Recording:
         _, engine, before = self._entered.pop(last)
         engine.set_recording(before)
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: F) -> F:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
                 f"{type(self).__name__}: {function.__name__} is async, and other tasks run while "
                 f"it waits; write `with {type(self).__name__}():` in it, around what does not await"
             )
         if inspect.isgeneratorfunction(function):
-            return self._of_generator(function)
+            return cast(F, self._of_generator(function))
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             with type(self)():
                 return function(*args, **kwargs)
 
-        return wrapped
+        return cast(F, wrapped)
 
     def _of_generator(self, function: Callable) -> Callable:
         """The generator function under the switch, but not what runs between its items."""

@@ -160,6 +160,18 @@ def test_forward_set_on_a_layer_is_refused():
         nn.Linear(1, 1).forward = abs
 
 
+def test_a_parameter_is_not_replaced_by_what_is_none():
+    layer = nn.Linear(2, 1)
+    weight = layer.weight
+    for value in (weight - 1.0, np.ones((1, 2)), 3.0):
+        with pytest.raises(TypeError, match=r"Linear.weight is a Parameter, and \w+ would"):
+            layer.weight = value
+    assert layer.weight is weight
+    layer.weight = nn.Linear(2, 1).weight
+    layer.bias = None
+    assert list(layer.state_dict()) == ["weight"]
+
+
 def test_requires_grad_is_switched_for_all_parameters():
     net = network().requires_grad_(False)
     with tape() as t:

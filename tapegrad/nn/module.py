@@ -57,6 +57,12 @@ class Module:
                 f"instance would not be called; derive a class from {type(self).__name__} instead"
             )
         old = self.__dict__.get(name, changes)  # no module has that as an attribute
+        if isinstance(old, Parameter) and not (value is None or isinstance(value, Parameter)):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is a Parameter, and {type(value).__name__} would "
+                f"take its place; write its values by .{name}.assign(value), or set a "
+                "tapegrad.parameter(value). (m.weight -= x makes a Tensor: m.weight.data -= x)"
+            )
         object.__setattr__(self, name, value)
         if old is not value and (name not in self._live or bool(old) != bool(value)):
             changes.config[0] += 1
