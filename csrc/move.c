@@ -3,6 +3,7 @@
  * Python has normalised the params; what would read or write outside an array is still refused.
  * Called by dispatch.c with the interpreter lock held. */
 #include "move.h"
+#include "tensor.h"
 
 static int failed(void) { return TG_EMEMORY; }      /* the constructor has said why */
 
@@ -75,6 +76,16 @@ static bool view_strides(int64_t *strides, const tg_tensor *x, int ndim, const i
     return true;
 }
 
+static int no_such_shape(const tg_tensor *x, const int64_t *p, int n_p)
+{
+    char from[200], to[200];
+    if (n_p > TG_MAX_NDIM)
+        return tg_fail(TG_ESHAPE, "an array has at most %d axes, not %d", TG_MAX_NDIM, n_p);
+    return tg_fail(TG_ESHAPE, "cannot fit shape %s into %s",
+                   tg_shape_text(from, sizeof from, x->ndim, tg_shape(x)),
+                   tg_shape_text(to, sizeof to, n_p, p));
+}
+
 int op_reshape(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
                const int64_t *p, int n_p)
 {
@@ -87,8 +98,7 @@ int op_reshape(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
         bad = p[i] < 0 || __builtin_mul_overflow(size, p[i] ? p[i] : 1, &size);
     }
     if (bad || (empty ? 0 : size) != x->size)
-        return tg_fail(TG_ESHAPE, "reshape: cannot fit %lld elements into the new shape",
-                       (long long)x->size);
+        return no_such_shape(x, p, n_p);
     if (x->size == 0) {
         *out = tg_new(x->dtype, n_p, p);
         return *out ? TG_OK : failed();

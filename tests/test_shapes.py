@@ -2,6 +2,7 @@
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -198,3 +199,15 @@ def test_einsum(backend, subscripts, m, n):
             shape[at:at] = [2]
         operands.append(numbers(tuple(shape), k))
     check(lambda xp, *xs: xp.einsum(subscripts, *xs), *operands)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (2, -1), 24, (2, 3, 4), (4, 1, 6)])
+def test_reshape_in_columns_order_is_numpys(shape, backend):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for f in (
+        lambda x: x.reshape(shape, order="F"),
+        lambda x: x.ravel("F"),
+        lambda x: np.reshape(x.T, shape, order="F"),
+    ):
+        np.testing.assert_array_equal(f(tg.tensor(x)), f(x))
+    assert tg.gradcheck(lambda x: x.reshape(shape, order="F"), [x], order=1)

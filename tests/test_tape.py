@@ -484,3 +484,11 @@ def test_a_tape_prints_as_a_table(w):
 
 def test_gradient_tape_is_an_alias():
     assert GradientTape is tape
+
+
+def test_stop_gradient_takes_nestings(w):
+    with tape() as t:
+        stopped = tg.stop_gradient({"a": w * 2.0, "b": [w, 3, None]})
+        y = (stopped["a"] * w + stopped["b"][0]).sum()
+    assert stopped["b"][1:] == [3, None]
+    close(t.gradient(y, w), 2 * w.numpy())

@@ -65,13 +65,20 @@ def axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return found
 
 
-@lru_cache(maxsize=1024)
 def reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
     """Params of a reduction: (keepdims, *axes ascending)."""
+    try:
+        return _reduced(ndim, axis, keepdims, name)
+    except TypeError:  # a list, or wrong
+        return _reduced.__wrapped__(ndim, axis, keepdims, name)
+
+
+@lru_cache(maxsize=1024, typed=True)  # 1.0 is no axis, but equal to 1
+def _reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
     return (int(bool(keepdims)), *sorted(axes(axis, ndim, name)))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def last_or(ndim: int, axis: Any, name: str) -> tuple[int]:
     """Params of an op along one axis: (axis,)."""
     return (one_axis(axis, ndim, name),)

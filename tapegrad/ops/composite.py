@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..tensor import Tensor
+from ..tree import flatten
 from . import elementwise as e
 from . import linear as rows
 from .axes import as_tensor, axes, refuse_out
@@ -190,3 +191,16 @@ _POWERS: dict[float, Callable[[Any], Tensor]] = {
     -1: e.reciprocal,
     1: lambda x: rows.copy(as_tensor(x)),
 }
+
+
+def stop_gradient(x: Any) -> Any:
+    """The same values, unknown to any tape: nothing flows through.
+
+    Args:
+        x: a Tensor, or an array, which becomes one; or a nesting, whose Tensors are stopped.
+    """
+    leaves: list = []
+    rebuild = flatten(x, leaves)
+    if len(leaves) == 1 and leaves[0] is x:
+        return rows.stop_gradient(x)
+    return rebuild(iter([rows.stop_gradient(v) if isinstance(v, Tensor) else v for v in leaves]))

@@ -8,8 +8,8 @@ from . import methods as _methods  # noqa: F401
 from . import trig as _trig  # noqa: F401
 from . import ufuncs as _ufuncs  # noqa: F401
 from .activations import elu, gelu, leaky_relu
+from .composite import stop_gradient
 from .elementwise import erf, relu, rsqrt, sigmoid, silu, softplus
-from .linear import stop_gradient
 from .reductions import logsumexp
 from .structured import linear, log_softmax, softmax
 

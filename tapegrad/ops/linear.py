@@ -6,6 +6,8 @@ Params are flat tuples of ints, laid out as each row's comment says; axes count 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..engine.dtypes import CODES, DTYPES, is_inexact
@@ -54,9 +56,15 @@ def _shaped(x, shape):
     return x if x.shape == shape else reshape(x, shape)
 
 
+def _reshape_numpy(x, *shape):
+    if x.size != math.prod(shape) or min(shape, default=0) < 0:
+        raise ValueError(f"cannot fit shape {x.shape} into {shape}")
+    return x.reshape(shape)
+
+
 reshape = linear(  # params: the new shape
     "reshape",
-    lambda x, *shape: x.reshape(shape),
+    _reshape_numpy,
     lambda ct, x_like: _shaped(ct, x_like.shape),
     jvp=lambda t, params: _shaped(t, params),
     examples=_cases(([(3, 4)], (2, 6)), ([(3, 4)], (12,)), ([()], (1, 1)), ([(0, 3)], (3, 0))),

@@ -109,17 +109,25 @@ def _function(op: Op) -> Function:
     """
     add_row(op)
 
-    def of_one(x, params=()):
+    def of_one(x):
+        return apply(op.id, (x,))
+
+    def of_two(a, b):
+        return apply(op.id, (a, b))
+
+    def of_one_and_params(x, params=()):
         return apply(op.id, (x,), params)
 
-    def of_two(a, b, params=()):
+    def of_two_and_params(a, b, params=()):
         return apply(op.id, (a, b), params)
 
     def of_many(*inputs, params=()):
         return apply(op.id, inputs, params)
 
     count = 0 if op.variadic else len(op.inputs)
-    function: Any = of_one if count == 1 else of_two if count == 2 else of_many
+    plain = op.is_elementwise and not op.params  # users call it as it is
+    one, two = (of_one, of_two) if plain else (of_one_and_params, of_two_and_params)
+    function: Any = one if count == 1 else two if count == 2 else of_many
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
     function.op = op

@@ -48,15 +48,19 @@ def copy(x: Any) -> Tensor:
 def reshape(x: Any, shape: Any, order: str = "C") -> Tensor:
     """The same elements in another shape; one length may be -1, for what is left.
 
+    Args:
+        order: of the elements: "C", the last index changes first, or "F", the first one does.
     Raises:
         ShapeError: if the numbers of elements differ.
     """
-    if order != "C":
-        raise ValueError(f"reshape: order {order!r} is not supported; only 'C'")
     x = as_tensor(x)
     shape = shape_of(shape, "reshape")
     if -1 in shape:
         shape = _filled(shape, x)
+    if order == "F":
+        return transpose(linear.reshape(transpose(x), shape[::-1]))
+    if order != "C":
+        raise ValueError(f"reshape: order={order!r}; choose 'C' or 'F'")
     return linear.reshape(x, shape)
 
 

@@ -194,9 +194,9 @@ at = np.array
 REFUSED = [
     ("transpose", [a], (0, 0), "axes"),
     ("transpose", [a], (0,), "axes"),
-    ("reshape", [a], (5, 3), "12 elements"),
-    ("reshape", [a], (2**62, 2**62), "12 elements"),
-    ("reshape", [a], (-3, -4), "12 elements"),
+    ("reshape", [a], (5, 3), "cannot fit shape"),
+    ("reshape", [a], (2**62, 2**62), "cannot fit shape"),
+    ("reshape", [a], (-3, -4), "cannot fit shape"),
     ("broadcast_to", [a], (4, 4), "axis 0"),
     ("broadcast_to", [a], (4,), "2 axes"),
     ("broadcast_to", [np.zeros((1, 1))], (2**40, 2**40), "too many"),
