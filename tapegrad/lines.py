@@ -11,15 +11,17 @@ import numpy as np
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _THEIRS = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+# SciPy lies beside NumPy; importing it to ask would take longer than all of tapegrad.
+_SCIPYS = os.path.join(os.path.dirname(os.path.dirname(_THEIRS)), "scipy") + os.sep
 
 
 @functools.cache
 def _is_passed(filename: str) -> bool:
-    return filename.startswith((_OURS, _THEIRS))
+    return filename.startswith((_OURS, _THEIRS, _SCIPYS))
 
 
 def user_line() -> tuple[str, int]:
-    """File and line number of the innermost frame outside tapegrad and NumPy."""
+    """File and line number of the innermost frame outside tapegrad, NumPy and SciPy."""
     frame = sys._getframe(1)
     while frame is not None and _is_passed(frame.f_code.co_filename):
         frame = frame.f_back

@@ -167,6 +167,11 @@ def test_kinks_as_documented():
     close(gradient(lambda x: x.max(), np.array([1.0, 3.0, 3.0, 2.0]))[0], [0, 0.5, 0.5, 0])
     close(gradient(lambda x: x.min(axis=0).sum(), np.array([[1.0, 2], [1, 3]]))[0],
           [[0.5, 1], [0.5, 0]])  # fmt: skip
+    equal = np.array([[2.0, 2.0], [1.0, 3.0]])
+    for std in (lambda x: x.std(1).sum(), lambda x: tnp.nanstd(x, 1).sum(),
+                lambda x: tnp.std(x, 1, where=[True, True]).sum()):  # fmt: skip
+        close(gradient(std, equal)[0], [[0, 0], [-0.5, 0.5]])
+    close(gradient(tnp.linalg.norm, np.zeros(2))[0], [0, 0])
 
 
 def test_product_with_zeros_to_second_order():

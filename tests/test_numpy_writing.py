@@ -8,7 +8,7 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import tape
-from tapegrad.errors import DetachedWarning, UnsupportedError
+from tapegrad.errors import DetachedWarning, DTypeError, UnsupportedError
 from tapegrad.ops import methods
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -142,6 +142,15 @@ def test_an_array_of_a_recorded_tensor_warns_once_a_line(monkeypatch):
     assert "tapegrad.numpy.array" in str(caught[0].message)
 
 
+def test_an_array_that_scipy_makes_warns_with_the_users_line(monkeypatch):
+    linalg = pytest.importorskip("scipy.linalg", reason="SciPy is not installed")
+    monkeypatch.setattr(methods, "_warned", set())
+    with tape():
+        x = tg.parameter(np.eye(2)) * 2.0
+        with pytest.warns(DetachedWarning, match="at .*test_numpy_writing"):
+            linalg.expm(x)
+
+
 def test_arrays_of_what_no_tape_records_do_not_warn():
     p = tg.parameter([1.0, 2.0])
     np.asarray(p)
@@ -244,6 +253,8 @@ def test_torch_and_tapegrad_share_memory():
     assert x[0].item() == 9.0
     back = torch.from_dlpack(tg.tensor([1.0, 2.0]))
     assert back.tolist() == [1.0, 2.0]
+    with pytest.raises(DTypeError, match=r"bfloat16\): convert it"):
+        tnp.from_dlpack(t.to(torch.bfloat16))
 
 
 def test_storing_a_recorded_number_in_an_ndarray_warns(backend, monkeypatch):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
+from ..errors import DTypeError
 from ..tensor import Tensor, tensor
 from .creation import check_device
 from .registry import plain
@@ -55,9 +56,16 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     Raises:
         ValueError: for copy=False, if the memory cannot be shared (bool, or unaligned).
         BufferError: if x is on another device.
+        DTypeError: if NumPy has no such dtype (bfloat16, say).
     """
     check_device(device)
-    array = np.from_dlpack(x)
+    try:
+        array = np.from_dlpack(x)
+    except RuntimeError as error:  # NumPy's, for a dtype that it does not have
+        raise DTypeError(
+            f"from_dlpack: {error} (got {getattr(x, 'dtype', type(x).__name__)}): convert it to "
+            "bool, integers, floats or complex numbers first"
+        ) from None
     shared = None if copy else select.share(array, Tensor)
     if shared is not None:
         return shared

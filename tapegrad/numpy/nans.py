@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..ops import composite, logic
 from ..ops import elementwise as e
-from ..ops import logic
 from ..ops.axes import as_tensor
 from ..tensor import Tensor
 from .reductions import cumprod, cumsum, max, mean, min, prod, sum, var
@@ -78,7 +78,7 @@ def nanstd(
 ) -> Tensor:  # fmt: skip
     """Square root of nanvar, with its arguments."""
     ddof = ddof if correction is None else correction
-    return e.sqrt(nanvar(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
+    return composite.root(nanvar(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 
 
 def _both(where: Any, a: Any) -> Any:

@@ -74,6 +74,7 @@ def _here() -> str:
 def unsupported(name: str, why: str = "") -> UnsupportedError:
     """The error for a function that the registry does not serve, by its dotted name."""
     last = name.rpartition(".")[2]
+    last = last if last.isidentifier() else "f"
     return UnsupportedError(
         f"{name} does not take Tensors{why}, {_here()}. To teach it:\n"
         f"    {last} = tapegrad.primitive({name})\n"

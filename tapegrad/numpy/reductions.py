@@ -83,7 +83,7 @@ def std(
 ) -> Tensor:  # fmt: skip
     """Square root of var, with its arguments."""
     ddof = ddof if correction is None else correction
-    return e.sqrt(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
+    return composite.root(var(a, axis, dtype, ddof, keepdims, where=where, mean=mean))
 
 
 @differentiable("cumsum(x)", "cumsum(x, axis=1)")

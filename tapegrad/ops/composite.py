@@ -62,7 +62,13 @@ def std(
     correction: float | None = None,
 ) -> Tensor:
     """Square root of var, with its arguments."""
-    return e.sqrt(var(x, axis, dtype, out, ddof, keepdims, correction=correction))
+    return root(var(x, axis, dtype, out, ddof, keepdims, correction=correction))
+
+
+def root(variance: Tensor) -> Tensor:
+    """The square root, with the derivative 0 at 0: nothing flows to elements that are all equal."""
+    is_zero = variance == 0
+    return e.where(is_zero, variance, e.sqrt(e.where(is_zero, 1.0, variance)))
 
 
 # --- products ---------------------------------------------------------------------------------
