@@ -2,7 +2,9 @@
 
 import time
 
-import corpus_state  # noqa: F401 - adds cases
+import corpus_errors  # noqa: F401 - adds cases
+import corpus_results  # noqa: F401
+import corpus_state  # noqa: F401
 import corpus_traps  # noqa: F401
 import corpus_values  # noqa: F401
 import corpus_world  # noqa: F401
