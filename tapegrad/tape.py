@@ -20,7 +20,7 @@ from .engine.select import apply
 from .errors import DTypeError, EngineError, ShapeError
 from .lines import keep, line_name
 from .ops.table import BY_ID, OPS, SAVED_OUT, is_saved
-from .tensor import Tensor, along, tensor
+from .tensor import Tensor, along, identity, tensor
 from .tree import flatten, flatten_like, outline
 
 _LINES = os.environ.get("TAPEGRAD_LINES", "0")
@@ -381,11 +381,6 @@ class tape:
 
 
 GradientTape = tape
-
-
-def identity(t: Tensor) -> Any:
-    """What tells one recorded value from another."""
-    return t.handle or id(t._node)
 
 
 def _value_name(t: Tensor, names: dict) -> str:

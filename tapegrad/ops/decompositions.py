@@ -37,7 +37,7 @@ from .linalg import (
 from .linear import reshape
 from .rows import custom, nondifferentiable
 from .shapes import as_dtype, concatenate
-from .structured import matmul
+from .structured import as_column, matmul
 
 
 def over(x):
@@ -49,10 +49,6 @@ def over(x):
 def as_row(x):
     """Vectors (..., n) as (..., 1, n), to scale columns by."""
     return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-
-
-def as_column(x):
-    return reshape(x, (*x.shape, 1))
 
 
 def _differences(w):

@@ -30,7 +30,8 @@ def _turned(x):
     return transpose(x, (*range(n - 2), n - 1, n - 2))
 
 
-def _as_column(x):
+def as_column(x):
+    """x with an axis of length 1 behind its last."""
     return reshape(x, (*x.shape, 1))
 
 
@@ -48,9 +49,9 @@ def _flat(x):
 
 def _matmul_vjp_a(ct, a_like, b):
     if len(b.shape) == 1:
-        return ct * b if len(a_like.shape) == 1 else _as_column(ct) * b
+        return ct * b if len(a_like.shape) == 1 else as_column(ct) * b
     if len(a_like.shape) == 1:
-        return _without_last(matmul(b, _as_column(ct)))
+        return _without_last(matmul(b, as_column(ct)))
     return matmul(ct, _turned(b))
 
 
@@ -58,7 +59,7 @@ def _matmul_vjp_b(ct, a, b_like):
     if len(a.shape) == 1:
         if len(b_like.shape) == 1:
             return ct * a
-        return _as_column(a) * reshape(ct, (*ct.shape[:-1], 1, ct.shape[-1]))
+        return as_column(a) * reshape(ct, (*ct.shape[:-1], 1, ct.shape[-1]))
     if len(b_like.shape) == 1:
         return matmul(reshape(ct, (ct.size,)), _flat(a))
     if len(b_like.shape) == 2 < len(a.shape):  # one product instead of a batch of them
@@ -103,7 +104,7 @@ def _linear_numpy(x, w, b=None):
 
 def _linear_vjp_w(ct, x):
     if len(x.shape) == 1:
-        return _as_column(ct) * x
+        return as_column(ct) * x
     return matmul(_turned(_flat(ct)), _flat(x))
 
 
@@ -331,7 +332,7 @@ def _cross_entropy_jvp(t, logits, labels):
 
 def _cross_entropy_vjp_logits(ct, c, logits):
     p = apply(SOFTMAX.id, (logits,), (1,))
-    return softmax_vjp(ct * _as_column(c), p, (1,))
+    return softmax_vjp(ct * as_column(c), p, (1,))
 
 
 def _rows_with_labels(rng, n_before=0, sizes=((5, 3), (1, 1), (17, 10), (0, 3))):

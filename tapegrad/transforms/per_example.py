@@ -16,7 +16,7 @@ from ..engine import select
 from ..engine.select import apply
 from ..ops.blocks import Block
 from ..ops.table import BY_ID, OPS
-from ..tensor import Tensor
+from ..tensor import Tensor, identity
 from .jacobians import jacobian_of, zeros_of
 
 
@@ -73,11 +73,6 @@ def per_example_square_norms(tape: Any, target: Tensor, sources: list) -> Tensor
     for term in terms[1:]:
         total = total + term
     return total
-
-
-def identity(t: Tensor) -> Any:
-    """What tells whether two Tensors are one value of a tape."""
-    return t.handle or id(t._node)
 
 
 def _cotangents(tape: Any, target: Tensor, uses: list[Use]) -> list:

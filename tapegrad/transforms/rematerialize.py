@@ -13,7 +13,7 @@ from ..engine import select
 from ..ops import calls
 from ..ops.blocks import Block
 from ..random import following
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor, identity, tensor
 from ..tree import flatten
 from .entries import EntryCall, Leaves, as_one_entry
 from .record import fresh
@@ -49,8 +49,8 @@ def checkpoint(fun: Callable) -> Callable:
         if not read:
             return result
         arguments = Leaves([args, kwargs])
-        given = {_identity(engine.adopt(t)) for t in arguments.tensors}
-        captured = list({_identity(t): t for t in read if _identity(t) not in given}.values())
+        given = {identity(engine.adopt(t)) for t in arguments.tensors}
+        captured = list({identity(t): t for t in read if identity(t) not in given}.values())
         return as_one_entry(
             tape,
             result,
@@ -60,10 +60,6 @@ def checkpoint(fun: Callable) -> Callable:
         )
 
     return checkpointed
-
-
-def _identity(t: Tensor) -> Any:
-    return t.handle or id(t._node)
 
 
 class _Rerun(EntryCall):
