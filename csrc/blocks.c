@@ -120,20 +120,29 @@ static bool is_plain(tg_tensor *const *in, int n_in)
     return true;
 }
 
-int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, int out_dtype, size_t lanes,
-                  tg_tensor *const *in, int n_in, const double *p)
+static tg_tensor *output(tg_tensor *place, int dtype, int ndim, const int64_t *shape)
+{
+    bool fits =
+        place && place->dtype == dtype && place->ndim == ndim && tg_is_contiguous(place);
+    for (int d = 0; fits && d < ndim; ++d)
+        fits = tg_shape(place)[d] == shape[d];
+    return fits ? tg_hold(place) : tg_new(dtype, ndim, shape);
+}
+
+int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *place,
+                  int out_dtype, size_t lanes, tg_tensor *const *in, int n_in, const double *p)
 {
     tg_tensor *out;
     const bool plain = is_plain(in, n_in);
     if (plain)
-        out = tg_new(out_dtype, in[0]->ndim, tg_shape(in[0]));
+        out = output(place, out_dtype, in[0]->ndim, tg_shape(in[0]));
     else {
         int ndim;
         int64_t shape[TG_MAX_NDIM];
         const int status = broadcast(in, n_in, &ndim, shape);
         if (status)
             return status;
-        out = tg_new(out_dtype, ndim, shape);
+        out = output(place, out_dtype, ndim, shape);
     }
     if (!out)
         return TG_EMEMORY;

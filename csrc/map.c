@@ -104,15 +104,15 @@ int tg_run_map(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     double values[MAX_PARAMS];
     read_params(values, p, n_p);
     const int index = r->kind == LOGIC ? TG_F32 : dtype;
-    return tg_run_blocks(tg_isa->map[index]->map[op->id], r->ns, out,
+    return tg_run_blocks(tg_isa->map[index]->map[op->id], r->ns, out, NULL,
                          r->kind == FLOATS || r->kind == CHOICE ? dtype : TG_BOOL,
                          r->kind == LOGIC ? 64 : TG_PAD / tg_itemsize(dtype), in, n_in, values);
 }
 
 uint32_t tg_map_reads(int op, int k) { return reads[op][k]; }
 
-int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *ct, tg_tensor *const *in,
-               tg_tensor *y, const int64_t *p, int n_p)
+int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *place, tg_tensor *ct,
+               tg_tensor *const *in, tg_tensor *y, const int64_t *p, int n_p)
 {
     const row *r = &rows[op];
     if (!tg_is_compute(ct->dtype) || n_p != r->n_params)
@@ -136,7 +136,7 @@ int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *ct, tg_tensor *const *
         return TG_ENOKERNEL;
     double values[MAX_PARAMS];
     read_params(values, p, n_p);
-    return tg_run_blocks(kernel, r->ns, out, ct->dtype, TG_PAD / tg_itemsize(ct->dtype),
+    return tg_run_blocks(kernel, r->ns, out, place, ct->dtype, TG_PAD / tg_itemsize(ct->dtype),
                          operands, r->n_in + 2, values);
 }
 

@@ -126,7 +126,11 @@ static int twin_of(const tg_rule *rule, twin *w)
                           .in = w->in,
                           .p = tg_entry_params(e),
                           .floats = tg_entry_floats(e)};
-    w->rule = (tg_rule){rule->kind, rule->input, &w->entry, w->ct, rule->block};
+    w->rule = (tg_rule){.kind = rule->kind,
+                        .input = rule->input,
+                        .e = &w->entry,
+                        .ct = w->ct,
+                        .block = rule->block};
     return is_whole ? tg_entry_fill(&w->entry, &call, w->out, 0) : tg_fail_memory();
 }
 
@@ -174,14 +178,30 @@ static int define(const question *q, const tg_rule *rule, tg_tensor **result)
 
 /* --- running --------------------------------------------------------------------------- */
 
+/* The cotangent, if only its sweep has it and needs it no more: it may be written over. */
+static tg_tensor *spent(const tg_rule *rule)
+{
+    tg_tensor *ct = rule->ct;
+    return rule->is_last && tg_is_unshared(ct) && tg_is_contiguous(ct) ? ct : NULL;
+}
+
+/* Whether a kernel may take a block of cotangents (or tangents) for one: its axes have to lie as
+ * the output's do. */
+static bool is_aligned(const tg_rule *rule)
+{
+    const tg_entry *e = rule->e;
+    return !rule->block || rule->kind == TG_VJP ||
+           tg_entry_in(e)[rule->input]->ndim == e->out->ndim;
+}
+
 /* Values a rule did not ask to keep are NULL to a fused kernel. */
-static int fused(const tg_rule *rule, tg_tensor **result)
+static int fused(const tg_rule *rule, tg_tensor **result, tg_tensor *place)
 {
     const tg_entry *e = rule->e;
     tg_tensor *in[3] = {NULL, NULL, NULL};
     for (int i = 0; i < e->n_in && i < 3; ++i)
         in[i] = tg_entry_in(e)[i]->data ? tg_entry_in(e)[i] : NULL;
-    return tg_map_vjp(tg_entry_op(e), rule->input, result, rule->ct, in,
+    return tg_map_vjp(tg_entry_op(e), rule->input, result, place, rule->ct, in,
                       e->out->data ? e->out : NULL, tg_entry_params(e), e->n_p);
 }
 
@@ -215,9 +235,9 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     if (!list)
         return TG_EMEMORY;
     const bool traced = list->trace && list->trace->program;
-    if (tg_ops[op].run == tg_run_map && !rule->block && !list->n_active &&
+    if (tg_ops[op].run == tg_run_map && is_aligned(rule) && !list->n_active &&
         (traced || !list->trace)) {
-        int status = fused(rule, result);
+        int status = fused(rule, result, traced ? NULL : spent(rule));
         if (status == TG_OK && traced && *result != rule->ct)
             status = trace_fused(list->trace, rule, *result);
         if (status != TG_ENOKERNEL)

@@ -34,20 +34,39 @@ static int mark_needed(walk *w)
     return TG_OK;
 }
 
+/* Whether a cotangent is wanted of an entry's input. */
+static bool is_wanted(const walk *w, const tg_entry *e, int i)
+{
+    const size_t slot = tg_walk_slot_of(w, tg_entry_in(e)[i]);
+    if (slot != SIZE_MAX ? !w->marks[slot] : !tg_walk_find_leaf(w, tg_entry_in(e)[i]))
+        return false;
+    return tg_has_rule(tg_entry_op(e), i); /* not of an index */
+}
+
+static bool is_last_wanted(const walk *w, const tg_entry *e, int i)
+{
+    while (++i < e->n_in)
+        if (is_wanted(w, e, i))
+            return false;
+    return true;
+}
+
 static int sweep_entry(walk *w, uint64_t position, tg_entry *e, tg_tensor *ct)
 {
+    const bool is_source = w->marks[position - w->begin] & SOURCE; /* ct is a result */
     int status = tg_walk_check_versions(e);
     w->list->line = e->line; /* what its rules do is that line's doing */
     for (int i = 0; i < e->n_in && !status; ++i) {
-        tg_tensor *t = tg_entry_in(e)[i];
-        const size_t slot = tg_walk_slot_of(w, t);
-        leaf *l = NULL;
-        if (slot != SIZE_MAX ? !w->marks[slot] : !(l = tg_walk_find_leaf(w, t)))
+        if (!is_wanted(w, e, i))
             continue;
-        if (!tg_has_rule(tg_entry_op(e), i))
-            continue; /* an operand without derivative, like an index */
-        const tg_rule rule = {TG_VJP, i, e, ct, w->options->block};
-        tg_tensor *term = NULL;
+        const tg_rule rule = {.kind = TG_VJP,
+                              .input = i,
+                              .e = e,
+                              .ct = ct,
+                              .block = w->options->block,
+                              .is_last = !is_source && is_last_wanted(w, e, i)};
+        tg_tensor *t = tg_entry_in(e)[i], *term = NULL;
+        const size_t slot = tg_walk_slot_of(w, t);
         status = tg_rule_run(&rule, &term, w->options->python, w->options->context);
         if (status || !term)
             continue; /* a rule may say: no contribution */
@@ -191,7 +210,8 @@ static int push_entry(walk *w, uint64_t position, const tg_entry *e)
         tg_tensor *tangent = tg_walk_value_of(w, tg_entry_in(e)[i]);
         if (!tangent)
             continue;
-        const tg_rule rule = {TG_JVP, i, e, tangent, w->options->block};
+        const tg_rule rule = {
+            .kind = TG_JVP, .input = i, .e = e, .ct = tangent, .block = w->options->block};
         tg_tensor *term = NULL;
         status = tg_rule_run(&rule, &term, w->options->python, w->options->context);
         if (status || !term)

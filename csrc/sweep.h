@@ -30,6 +30,7 @@ typedef struct tg_rule {
     const tg_entry *e;
     tg_tensor *ct;
     int64_t block; /* 0: ct is one, not a stack */
+    bool is_last; /* nobody reads ct after this rule */
 } tg_rule;
 
 /* Run the rule in Python, on Tensors. Returns TG_OK, or negative with a Python error set. */

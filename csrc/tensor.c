@@ -259,6 +259,11 @@ tg_tensor *tg_scalar(int dtype, double value)
     return t;
 }
 
+bool tg_is_unshared(const tg_tensor *t)
+{
+    return t->refs == 1 && t->buffer->refs == 1 && !t->buffer->writers;
+}
+
 bool tg_is_contiguous(const tg_tensor *t)
 {
     int64_t expected = 1;

@@ -16,4 +16,7 @@ void tg_release(tg_tensor *t);        /* a Python Tensor's hold ends */
 void tg_unuse(tg_tensor *t);          /* give up the data, keep the record */
 void tg_unref(tg_tensor *t);          /* give up the record */
 
+/* Whether whoever holds t is the only one to see its values, which may then be written over. */
+bool tg_is_unshared(const tg_tensor *t);
+
 #endif

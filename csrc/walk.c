@@ -9,7 +9,7 @@
 #include "kernels.h"
 #include "tensor.h"
 
-enum { MAX_NDIM = 64 };
+enum { MAX_NDIM = 64, CHUNK = 16 * 1024 /* elements a thread adds at a time */ };
 
 static size_t hash_pointer(const void *p)
 {
@@ -206,17 +206,27 @@ int tg_walk_check_versions(const tg_entry *e)
                    "record again");
 }
 
-/* Whether nobody else can see t's values, so that they may be added to in place. */
-static bool is_ours(const tg_tensor *t)
-{
-    return t->refs == 1 && t->buffer->refs == 1 && t->size <= IN_PLACE && tg_is_contiguous(t);
-}
-
 /* Whether kernels may touch whole vectors over t. */
 static bool is_padded(const tg_tensor *t, size_t bytes)
 {
     return t->data + (bytes + TG_PAD - 1) / TG_PAD * TG_PAD <=
            t->buffer->data + t->buffer->capacity;
+}
+
+typedef struct addition {
+    tg_map_fn *add;
+    char *sum;
+    const char *term;
+    size_t item, n;
+} addition;
+
+static void add_chunk(void *context, size_t chunk)
+{
+    const addition *a = context;
+    const size_t first = chunk * CHUNK, steps[] = {1, 1};
+    char *sum = a->sum + first * a->item;
+    a->add(sum, (const void *[]){sum, a->term + first * a->item}, steps, NULL,
+           a->n - first < CHUNK ? a->n - first : CHUNK);
 }
 
 static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
@@ -226,7 +236,12 @@ static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
     tg_map_fn *add = tg_isa->map[sum->dtype]->map[TG_MAP_add];
     const size_t bytes = (size_t)sum->size * tg_itemsize(sum->dtype), steps[] = {1, 1};
     if (is_padded(sum, bytes) && is_padded(term, bytes)) {
-        add(sum->data, (const void *[]){sum->data, term->data}, steps, NULL, (size_t)sum->size);
+        const addition a = {add, sum->data, term->data, tg_itemsize(sum->dtype),
+                            (size_t)sum->size};
+        const double cost = 0.1 * (double)a.n;
+        void *lock = tg_unlock(cost);
+        tg_parallel((a.n + CHUNK - 1) / CHUNK, cost, add_chunk, (void *)&a);
+        tg_relock(lock);
         return true;
     }
     if (bytes > TG_PAD)
@@ -256,8 +271,9 @@ int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term)
         return TG_OK;
     }
     const tg_list *list = tg_list_here();
-    if (list && !list->n_active && !list->trace && is_ours(*value) &&
-        same_shape(*value, term) && (*value)->dtype == term->dtype && tg_is_contiguous(term) &&
+    if (list && !list->n_active && !list->trace && tg_is_unshared(*value) &&
+        tg_is_contiguous(*value) && same_shape(*value, term) &&
+        (*value)->dtype == term->dtype && tg_is_contiguous(term) &&
         add_in_place(*value, term)) {
         tg_drop(term);
         return TG_OK;

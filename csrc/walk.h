@@ -6,7 +6,6 @@
 
 /* What the walk knows of a position, or of a leaf. */
 enum { NEEDED = 1, SOURCE = 2 };
-enum { IN_PLACE = 1 << 15 };             /* elements; above, the op's threads win */
 
 typedef struct leaf {
     tg_tensor *record;

@@ -277,3 +277,40 @@ def test_a_held_view_that_a_tape_saved_gives_the_gradient_at_its_values(w):
         y = (held * held).sum()
     w.assign(np.zeros((2, 2)))
     close(t.gradient(y, w), 2 * before)
+
+
+# --- cotangents are added up, and written over, in place ------------------------------------
+
+
+@pytest.mark.parametrize("n", [3, 40, 70_000])
+def test_sweeps_leave_others_arrays_alone(n, backend):
+    lent = np.ones(n)  # what a rule returns without a copy
+
+    @tg.custom_vjp
+    def f(x):
+        return x * 1.0
+
+    f.defvjp(lambda x: (f(x), None), lambda _, ct: (tnp.from_dlpack(lent),))
+    x = tg.parameter(np.linspace(0.1, 1, n))
+    given = tg.tensor(np.full(n, 2.0))
+    with tape() as t:
+        y = tnp.tanh(x)
+        z = f(y) + f(y) + y
+    g = t.gradient(z, x, given)
+    np.testing.assert_array_equal(lent, np.ones(n))
+    np.testing.assert_array_equal(given, np.full(n, 2.0))
+    np.testing.assert_allclose(g, 4 * (1 - np.tanh(x.numpy()) ** 2), rtol=1e-12)
+    with tape() as t:
+        z = f(tnp.tanh(x))
+    t.gradient(z, x)
+    np.testing.assert_array_equal(lent, np.ones(n))
+
+
+def test_a_cotangent_on_the_way_is_a_result_of_its_own(w):
+    with tape() as t:
+        h = w * 3.0
+        y = tnp.exp(tnp.tanh(h))
+    a, b = t.gradient(y, [h, w])
+    want = (y * (1 - tnp.tanh(h) ** 2)).numpy()
+    close(a, want)
+    close(b, 3 * want)
