@@ -11,7 +11,8 @@ enum {
     PLACES = 256,
 };
 
-/* As in blocks.c: results nobody would find in a cache are written past them. */
+/* As in blocks.c: results nobody would find in a cache are written past them; but the copy that
+ * this takes costs more than it saves where strands write them. */
 static const double STREAM_BYTES = 24e6, STREAM_NS = 0.4;
 
 typedef struct job {
@@ -240,8 +241,8 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
         d.slots = scratch + tg_round_up(n_places * sizeof *d.places, TG_PAD);
         d.staged = d.slots + tg_group_slots(g);
         job j = {.g = g,
-                 .streams =
-                     g->bytes > STREAM_BYTES && g->ns <= STREAM_NS * g->n_out && !g->ending.n,
+                 .streams = !g->strand && g->bytes > STREAM_BYTES &&
+                            g->ns <= STREAM_NS * g->n_out && !g->ending.n,
                  .parts = d.staged + tg_group_staged(g),
                  .result = g->ending.n ? out[g->n_out - g->ending.is_staged] : NULL};
         if (n_units > 1 && n_places <= PLACES && tg_group_slots(g) <= STACK)

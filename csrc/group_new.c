@@ -10,6 +10,7 @@ enum {
     CACHE = 24 * 1024, /* what the places of a block may fill of the first cache */
     STRANDS_LEAST = 4, /* times what a strand does at once: from where it pays */
 };
+static const double STRAND_PART = 0.3; /* of a cheap row's time, in a strand */
 
 /* Of inner temporaries until all are known: their slots come after the others. */
 enum { INNER = 1 << 30 };
@@ -27,6 +28,7 @@ typedef struct making {
     size_t params, lanes_most;
     int dtype; /* of floats; -1: none yet */
     bool is_mixed; /* of two dtypes */
+    double cheap_ns; /* the part of g->ns that strands do */
 } making;
 
 void tg_group_free(tg_group *g)
@@ -223,7 +225,9 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
     const size_t vector = TG_PAD / tg_itemsize(use.dtype);
     g->vector = g->vector && g->vector < vector ? g->vector : vector;
     m->lanes_most = use.lanes > m->lanes_most ? use.lanes : m->lanes_most;
-    g->ns += use.ns * (use.dtype == TG_F64 ? 2 : 1);
+    const double ns = use.ns * (use.dtype == TG_F64 ? 2 : 1);
+    g->ns += ns;
+    m->cheap_ns += use.ns <= TG_CHEAP_NS ? ns : 0;
     return TG_OK;
 }
 
@@ -238,7 +242,9 @@ static void choose_strands(making *m)
     g->strand = tg_round_up(TG_STRAND_BYTES / tg_itemsize(g->dtype), m->lanes_most);
     if (m->is_mixed || g->n < STRANDS_LEAST * g->strand || g->n_inner == 0)
         g->strand = 0;
-    if (!g->strand) {
+    if (g->strand)
+        g->ns -= (1 - STRAND_PART) * m->cheap_ns;
+    else {
         g->n_parts = 1;
         g->parts[0] = (tg_part){0, g->n_code, NULL};
     }
