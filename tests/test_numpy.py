@@ -295,9 +295,16 @@ def test_flat_reads_writes_and_goes_through():
     assert (x.numpy() == 3.0).all()
 
 
-@pytest.mark.parametrize("name", ["view", "resize", "flags"])
+def test_round_of_one_value_is_a_number():
+    assert round(tg.tensor(2.345), 2) == round(2.345, 2)
+    assert type(round(tg.tensor([1.7]))) is int
+    with pytest.raises(ValueError, match="exactly one value"):
+        round(tg.tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("name", ["view", "resize", "flags", "at"])
 def test_attributes_that_a_value_cannot_have_say_what_to_do(name):
-    with pytest.raises(AttributeError, match=f"no attribute '{name}': x"):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': .*x"):
         getattr(tg.tensor(1.0), name)
 
 

@@ -4,6 +4,8 @@ Calls are rows of text; each runs in both namespaces with the operands below in 
 NumPy takes. Derivatives of the same functions are tested in test_numpy_registry.py.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,9 @@ import tapegrad.numpy as tnp
 from tapegrad.numpy import fft, linalg
 
 pytestmark = [
+    pytest.mark.skipif(
+        np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 promotes scalars by value"
+    ),
     pytest.mark.usefixtures("backend"),
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
@@ -71,7 +76,10 @@ hypot.reduce(x, axis=1) | logaddexp.reduce(x, axis=1) | logaddexp.reduce(e) | di
 add(x, v, dtype='f4', casting='unsafe') | exp(x, dtype='f8') | arctan2.accumulate(v)
 maximum.reduce(x, axis=None, initial=2) | add.reduce(x, axis=(0, 1), keepdims=True)
 """
+METHODS = {"reduce", "accumulate", "reduceat", "outer"}
+NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}
 ROWS = [row.strip() for row in CALLS.replace("\n", "|").split("|") if row.strip()]
+ROWS = [row for row in ROWS if re.search(r"(\w+)\(", row)[1] in NAMES | METHODS]
 VALUES = np.array([[2, -1, 0, 3], [1, 1, -2, 4], [5, -3, 2, 2]])
 
 

@@ -38,7 +38,12 @@ OPERANDS = {
 HOLES = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]], bool)
 
 IS_NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
-NEWER_ARGUMENTS = ("mean=mean", "upper=")  # of functions that NumPy 1.26 has without them
+NEWER_ARGUMENTS = (
+    "mean=mean",
+    "upper=",
+    "weights=p, method",
+    "weights=p[0], method",
+)  # of functions that NumPy 1.26 has without them
 
 # What NumPy 1.26 has, and NumPy 2 has no more: nothing there to differentiate.
 GONE = {

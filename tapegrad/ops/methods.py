@@ -43,6 +43,11 @@ def _round(self: Tensor, decimals: int = 0) -> Tensor:
     return logic.round(self, decimals)
 
 
+def _rounded(self: Tensor, ndigits: int | None = None) -> Any:
+    """round(x, n) of one value: a Python number."""
+    return round(self.item(), *(() if ndigits is None else (ndigits,)))
+
+
 def _swapped(function: Any) -> Any:
     def method(self: Tensor, other: Any) -> Tensor:
         return function(other, self)
@@ -189,6 +194,7 @@ def _write_all(self: Tensor, value: Any) -> None:
 _ABSENT = {
     "view": "x.reshape(shape) gives another shape, x.numpy().view(dtype) other bits",
     "resize": "x = tapegrad.numpy.resize(x, shape) gives a new one",
+    "at": "write x[i] = v or x[i] += v: a tape records the update",
     "flags": "x.numpy().flags are those of its memory, which is read-only",
 }
 
@@ -276,6 +282,7 @@ METHODS = {
     "__rfloordiv__": _swapped(logic.floor_divide),
     "__mod__": lambda self, other: logic.remainder(self, other),
     "__rmod__": _swapped(logic.remainder),
+    "__round__": _rounded,
     "__divmod__": _served_operator("divmod"),
     "__rdivmod__": _served_operator("divmod", True),
     "__lshift__": _served_operator("left_shift"),
