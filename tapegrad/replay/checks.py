@@ -7,6 +7,7 @@ and guards.py then compares by value. csrc/pyguards.c is the same in C.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -62,7 +63,7 @@ class PythonChecks:
 
 def pairs(found: dict) -> tuple:
     """Keys and values in turn, in order."""
-    return tuple(part for pair in found.items() for part in pair)
+    return tuple(chain.from_iterable(found.items()))
 
 
 def same_pairs(found: dict, copy: tuple) -> bool:

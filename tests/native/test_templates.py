@@ -101,3 +101,20 @@ def test_a_template_made_from_equal_operands_serves_different_ones(rules_run, op
         want = gradients()
     for g, w in zip(got, want):
         np.testing.assert_allclose(g.numpy(), w.numpy(), rtol=1e-12)
+
+
+def test_rules_first_met_in_a_recording_become_templates(rules_run):
+    def step(x):
+        with tape() as t:
+            t.watch(x)
+            y = (tnp.cumsum(x @ x, axis=0) * x.T).mean(axis=0).sum()
+        return t.gradient(y, x)
+
+    compiled = tg.compile(step)
+    recorded = [compiled(X)]
+    run = sorted(rules_run)
+    recorded += [compiled(X), compiled(X)]  # recorded again, and replayed
+    eager = step(tg.tensor(X))
+    assert sorted(rules_run) == run == ["cumsum", "matmul", "matmul", "mean", "sum", "transpose"]
+    for gradient in recorded:
+        np.testing.assert_array_equal(gradient.numpy(), eager.numpy())
