@@ -387,8 +387,8 @@ bool tg_is_program(PyObject *o) { return Py_TYPE(o) == program_type; }
 int tg_add_program_type(PyObject *module)
 {
     static const char *const kinds[TG_N_STEPS] = {
-        [TG_STEP_RUN] = "RUN",       [TG_STEP_GROUP] = "GROUP", [TG_STEP_OPTIM] = "OPTIM",
-        [TG_STEP_RANDOM] = "RANDOM", [TG_STEP_GUARD] = "GUARD", [TG_STEP_PYTHON] = "PYTHON",
+        [TG_STEP_RUN] = "RUN",        [TG_STEP_GROUP] = "GROUP", [TG_STEP_OPTIM] = "OPTIM",
+        [TG_STEP_RANDOM] = "RANDOM",  [TG_STEP_GUARD] = "GUARD", [TG_STEP_PYTHON] = "PYTHON",
         [TG_STEP_PRODUCT] = "PRODUCT"};
     PyObject *type = PyType_FromSpec(&program_spec);
     program_type = (PyTypeObject *)type;
