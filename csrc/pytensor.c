@@ -290,13 +290,14 @@ static PyObject *become(PyObject *o, PyObject *other)
 
 static PyGetSetDef tensor_getset[] = {
     {"shape", get_shape, NULL, "Lengths of the axes, a tuple.", NULL},
-    {"strides_in_elements", get_strides, NULL, NULL, NULL},
+    {"strides_in_elements", get_strides, NULL,
+     "Steps in memory from one index to the next, a tuple.", NULL},
     {"ndim", get_ndim, NULL, "Number of axes.", NULL},
     {"size", get_size, NULL, "Number of elements.", NULL},
     {"dtype", get_dtype, NULL, "NumPy dtype of the elements.", NULL},
     {"handle", get_handle, NULL, "The C core's name for this Tensor; 0 on the NumPy engine.",
      NULL},
-    {"holders", get_holders, NULL, NULL, NULL},
+    {"holders", get_holders, NULL, "Python Tensors that hold this value.", NULL},
     {"version", get_version, NULL, "Writes to this parameter so far.", NULL},
     {"_flags", get_flags, set_flags, NULL, NULL},
     {"_is_tracked", get_is_tracked, NULL, NULL, NULL},

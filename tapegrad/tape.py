@@ -88,6 +88,9 @@ class tape:
     def __exit__(self, *exc: object) -> None:
         self._tape.close()
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a tape cannot be copied or pickled; record the function on another one")
+
     # --- what is recorded
 
     def watch(self, x: Any) -> Any:

@@ -262,8 +262,7 @@ class Parameter(Tensor):
         engine = select.engine()
         value = asarray(value)  # a Tensor stays one: a recorded step must see where it came from
         if value.dtype != self.dtype:
-            if not np.can_cast(value.dtype, self.dtype, "same_kind"):
-                raise DTypeError(f"assign: {value.dtype} does not fit a parameter of {self.dtype}")
+            self._check_fits(value.dtype)
             value = value.astype(self.dtype)
         if value.shape != self.shape:
             from .ops.shapes import broadcast_to
@@ -283,8 +282,14 @@ class Parameter(Tensor):
         engine = select.engine()
         if here.recorder is not None:
             here.recorder.refuse("writes part of a parameter: assign the whole of it")
-        engine.to_numpy(self, writable=True)[index] = np.asarray(value)
+        new = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+        self._check_fits(new.dtype)
+        engine.to_numpy(self, writable=True)[index] = new
         engine.touch(self)
+
+    def _check_fits(self, dtype: np.dtype) -> None:
+        if not np.can_cast(dtype, self.dtype, "same_kind"):
+            raise DTypeError(f"assign: {dtype} does not fit a parameter of {self.dtype}")
 
     @property
     def data(self) -> np.ndarray:

@@ -144,6 +144,8 @@ BAD_CALLS = [
     (lambda: tg.set_num_threads(0), errors.EngineError, "positive integer"),
     (lambda: tg.parameter([1.0]).assign([1.0, 2.0]), errors.ShapeError, "cannot broadcast"),
     (lambda: tg.parameter([1.0]).assign([1j]), TypeError, "complex"),
+    (lambda: tg.parameter([1.0]).__setitem__(0, 1j), errors.DTypeError, "complex128 does not fit"),
+    (lambda: tg.parameter([1.0]).__setitem__(0, None), errors.DTypeError, "object does not fit"),
     (lambda: setitem_of_variable(), errors.TapegradError, "requires grad"),
 ]
 

@@ -1,5 +1,8 @@
 """What a tape records, how tapes nest, and when they refuse."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -409,3 +412,12 @@ def test_a_tape_prints_as_a_table(w):
 
 def test_gradient_tape_is_an_alias():
     assert GradientTape is tape
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_tape_cannot_be_copied(clone, w):
+    with tape() as t:
+        y = (w * w).sum()
+    with pytest.raises(TypeError, match="cannot be copied or pickled"):
+        clone(t)
+    close(t.gradient(y, w), 2 * w.numpy())

@@ -136,7 +136,7 @@ class NodeHolder:
     __slots__ = ("_node", "__weakref__")
     handle = 0
 
-    def __new__(cls, other: Any) -> NodeHolder:
+    def __new__(cls, other: Any = None) -> NodeHolder:
         if not isinstance(other, NodeHolder):
             raise TypeError(
                 "a Tensor is made by tapegrad.tensor(data) or tapegrad.parameter(data), or from "
