@@ -255,7 +255,7 @@ def average(
         w = expand_dims(w, tuple(i for i in range(x.ndim) if i not in at))
     total = reductions.sum(broadcast_to(w, x.shape), axis, keepdims=keepdims)
     y = reductions.sum(x * w, axis, keepdims=keepdims) / total
-    return (y, total) if returned else y
+    return (y, as_dtype(total, y.dtype)) if returned else y
 
 
 @differentiable(
@@ -295,7 +295,7 @@ def _variables(m: Any, rowvar: bool) -> Tensor:
         raise ValueError(f"cov: need one or two axes, got {x.shape}")
     if x.ndim < 2:
         return x.reshape(1, -1)
-    return x if rowvar or x.shape[0] == 1 else x.T
+    return x if rowvar else x.T
 
 
 @differentiable("corrcoef(x)", "corrcoef(x, y, rowvar=False)")
