@@ -209,3 +209,15 @@ def test_contents_of_arrays_that_python_looks_at_are_compared_in_c():
         change()
         assert compiled(X).tolist() == step(tg.tensor(X)).tolist()
         warm(compiled, X)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0,)])
+@pytest.mark.parametrize("name", ["sum", "mean", "prod"])
+def test_reductions_of_nothing_replay(name, shape, backend):
+    """No group ends in one: it has no elements to fold."""
+    step = tg.compile(lambda x: [getattr(x * x, name)(), getattr(x * x, name)(axis=0)])
+    x = np.zeros(shape)
+    want = [getattr(tg.tensor(x), name)(), getattr(tg.tensor(x), name)(axis=0)]
+    for _ in range(3):
+        for found, wanted in zip(step(x), want, strict=True):
+            np.testing.assert_array_equal(found, wanted)

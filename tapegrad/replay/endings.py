@@ -52,7 +52,7 @@ class Ending(NamedTuple):
     def fits(self, values: list) -> bool:
         """Whether groups over that value fall into units that are whole subtrees of the fold."""
         shape, total = self.shape(values), prod(values[self.value].shape)
-        if shape is None or values[self.value].dtype not in FLOATS:
+        if shape is None or not total or values[self.value].dtype not in FLOATS:
             return False
         n, cols = shape
         if cols == 1:
