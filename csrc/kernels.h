@@ -76,6 +76,6 @@ typedef struct tg_kernels {
 } tg_kernels;
 
 extern const tg_kernels *tg_isa; /* the chosen one (dispatch.c); never NULL */
-extern const tg_op tg_ops[];     /* ops.def's rows, tg_op_count() of them */
+extern const tg_op tg_ops[]; /* ops.def's rows, tg_op_count() of them */
 
 #endif
