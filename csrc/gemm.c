@@ -35,24 +35,32 @@ static void *thread_scratch(void)
 
 /* --- splitting ------------------------------------------------------------------------------ */
 
-/* C in a grid of row_step x col_step pieces, `across` of them side by side. */
+/* C in a grid of down x across pieces, as even as units of rows and columns allow. */
 typedef struct pieces {
     const tg_gemm_args *g;
     const tg_gemm_kernels *kernels;
-    size_t row_step, col_step, across;
+    size_t row_unit, col_unit, down, across;
     atomic_bool no_memory;
 } pieces;
+
+static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/* Where piece i of so many begins among n rows or columns. */
+static size_t cut(size_t n, size_t unit, size_t i, size_t of)
+{
+    const size_t at = divide_up(n, unit) * i / of * unit;
+    return at < n ? at : n;
+}
 
 static void run_piece(void *context, size_t i)
 {
     pieces *p = context;
-    const tg_gemm_args *g = p->g;
-    const size_t i0 = i / p->across * p->row_step, j0 = i % p->across * p->col_step;
-    const size_t i1 = g->m - i0 < p->row_step ? g->m : i0 + p->row_step;
-    const size_t j1 = g->n - j0 < p->col_step ? g->n : j0 + p->col_step;
+    const size_t r = i / p->across, c = i % p->across, m = p->g->m, n = p->g->n;
     void *scratch = thread_scratch();
     if (scratch)
-        p->kernels->block(g, i0, i1, j0, j1, scratch);
+        p->kernels->block(
+            p->g, cut(m, p->row_unit, r, p->down), cut(m, p->row_unit, r + 1, p->down),
+            cut(n, p->col_unit, c, p->across), cut(n, p->col_unit, c + 1, p->across), scratch);
     else
         atomic_store(&p->no_memory, true);
 }
@@ -60,29 +68,26 @@ static void run_piece(void *context, size_t i)
 static void run_rows(void *context, size_t i)
 {
     const pieces *p = context;
-    const size_t i0 = i * p->row_step;
-    p->kernels->vector(p->g, i0, p->g->m - i0 < p->row_step ? p->g->m : i0 + p->row_step);
+    const size_t m = p->g->m;
+    p->kernels->vector(p->g, cut(m, p->row_unit, i, p->down),
+                       cut(m, p->row_unit, i + 1, p->down));
 }
-
-static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 /* Columns first, in whole panels: then no thread copies the same part of B. Where there are too
  * few panels to share evenly, rows. */
 static void split(pieces *p, size_t n_threads)
 {
     const tg_gemm_args *g = p->g;
-    const size_t panel = 2 * p->kernels->lanes, panels = divide_up(g->n, panel);
-    p->row_step = g->m;
-    p->col_step = g->n;
+    p->row_unit = p->down = p->across = 1;
+    p->col_unit = 2 * p->kernels->lanes;
+    const size_t panels = divide_up(g->n, p->col_unit);
     if (panels >= 4 * n_threads || g->m < TG_TILE_ROWS * n_threads) {
-        const size_t most = 256 / panel; /* what a thread copies of B at a time, or less */
-        const size_t even = divide_up(panels, 2 * n_threads);
-        p->col_step = panel * (even < most ? even : most);
+        const size_t rounds = divide_up(g->n, 256 * n_threads); /* of B copied at a time */
+        const size_t wanted = (rounds < 2 ? 2 : rounds) * n_threads;
+        p->across = wanted < panels ? wanted : panels;
     } else {
-        const size_t n_pieces = g->m >= 256 * n_threads ? 2 * n_threads : n_threads;
-        p->row_step = divide_up(g->m, n_pieces);
+        p->down = g->m >= 256 * n_threads ? 2 * n_threads : n_threads;
     }
-    p->across = divide_up(g->n, p->col_step);
 }
 
 double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k)
@@ -105,7 +110,7 @@ static int matrix_product(int dtype, const tg_gemm_args *g)
         return TG_OK;
     }
     split(&p, n_threads);
-    tg_parallel(p.across * divide_up(g->m, p.row_step), cost, run_piece, &p);
+    tg_parallel(p.down * p.across, cost, run_piece, &p);
     return atomic_load(&p.no_memory) ? TG_EMEMORY : TG_OK;
 }
 
@@ -119,8 +124,9 @@ static void vector_sums(int dtype, const tg_gemm_args *g)
         p.kernels->vector(g, 0, g->m);
         return;
     }
-    p.row_step = divide_up(divide_up(g->m, 4 * n_threads), 64) * 64;
-    tg_parallel(divide_up(g->m, p.row_step), cost, run_rows, &p);
+    p.row_unit = 64;
+    p.down = 4 * n_threads;
+    tg_parallel(p.down, cost, run_rows, &p);
 }
 
 static void vector_product(int dtype, const tg_gemm_args *g)
