@@ -284,26 +284,33 @@ class tape:
 
         return rebuild(iter(self._once(derivatives)))
 
-    def batch_jacobian(self, target: Any, source: Any) -> Any:
+    def batch_jacobian(self, target: Any, source: Any, unconnected_gradients: str = "none") -> Any:
         """Derivatives of each row of target with respect to the same row of source.
 
         Args:
             target, source: Tensors of one first axis; target[i] must depend on source[i] only.
+            unconnected_gradients: as gradient.
         Returns:
             (rows, *target.shape[1:], *source.shape[1:]).
         Raises: as gradient; ShapeError if the first axes differ. It counts as one sweep.
         Cost: one sweep per element of a row of target, or of source if those are fewer, in blocks.
         """
-        (y,), (x,) = self._tensors([target], "target"), self._tensors([source], "source")
+        (y,), ([x], _) = (
+            self._tensors([target], "target"),
+            self._sources([source], unconnected_gradients),
+        )
         if not y.ndim or not x.ndim or y.shape[0] != x.shape[0]:
             raise ShapeError(
                 f"batch_jacobian: target {y.shape} and source {x.shape} need one first axis"
             )
 
         def derivatives() -> Any:
-            from .transforms.jacobians import batch_jacobian_of
+            from .transforms.jacobians import batch_jacobian_of, zeros_of
 
-            return batch_jacobian_of(self._tape, y, x)
+            found = batch_jacobian_of(self._tape, y, x)
+            if found is None and unconnected_gradients == "zero":
+                return zeros_of((*y.shape, *x.shape[1:]), x)
+            return found
 
         return self._once(derivatives)
 

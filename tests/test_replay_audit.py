@@ -72,8 +72,13 @@ def test_an_audit_finds_what_no_guard_sees(is_written, backend):
         (3, {}, TypeError, "need a function, got int"),
         (len, {"audit": -1}, ValueError, "audit=-1"),
         (len, {"audit": 0.5}, ValueError, r"audit=0\.5"),
+        (None, {"audit": -1}, ValueError, "audit=-1"),
     ],
 )
 def test_bad_options_of_compile(function, options, error, message):
     with pytest.raises(error, match=message):
         tg.compile(function, **options)
+
+
+def test_compiled_functions_say_what_they_are():
+    assert repr(tg.compile(np.sin)) == "<tapegrad.compile of sin>"

@@ -59,6 +59,15 @@ def test_batch_jacobian_is_the_blocks_of_the_jacobian(sizes, backend, rng):
     np.testing.assert_allclose(got, whole[np.arange(6), :, np.arange(6)], atol=1e-15)
 
 
+def test_batch_jacobian_of_what_is_not_connected(backend):
+    with tape(persistent=True) as t:
+        x, u = t.watch(tg.tensor(np.ones((4, 2)))), t.watch(tg.tensor(np.ones((4, 3))))
+        y = tnp.sin(x)
+    assert t.batch_jacobian(y, u) is None
+    zeros = t.batch_jacobian(y, u, unconnected_gradients="zero")
+    np.testing.assert_array_equal(zeros, np.zeros((4, 2, 3)))
+
+
 # --- per example ------------------------------------------------------------------------------
 
 N = 5

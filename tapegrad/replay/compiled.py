@@ -71,8 +71,6 @@ class Compiled:
                 "compile: need a function that returns when it is done, got a generator or "
                 "coroutine function; compile what it calls for each step"
             )
-        if not isinstance(audit, int) or audit < 0:
-            raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
         functools.update_wrapper(self, function, updated=())
         self.__wrapped__ = function
         self._function = function
@@ -89,6 +87,9 @@ class Compiled:
     def __reduce__(self) -> tuple:
         """A copy is of the function, and of a method's object; it records anew."""
         return Compiled, (self._function, self.audit)
+
+    def __repr__(self) -> str:
+        return f"<tapegrad.compile of {self._name}>"
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else Bound(self, instance)
@@ -358,7 +359,10 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
         everything that is no array) run in Python; later ones replay, as docs/replay.md says.
     Raises:
         ReplayError: from the call, if the function does what no replay can repeat.
+        TypeError, ValueError: for what is no such function or number.
     """
+    if not isinstance(audit, int) or audit < 0:
+        raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
     if function is None:
         return functools.partial(compile, audit=audit)
     return Compiled(function, audit)

@@ -32,14 +32,17 @@ def run_epoch(
             "runs an epoch of a compiled function: call that function on the batches instead"
         )
     data, rebuild, n = _data(arrays)
-    batch_size, every = operator.index(batch_size), operator.index(every)
+    batch_size, every = _count("batch_size", batch_size), _count("every", every)
     if batch_size < 1 or every < 1:
         name, value = ("batch_size", batch_size) if batch_size < 1 else ("every", every)
         raise ValueError(f"epoch: {name} is {value}; it must be at least 1")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"epoch: callback is {callback!r}; give a function of (steps, result)")
     full, rest = divmod(n, batch_size)
     n_steps = full + (rest > 0 and not drop_last)
     if not n_steps:
-        raise ValueError(f"epoch: {n} rows make no batch of {batch_size}; give drop_last=False")
+        advice = "give drop_last=False" if n else "give arrays with rows"
+        raise ValueError(f"epoch: {n} rows make no batch of {batch_size}; {advice}")
     run = _Epoch(compiled, data, rebuild, _order(shuffle, n), batch_size, n_steps)
     while run.step < n_steps:
         stop = n_steps if callback is None else min(n_steps, run.step + every - run.step % every)
@@ -49,6 +52,13 @@ def run_epoch(
         if callback is not None and callback(run.step, run.latest()):
             break
     return run.results()
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"epoch: {name} is {value!r}; it must be a whole number") from None
 
 
 def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:

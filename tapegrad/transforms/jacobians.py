@@ -135,9 +135,10 @@ def jacobian_of(tape: Any, ys: list, xs: list, mode: str = "") -> list[list[Tens
     return [list(row) for row in zip(*columns)]
 
 
-def batch_jacobian_of(tape: Any, y: Tensor, x: Tensor) -> Tensor:
+def batch_jacobian_of(tape: Any, y: Tensor, x: Tensor) -> Tensor | None:
     """Derivatives of each row of y by the same row of x, (rows, *y.shape[1:], *x.shape[1:]), on an
-    engine's tape, which is kept. Row i of y must depend on row i of x only."""
+    engine's tape, which is kept; None if y does not depend on x. Row i of y must depend on row i
+    of x only."""
     n, outer, inner = y.shape[0], y.shape[1:], x.shape[1:]
     if not y.size or not x.size:
         return zeros_of((n, *outer, *inner), x)
@@ -149,7 +150,7 @@ def batch_jacobian_of(tape: Any, y: Tensor, x: Tensor) -> Tensor:
         else:
             (found,) = tape.push([x], [seeds], [y], m, True)
         if found is None:
-            return zeros_of((n, *outer, *inner), x)
+            return None
         parts.append(found)
     rows = _joined(parts, x)  # (elements of a row of one, n, *row of the other)
     if reverse:
