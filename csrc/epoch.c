@@ -72,13 +72,7 @@ static bool has_contiguous_rows(const tg_memory *m)
 
 static int read_from(tg_program *g, int value, const tg_tensor *t)
 {
-    const tg_memory m = {t->dtype,
-                         t->ndim,
-                         tg_shape(t),
-                         tg_strides(t),
-                         t->data,
-                         t->buffer->data,
-                         t->buffer->data + t->buffer->capacity};
+    const tg_memory m = tg_memory_of(t);
     return tg_program_bind(g, value, &m, value);
 }
 

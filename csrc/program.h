@@ -60,6 +60,18 @@ typedef struct tg_memory {
     char *data, *begin, *end; /* first element; all that may be read */
 } tg_memory;
 
+/* Where the values of t are, which has not been released. */
+static inline tg_memory tg_memory_of(const tg_tensor *t)
+{
+    return (tg_memory){.dtype = t->dtype,
+                       .ndim = t->ndim,
+                       .shape = tg_shape(t),
+                       .strides = tg_strides(t),
+                       .data = t->data,
+                       .begin = t->buffer->data,
+                       .end = t->buffer->data + t->buffer->capacity};
+}
+
 typedef struct tg_random {
     int what, generator;
     int64_t offset; /* blocks from the generator's counter */

@@ -172,13 +172,7 @@ static int bind(call_object *self, const tg_found *found)
     for (int i = 0; i < self->n_reads && !status; ++i) {
         tg_tensor *grad = self->grads[i] = tg_hold(self->reads[i]->grad);
         const int value = p->program->argument_of[self->n_arrays + i];
-        const tg_memory m = {grad->dtype,
-                             grad->ndim,
-                             tg_shape(grad),
-                             tg_strides(grad),
-                             grad->data,
-                             grad->buffer->data,
-                             grad->buffer->data + grad->buffer->capacity};
+        const tg_memory m = tg_memory_of(grad);
         if (value >= 0)
             status = tg_program_bind(p->program, value, &m, self->n_arrays + i);
     }

@@ -146,13 +146,7 @@ static bool look_at(PyObject *o, tg_memory *m, int64_t *dims, bool *is_tensor)
         return Py_TYPE(o) == tg_python.ndarray && tg_memory_of_array(o, m, dims);
     if (!t->data || t->flags & TG_VARIABLE)
         return false;
-    *m = (tg_memory){t->dtype,
-                     t->ndim,
-                     tg_shape(t),
-                     tg_strides(t),
-                     t->data,
-                     t->buffer->data,
-                     t->buffer->data + t->buffer->capacity};
+    *m = tg_memory_of(t);
     return true;
 }
 

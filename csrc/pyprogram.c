@@ -89,13 +89,7 @@ static int bind_argument(program_object *self, int argument, PyObject *o, PyObje
     if (t) {
         if (!t->data)
             return tg_fail(TG_ERELEASED, "input %d has been released", argument);
-        const tg_memory m = {t->dtype,
-                             t->ndim,
-                             tg_shape(t),
-                             tg_strides(t),
-                             t->data,
-                             t->buffer->data,
-                             t->buffer->data + t->buffer->capacity};
+        const tg_memory m = tg_memory_of(t);
         return tg_program_bind(self->program, value, &m, argument);
     }
     if (PyObject_TypeCheck(o, tg_python.ndarray))
