@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tapegrad.cli.networks import BETA1, BETA2, EPS
+from tapegrad.cli.networks import jax_adam
 from tapegrad.cli.timing import Times, interleave
 
 WIDTH = BATCH = 64
@@ -245,7 +245,6 @@ def jax_pinn(x):
     import jax.numpy as jnp
 
     params = [tuple(map(jnp.asarray, layer)) for layer in weights(PINN_SIZES)]
-    zeros = jax.tree.map(jnp.zeros_like, params)
     x, one = jnp.asarray(x), jnp.ones_like(x)
     force = jnp.sin(x)
 
@@ -255,20 +254,8 @@ def jax_pinn(x):
 
         return jnp.mean((jax.jvp(slope, (x,), (one,))[1] + force) ** 2)
 
-    def step(state):
-        params, m, v, t = state
-        loss, grads = jax.value_and_grad(loss_of)(params)
-        t = t + 1
-        m = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, m, grads)
-        v = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, v, grads)
-        scale, root = RATE / (1 - BETA1**t), jnp.sqrt(1 - BETA2**t)
-        params = jax.tree.map(
-            lambda p, m, v: p - scale * m / (jnp.sqrt(v) / root + EPS), params, m, v
-        )
-        return (params, m, v, t), loss
-
-    state = (params, zeros, jax.tree.map(jnp.zeros_like, zeros), jnp.float32(0))
-    compiled = jax.jit(step, donate_argnums=0)
+    update, state = jax_adam(loss_of, params, RATE)
+    compiled = jax.jit(lambda state: update(state, ()), donate_argnums=0)
 
     def run():
         nonlocal state

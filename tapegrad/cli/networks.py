@@ -217,6 +217,15 @@ def jax_update(case: Case, lr: float) -> tuple[Callable, Any]:
         loss, grads = jax.value_and_grad(loss_of)(state, *batch)
         return jax.tree.map(lambda p, g: p - lr * g, state, grads), loss
 
+    params: Any = [(jnp.asarray(w), jnp.asarray(b)) for w, b in case.weights()]
+    return (sgd, params) if case.optimizer == "sgd" else jax_adam(loss_of, params, lr)
+
+
+def jax_adam(loss_of: Callable, params: Any, lr: float) -> tuple[Callable, Any]:
+    """Adam on loss_of(params, *batch), as jax_update gives it."""
+    import jax
+    import jax.numpy as jnp
+
     def adam(state, batch):
         params, m, v, t = state
         loss, grads = jax.value_and_grad(loss_of)(params, *batch)
@@ -229,11 +238,8 @@ def jax_update(case: Case, lr: float) -> tuple[Callable, Any]:
         )
         return (params, m, v, t), loss
 
-    state: Any = [(jnp.asarray(w), jnp.asarray(b)) for w, b in case.weights()]
-    if case.optimizer == "adam":
-        first, second = (jax.tree.map(jnp.zeros_like, state) for _ in range(2))
-        state = (state, first, second, jnp.float32(0))
-    return (sgd if case.optimizer == "sgd" else adam), state
+    first, second = (jax.tree.map(jnp.zeros_like, params) for _ in range(2))
+    return adam, (params, first, second, jnp.float32(0))
 
 
 # --- any -----------------------------------------------------------------------------------------
