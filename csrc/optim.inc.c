@@ -67,7 +67,7 @@ static void FN(optim_sgd)(void *p, const void *g, void *v, const tg_sgd *h, int6
 /* --- Adam ---------------------------------------------------------------------------------- */
 
 typedef struct FN(adam_scalars) {
-    T step, shrink, weight_decay, rest1, beta2, rest2, root, eps;
+    T step, shrink, weight_decay, rest1, beta2, rest2, eps;
     bool is_decoupled, amsgrad, maximize;
 } FN(adam_scalars);
 
@@ -88,21 +88,22 @@ VFN void adam_vector(T *p, const T *g, T *m, T *v, T *v_max, FN(adam_scalars) s,
         square = vmaximum(load_some(v_max, k), square);
         store_some(v_max, square, k);
     }
-    store_some(p, vcanon(x - s.step * (mean / (vsqrt(square) / s.root + s.eps))), k);
+    store_some(p, vcanon(x - s.step * (mean / (vsqrt(square) + s.eps))), k);
 }
 
 static void FN(optim_adam)(void *p, const void *g, void *m, void *v, void *v_max,
                            const tg_adam *h, int64_t t, size_t n)
 {
-    const double left1 = 1 - FN(power)(h->beta1, t), left2 = 1 - FN(power)(h->beta2, t);
-    const FN(adam_scalars) s = {.step = K(h->lr / left1),
+    /* Both corrections go into the scalars, as Kingma and Ba (2015), section 2, do: square roots
+     * and divisions are what takes the time. */
+    const double root = __builtin_sqrt(1 - FN(power)(h->beta2, t));
+    const FN(adam_scalars) s = {.step = K(h->lr * root / (1 - FN(power)(h->beta1, t))),
                                 .shrink = K(1 - h->lr * h->weight_decay),
                                 .weight_decay = K(h->weight_decay),
                                 .rest1 = K(1 - h->beta1),
                                 .beta2 = K(h->beta2),
                                 .rest2 = K(1 - h->beta2),
-                                .root = K(__builtin_sqrt(left2)),
-                                .eps = K(h->eps),
+                                .eps = K(h->eps * root),
                                 .is_decoupled = h->is_decoupled != 0,
                                 .amsgrad = h->amsgrad != 0,
                                 .maximize = h->maximize != 0};

@@ -39,7 +39,8 @@ def adam(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hype
     v += (1 - beta2) * (g * g)
     if amsgrad:
         v = np.maximum(state[2], v, out=state[2])
-    p -= lr / (1 - beta1**t) * (m / (np.sqrt(v) / (1 - beta2**t) ** 0.5 + eps))
+    root = (1 - beta2**t) ** 0.5
+    p -= lr * root / (1 - beta1**t) * (m / (np.sqrt(v) + eps * root))
 
 
 RULES = {"sgd": sgd, "adam": adam}
