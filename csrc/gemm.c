@@ -111,7 +111,11 @@ static int matrix_product(int dtype, const tg_gemm_args *g)
     }
     split(&p, n_threads);
     tg_parallel(p.down * p.across, cost, run_piece, &p);
-    return atomic_load(&p.no_memory) ? TG_EMEMORY : TG_OK;
+    if (atomic_load(&p.no_memory))
+        return TG_EMEMORY;
+    if (p.down > 1 && g->folded)
+        tg_gemm_fold(dtype, g, 0, g->m, 0, g->n);
+    return TG_OK;
 }
 
 /* n == 1. Reading A decides the time. */
@@ -175,6 +179,36 @@ void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t
         act_run(g, (size_t)at * item, n, item);
 }
 
+/* Room for the levels of the tree, each as wide as C. */
+static size_t fold_width(int dtype, const tg_gemm_args *g)
+{
+    const size_t line = TG_PAD / tg_itemsize(dtype);
+    return divide_up(g->n, line) * line;
+}
+
+size_t tg_gemm_fold_bytes(int dtype, const tg_gemm_args *g)
+{
+    size_t levels = 0;
+    for (size_t blocks = divide_up(g->m, TG_ROWS); blocks > 1; blocks = divide_up(blocks, 2))
+        ++levels;
+    return levels * fold_width(dtype, g) * tg_itemsize(dtype);
+}
+
+void tg_gemm_fold(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
+                  size_t columns)
+{
+    const size_t item = tg_itemsize(dtype), width = fold_width(dtype, g);
+    const size_t end = i + rows == g->m ? divide_up(g->m, TG_ROWS) : (i + rows) / TG_ROWS;
+    for (size_t block = i / TG_ROWS; block < end; ++block) {
+        const size_t first = block * TG_ROWS, left = g->m - first;
+        const char *x =
+            (const char *)g->c + ((ptrdiff_t)first * g->c_row + (ptrdiff_t)j) * (ptrdiff_t)item;
+        tg_isa->reduce[dtype]->column_block(
+            g->fold, (char *)g->folded + j * item, (char *)g->fold_room + j * item, width, x,
+            g->c_row, left < TG_ROWS ? left : TG_ROWS, columns, block, left <= TG_ROWS);
+    }
+}
+
 /* --- cases ---------------------------------------------------------------------------------- */
 
 /* C' = B' A', the same product. */
@@ -193,6 +227,7 @@ static tg_gemm_args transposed(const tg_gemm_args *g)
     t.c_col = g->c_row;
     t.bias_row = g->bias_col;
     t.bias_col = g->bias_row;
+    t.folded = NULL; /* its columns are rows now */
     return t;
 }
 
@@ -226,8 +261,8 @@ static bool pays_transposed(int dtype, const tg_gemm_args *g)
     return turned < straight;
 }
 
-/* C keeps the sums of k's blocks until the last one. Where beta still needs what it holds they go
- * through a product of their own. */
+/* C keeps the sums of k's blocks until the last one. Where it is the addend they go through a
+ * product of their own. */
 static int product_apart(int dtype, const tg_gemm_args *g)
 {
     const size_t size = tg_itemsize(dtype);
@@ -242,6 +277,7 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     plain.beta = 0;
     plain.bias = NULL;
     plain.act = NULL;
+    plain.folded = NULL;
     const int status = matrix_product(dtype, &plain);
     if (status == TG_OK)
         tg_isa->gemm[dtype]->finish(g, sums);
@@ -251,25 +287,32 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     return status;
 }
 
-int tg_gemm(int dtype, const tg_gemm_args *g)
+/* The product without its fold, if that is not done on the way. */
+static int fitting_product(int dtype, const tg_gemm_args *g, bool *is_folded)
 {
-    tg_gemm_args t;
-    if (g->m == 0 || g->n == 0)
-        return TG_OK;
-    if (g->n == 1) {
-        vector_product(dtype, g);
-        return TG_OK;
-    }
-    if (g->m == 1) {
-        t = transposed(g);
+    tg_gemm_args t = *g;
+    *is_folded = false;
+    if (g->n == 1 || g->m == 1) {
+        if (g->m == 1 && g->n != 1)
+            t = transposed(g);
         vector_product(dtype, &t);
         return TG_OK;
     }
-    if (pays_transposed(dtype, g)) {
+    if (pays_transposed(dtype, g))
         t = transposed(g);
-        g = &t;
-    }
-    if (g->beta != 0 && g->k > (dtype == TG_F32 ? TG_KC_F32 : TG_KC_F64))
-        return product_apart(dtype, g);
-    return matrix_product(dtype, g);
+    if (g->beta != 0 && (!g->addend || g->addend == g->c) && g->k > tg_gemm_depth(dtype))
+        return product_apart(dtype, &t);
+    *is_folded = t.folded != NULL;
+    return matrix_product(dtype, &t);
+}
+
+int tg_gemm(int dtype, const tg_gemm_args *g)
+{
+    bool is_folded;
+    if (g->m == 0 || g->n == 0)
+        return TG_OK;
+    const int status = fitting_product(dtype, g, &is_folded);
+    if (status == TG_OK && g->folded && !is_folded)
+        tg_gemm_fold(dtype, g, 0, g->m, 0, g->n);
+    return status;
 }

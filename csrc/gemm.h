@@ -12,9 +12,24 @@ enum { TG_KC_F32 = 512, TG_KC_F64 = 256 };
  * order of arithmetic of its own: gemv.inc.c. */
 double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many ns it takes */
 
+/* A block of k: a product no deeper can be added to its addend in that one's place, in the tiles. */
+static inline size_t tg_gemm_depth(int dtype)
+{
+    return dtype == TG_F32 ? TG_KC_F32 : TG_KC_F64;
+}
+
 /* g's act over rows i.. and columns j.. of C, whose sums and bias are there. */
 void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
                  size_t columns);
+/* g's fold over the blocks of rows that end among rows i.. of C, which are finished, and columns
+ * j..; the rows before them have been folded. c_col is 1. */
+void tg_gemm_fold(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
+                  size_t columns);
+/* Whether a call of block folds what it makes: where it sees all rows of its columns, in order. */
+static inline bool tg_gemm_folds(const tg_gemm_args *g, size_t i0, size_t i1)
+{
+    return g->folded && g->c_col == 1 && i0 == 0 && i1 == g->m;
+}
 
 /* matmul.c: the product whose operands and shape are a's and b's last axes; a vector is a row or a
  * column. C's rows are contiguous; where it lies is left open. */
@@ -24,13 +39,14 @@ tg_gemm_args tg_matrices(const tg_tensor *a, const tg_tensor *b);
 enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors */
 enum { TG_GEMM_SCRATCH = 960 * 1024 };
 
-/* Rows i0..i1, columns j0..j1 of the product, act applied; if k needs more than one block, beta is
- * 0. scratch: TG_GEMM_SCRATCH bytes, 64-byte aligned. */
+/* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs
+ * more than one block, beta is 0 or the addend not C. scratch: TG_GEMM_SCRATCH bytes, 64-byte
+ * aligned. */
 typedef void tg_gemm_block(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
                            void *scratch);
 /* Rows i0..i1 of a product with n = 1, without act. */
 typedef void tg_gemv_block(const tg_gemm_args *g, size_t i0, size_t i1);
-/* C = alpha * S + beta * C + bias; S, which it overwrites, is the product, row after row, and
+/* C = alpha * S + beta * addend + bias; S, which it overwrites, is the product, row after row, and
  * ends on a 64-byte boundary. */
 typedef void tg_gemm_finish(const tg_gemm_args *g, void *s);
 

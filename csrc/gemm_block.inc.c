@@ -78,11 +78,13 @@ static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0,
 {
     const T alpha = (T)g->alpha, beta = (T)g->beta;
     const ptrdiff_t c_row = g->c_row, c_col = g->c_col;
-    T *c = (T *)g->c + (ptrdiff_t)i0 * c_row + (ptrdiff_t)j0 * c_col;
+    const ptrdiff_t first = (ptrdiff_t)i0 * c_row + (ptrdiff_t)j0 * c_col;
+    T *c = (T *)g->c + first;
+    const T *addend = (const T *)(g->addend ? g->addend : g->c) + first;
     const bool changes = prior || (at_end && (alpha != 1 || beta != 0 || g->bias));
     for (size_t i = 0; i < rows && changes; ++i) {
         T *x = s + i * step;
-        const T *old = c + (ptrdiff_t)i * c_row;
+        const T *old = c + (ptrdiff_t)i * c_row, *add = addend + (ptrdiff_t)i * c_row;
         if (prior)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = old[(ptrdiff_t)j * c_col] + x[j];
@@ -91,7 +93,7 @@ static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0,
                 x[j] = alpha * x[j];
         if (at_end && beta != 0)
             for (size_t j = 0; j < columns; ++j)
-                x[j] = x[j] + beta * old[(ptrdiff_t)j * c_col];
+                x[j] = x[j] + beta * add[(ptrdiff_t)j * c_col];
         if (at_end && g->bias)
             for (size_t j = 0; j < columns; ++j)
                 x[j] = x[j] + FN(bias_at)(g, i0 + i, j0 + j);
@@ -126,12 +128,13 @@ static void FN(special_tile)(const tg_gemm_args *g, FN(tile_job) * job, FN(tile_
     plain.count = 1;
     plain.c = s;
     plain.c_ahead = s;
-    plain.add = false;
+    plain.add = NULL;
     plain.bias = NULL;
     tile(&plain);
     job->a = plain.a;
     job->run = job->ahead = plain.run;
-    FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add, at_end);
+    FN(finish_tile)(g, s, wide * L, i, rows, j, (wide - 1) * L + job->last, job->add != NULL,
+                    at_end);
 }
 
 /* What the panels of a slice fetch: the next slice of A, in runs of lines. */
@@ -192,6 +195,8 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     }
     job->c = (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
     job->c_ahead = job->c;
+    if (job->add) /* its first element so far */
+        job->add += (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
     if (longer) {
         job->count = longer;
         tiles[even + 1](job);
@@ -202,11 +207,22 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     }
 }
 
+/* What is to be done with rows i.. and columns j.., which are finished, while they are in the
+ * cache; of rows [i0, i1). */
+static void FN(follow)(const tg_gemm_args *g, size_t i0, size_t i1, size_t i, size_t rows,
+                       size_t j, size_t columns)
+{
+    if (g->act)
+        tg_gemm_act(FN(dtype), g, i, rows, j, columns);
+    if (tg_gemm_folds(g, i0, i1))
+        tg_gemm_fold(FN(dtype), g, i, rows, j, columns);
+}
+
 static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
                            void *scratch)
 {
     const size_t m = i1 - i0, k = g->k;
-    size_t beside = 0; /* last columns that are there already, but for act */
+    size_t beside = 0; /* last columns that are there already, but for what follows */
 #if NARROW
     /* A few columns, or a few more than vectors hold. */
     const size_t rest = g->n <= NARROW ? g->n : j1 == g->n && j1 - j0 > L ? (j1 - j0) % L : 0;
@@ -216,15 +232,17 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
         j1 -= rest;
         beside = rest;
         if (j0 == j1) {
-            if (g->act)
-                tg_gemm_act(FN(dtype), g, i0, m, j1, rest);
+            FN(follow)(g, i0, i1, i0, m, j1, rest);
             return;
         }
     }
 #endif
     const size_t n = j1 - j0;
-    const bool special =
-        g->alpha != 1 || g->beta != 0 || (g->bias && (g->bias_row || g->bias_col != 1));
+    const bool odd_bias = g->bias && (g->bias_row || g->bias_col != 1);
+    const bool accumulates =
+        g->alpha == 1 && g->beta == 1 && k <= KC && g->c_col == 1 && !odd_bias;
+    const bool special = g->alpha != 1 || (g->beta != 0 && !accumulates) || odd_bias;
+    const T *const addend = accumulates ? (const T *)(g->addend ? g->addend : g->c) : NULL;
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
@@ -253,7 +271,6 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
             const T *b_block =
                 (const T *)g->b + (ptrdiff_t)pc * g->b_row + (ptrdiff_t)(j0 + jc) * g->b_col;
             job.k = kc;
-            job.add = pc > 0;
             if (copy_b && sliced)
                 FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
             for (size_t ic = 0; ic < m; ic += slice) {
@@ -279,6 +296,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     job.last = left < L ? left : L;
                     job.b_row = (copied ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
                     job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
+                    job.add = pc > 0 ? (const T *)g->c : addend;
                     if (copy_b && sliced) {
                         b = b_copy + j * kc;
                     } else if (copied) { /* one panel's place, that stays in L1 */
@@ -292,9 +310,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                                   g->c_col != 1 || (special && at_end), at_end, &next);
                     j += v * L;
                 }
-                if (at_end && g->act) /* while these rows are in the cache */
-                    tg_gemm_act(FN(dtype), g, i0 + ic, rows, j0 + jc,
-                                columns + (jc + columns == n ? beside : 0));
+                if (at_end)
+                    FN(follow)(g, i0, i1, i0 + ic, rows, j0 + jc,
+                               columns + (jc + columns == n ? beside : 0));
             }
             pc += kc;
         } while (pc < k);

@@ -135,7 +135,8 @@ typedef struct FN(tile_job) {
     ptrdiff_t c_row; /* in elements */
     size_t last; /* columns of C in the last vector, 1..L; B has L to read */
     const T *bias; /* one per column of the tile, added last; or NULL */
-    bool add; /* C holds the sum of the earlier blocks of k */
+    const T *add; /* added to the sums: C's own of the earlier blocks of k, or another array
+                   * with its strides; moves on with the tiles; or NULL */
     /* Memory to fetch meanwhile: after each stretch of k two rows of C and FETCH_LINES of a run of
      * lines; a run for each tile. */
     size_t stretch;
@@ -222,7 +223,8 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
         job->ahead = job->run += job->ahead_tile;
         job->c_ahead = job->c = c + rows * c_row;
         if (job->add) {
-            const T *from = c;
+            const T *from = job->add;
+            job->add += rows * c_row;
             UNROLL
             for (int i = 0; i < rows; ++i, from += c_row)
                 UNROLL

@@ -141,6 +141,8 @@ VFN tg_gemm_args FN(columns_from)(const tg_gemm_args *g, size_t j)
     part.n = g->n - j;
     part.b = (const T *)g->b + (ptrdiff_t)j * g->b_col;
     part.c = (T *)g->c + (ptrdiff_t)j * g->c_col;
+    if (g->addend)
+        part.addend = (const T *)g->addend + (ptrdiff_t)j * g->c_col;
     if (g->bias)
         part.bias = (const T *)g->bias + (ptrdiff_t)j * g->bias_col;
     return part;

@@ -34,7 +34,7 @@ static void FN(element)(const tg_gemm_args *g, size_t i, size_t j)
     if (g->alpha != 1)
         x = (T)g->alpha * x;
     if (g->beta != 0)
-        x = x + (T)g->beta * *c;
+        x = x + (T)g->beta * (g->addend ? (const T *)g->addend + (c - (T *)g->c) : c)[0];
     if (g->bias)
         x = x + ((const T *)g->bias)[(ptrdiff_t)i * g->bias_row + (ptrdiff_t)j * g->bias_col];
     *c = x == x ? x : (T)__builtin_nan("");

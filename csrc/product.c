@@ -1,8 +1,11 @@
-/* product.c: products as steps of a program: shapes looked at once, and one elementwise row or vjp
- * that alone reads the product applied while it is in the cache. What one product cannot do (stacks
- * of matrices) goes to the row's own function, the elementwise kernel after it: the bits are the same. */
+/* product.c: products as steps of a program: shapes looked at once; one elementwise row or vjp that
+ * alone reads the product applied, and the columns of the result folded, while they are in the cache.
+ * A sum with another array is formed in the tiles, in that array's very place if the plan says so. What
+ * one product cannot do (stacks of matrices) goes to the row's own function, the elementwise kernel and
+ * the fold after it: the bits are the same. */
 #include <stdlib.h>
 
+#include "fold.h"
 #include "gemm.h"
 #include "map.h"
 #include "program.h"
@@ -15,13 +18,16 @@ struct tg_product {
     tg_group_call
         after; /* op < 0: nothing follows. Codes: the step's inputs, then its output */
     int n_codes; /* inputs, those that only `after` reads among them */
+    size_t fold_bytes; /* of room on the way */
+    int addend; /* the input to which the tiles add the product; -1: none, or by `after` */
+    tg_column_fold fold; /* that the step's second output is; rows = 0: none */
     tg_map_use use;
     const void *act_in[TG_ACT_INPUTS];
 };
 
 void tg_product_free(tg_product *product) { free(product); }
 
-/* Whether what follows reads values of the product's shape and dtype, in C order. */
+/* Whether what follows reads values of the product's shape and dtype. */
 static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
                         const tg_group_call *after)
 {
@@ -31,27 +37,32 @@ static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
         if (code < 0 || code == n_codes)
             continue;
         const tg_value *v = code < n_codes ? &g->values[s->in[code]] : NULL;
-        if (!v || (v->role != TG_PLANNED && v->role != TG_OUTPUT) ||
-            v->own.dtype != out->dtype || v->own.ndim != out->ndim ||
+        if (!v || v->role == TG_VIEW || v->own.dtype != out->dtype ||
+            v->own.ndim != out->ndim ||
             memcmp(tg_shape(&v->own), tg_shape(out), out->ndim * sizeof *out->dims) != 0)
             return false;
     }
     return after->n_in <= TG_ACT_INPUTS && after->out == n_codes;
 }
 
-int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after)
+/* The input to which tiles add the product: there is one if that is what follows, and the order of
+ * arithmetic lets them: a matrix by a matrix in one block of k, and no bias. Else -1. */
+static int addend_of(const tg_program *g, const tg_step *s, const tg_group_call *after,
+                     int n_row, int n_codes)
 {
-    tg_product *p = calloc(1, sizeof *p);
-    if (!p)
-        return tg_fail_memory();
-    s->product = p;
-    p->is_linear = strcmp(tg_ops[s->op].name, "linear") == 0;
-    p->after.op = -1;
-    p->n_codes = s->n_in;
-    if (!after)
-        return TG_OK;
-    s->n_in = tg_step_row_inputs(s);
-    s->n_p = 0;
+    const tg_tensor *a = &g->values[s->in[0]].own, *b = &g->values[s->in[1]].own,
+                    *c = &g->values[s->out[0]].own;
+    const int other = after->in[0] == n_codes ? after->in[1] : after->in[0];
+    const bool fits = strcmp(tg_ops[after->op].name, "add") == 0 && after->k < 0 &&
+                      other >= n_row && other < n_codes && n_row == 2 && a->ndim == 2 &&
+                      b->ndim == 2 && c->ndim == 2 && tg_shape(c)[0] > 1 &&
+                      tg_shape(c)[1] > 1 && (size_t)tg_shape(a)[1] <= tg_gemm_depth(a->dtype);
+    return fits ? other : -1;
+}
+
+/* What follows the product elementwise. */
+static int set_after(tg_program *g, tg_step *s, tg_product *p, const tg_group_call *after)
+{
     const int dtype = g->values[s->out[0]].own.dtype;
     int dtypes[TG_ACT_INPUTS];
     for (int k = 0; k < after->n_in && k < TG_ACT_INPUTS; ++k)
@@ -66,6 +77,51 @@ int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after)
                              (int)(s - g->steps), tg_ops[after->op].name);
     p->after = *after;
     return TG_OK;
+}
+
+/* The fold over all rows of the result that the step's second output is. */
+static int set_fold(tg_program *g, const tg_step *s, tg_product *p, const tg_column_fold *fold)
+{
+    const tg_tensor *y = &g->values[s->out[0]].own, *to = &g->values[s->out[1]].own;
+    const int64_t cols = y->ndim ? tg_shape(y)[y->ndim - 1] : 0;
+    if (fold->what < 0 || fold->what > TG_FOLD_MIN || !tg_is_compute(y->dtype) || cols < 2 ||
+        fold->rows < 2 || to->dtype != y->dtype || to->size != cols ||
+        fold->rows != (size_t)(y->size / cols))
+        return tg_fail(TG_EVALUE, "step %d: a product cannot end in this reduction",
+                       (int)(s - g->steps));
+    p->fold = *fold;
+    const tg_gemm_args columns = {.m = fold->rows, .n = (size_t)cols};
+    p->fold_bytes = tg_gemm_fold_bytes(y->dtype, &columns);
+    if (p->fold_bytes > g->placement.wanted)
+        g->placement.wanted = p->fold_bytes;
+    return TG_OK;
+}
+
+int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after,
+                   const tg_column_fold *fold)
+{
+    tg_product *p = calloc(1, sizeof *p);
+    if (!p)
+        return tg_fail_memory();
+    s->product = p;
+    p->is_linear = strcmp(tg_ops[s->op].name, "linear") == 0;
+    p->after.op = p->addend = -1;
+    p->n_codes = s->n_in;
+    if (s->kind != TG_STEP_PRODUCT)
+        return TG_OK;
+    const int n_row = tg_step_row_inputs(s);
+    int status = after ? set_after(g, s, p, after) : TG_OK;
+    if (!status && after)
+        p->addend = addend_of(g, s, after, n_row, p->n_codes);
+    if (!status && s->in_place &&
+        (p->addend < 0 || g->values[s->in[p->addend]].offset != g->values[s->out[0]].offset))
+        status = tg_fail(TG_EVALUE, "step %d: a product cannot lie where this input does",
+                         (int)(s - g->steps));
+    if (!status && fold)
+        status = set_fold(g, s, p, fold);
+    s->n_in = n_row;
+    s->n_p = 0;
+    return status;
 }
 
 /* Fold x's leading axes into rows, as far as matmul.c does: the order of arithmetic of a single row
@@ -104,22 +160,51 @@ static bool prepare(tg_product *p, const tg_tensor *a, const tg_tensor *b,
     return fold_rows(&p->g, a);
 }
 
-/* Where this run's operands of what follows are; those that are not read: anything readable. */
-static void bind_after(const tg_program *g, const tg_step *s, tg_product *p)
+/* A value's elements in C order: its own, or a copy that lasts as long as the step. */
+static const char *in_order(tg_tensor *t)
 {
-    if (p->after.op < 0)
-        return;
+    if (tg_is_contiguous(t))
+        return t->data;
+    t = tg_contiguous(t);
+    return t ? t->data : NULL;
+}
+
+/* Where this run's operands of what follows are; those that are not read: anything readable. */
+static int bind_after(const tg_program *g, const tg_step *s, tg_product *p)
+{
+    if (p->addend >= 0) {
+        p->g.beta = 1;
+        p->g.addend = in_order(g->values[s->in[p->addend]].t);
+        return p->g.addend ? TG_OK : TG_EMEMORY;
+    }
     p->g.act = tg_map_kernel(&p->use, p->after.op, p->after.k);
     p->g.act_params = p->after.params;
     p->g.act_in = p->act_in;
     p->g.n_act = p->after.n_in;
     for (int k = 0; k < p->after.n_in; ++k) {
         const int code = p->after.in[k];
-        p->act_in[k] = code < 0 || code == p->n_codes ? p->g.c : g->values[s->in[code]].t->data;
+        p->act_in[k] =
+            code < 0 || code == p->n_codes ? p->g.c : in_order(g->values[s->in[code]].t);
+        if (!p->act_in[k])
+            return TG_EMEMORY;
     }
+    return TG_OK;
 }
 
-/* In place, over the result of the row's own function. */
+/* All that the product is to know of this run but its own operands. */
+static int bind(tg_program *g, tg_step *s, tg_product *p)
+{
+    tg_placement *pl = &g->placement;
+    tg_placement_begin(pl, &s->records, NULL, -1);
+    pl->used = pl->asked = p->fold_bytes;
+    p->g.c = g->values[s->out[0]].t->data;
+    p->g.folded = p->fold.rows ? g->values[s->out[1]].t->data : NULL;
+    p->g.fold = p->fold.what;
+    p->g.fold_room = pl->arena;
+    return p->after.op < 0 ? TG_OK : bind_after(g, s, p);
+}
+
+/* Over the result of the row's own function. */
 static void run_after(const tg_product *p, const tg_tensor *y)
 {
     tg_gemm_args g = p->g;
@@ -128,6 +213,12 @@ static void run_after(const tg_product *p, const tg_tensor *y)
     g.c_col = 1;
     if (g.n && g.act)
         tg_gemm_act(y->dtype, &g, 0, 1, 0, g.n);
+    if (g.folded) {
+        g.m = p->fold.rows;
+        g.n /= g.m;
+        g.c_row = (ptrdiff_t)g.n;
+        tg_gemm_fold(y->dtype, &g, 0, g.m, 0, g.n);
+    }
 }
 
 int tg_step_product(tg_program *g, tg_step *s)
@@ -145,18 +236,23 @@ int tg_step_product(tg_program *g, tg_step *s)
     if (!same)
         p->is_single = out->role != TG_VIEW && prepare(p, a, b, bias) && c->dtype == a->dtype &&
                        (size_t)c->size == p->g.m * p->g.n;
-    p->g.c = c->data;
-    bind_after(g, s, p);
-    if (!p->is_single || !s->is_settled) { /* the first time, for its checks */
-        const int status = tg_step_run(g, s);
-        if (status == TG_OK)
+    int status = TG_OK;
+    if (p->is_single && (s->is_settled || p->addend >= 0)) {
+        status = bind(g, s, p);
+        p->g.a = a->data;
+        p->g.b = b->data;
+        p->g.bias = bias ? bias->data : NULL;
+        if (status == TG_OK && c->size && tg_gemm(a->dtype, &p->g) != TG_OK)
+            status = tg_fail_memory();
+    } else if (p->addend >= 0) {
+        status =
+            tg_fail(TG_ESHAPE, "step %d: the operands' sizes do not fit", (int)(s - g->steps));
+    } else { /* the first time, for its checks */
+        status = tg_step_run(g, s);
+        if (status == TG_OK && (status = bind(g, s, p)) == TG_OK)
             run_after(p, c);
-        return status;
     }
-    p->g.a = a->data;
-    p->g.b = b->data;
-    p->g.bias = bias ? bias->data : NULL;
-    if (!c->size)
-        return TG_OK;
-    return tg_gemm(a->dtype, &p->g) == TG_OK ? TG_OK : tg_fail_memory();
+    if (status == TG_OK && p->fold.is_mean)
+        tg_divide(g->values[s->out[1]].t, (double)p->fold.rows);
+    return status;
 }

@@ -185,10 +185,20 @@ tg_tensor *const *tg_step_operands(tg_program *program, const tg_step *step);
 tg_step_fn tg_step_run, tg_step_group, tg_step_optim, tg_step_random, tg_step_guard,
     tg_step_python, tg_step_product;
 
+/* A fold (a TG_FOLD_ of reduce.h) of all rows of a matrix into one. */
+typedef struct tg_column_fold {
+    int what;
+    bool is_mean;
+    size_t rows;
+} tg_column_fold;
+
 /* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or NULL. Its
- * codes are the step's inputs, of which the product reads the first ones (the step's one param says
- * how many), then the output: the product before, the result after. */
-int tg_product_new(tg_program *program, tg_step *step, const tg_group_call *after);
+ * codes are the step's inputs, of which the product reads the first ones (the step's first param says
+ * how many), then the output: the product before, the result after. fold: the step's second output, of
+ * the result's rows; or NULL. The output may lie in the place of what is added to it (`after` is
+ * add), if tiles can do that: TG_EVALUE if not. */
+int tg_product_new(tg_program *program, tg_step *step, const tg_group_call *after,
+                   const tg_column_fold *fold);
 void tg_product_free(tg_product *product);
 
 #endif

@@ -212,7 +212,7 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
         [TG_STEP_RANDOM] = {tg_step_random, 0, 1, 1},
         [TG_STEP_GUARD] = {tg_step_guard, 1, 0, 0},
         [TG_STEP_PYTHON] = {tg_step_python, 0, 1, 1},
-        [TG_STEP_PRODUCT] = {tg_step_product, 2, 1, 1},
+        [TG_STEP_PRODUCT] = {tg_step_product, 2, 1, 2},
     };
     const int status = check_values(g, s, index);
     if (status)

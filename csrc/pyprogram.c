@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "gemm.h"
+
 /* --- PYTHON steps -------------------------------------------------------------------------------- */
 
 /* What a callable sees of a value: a captured Tensor itself, a copy of anything else, whose memory
@@ -394,5 +396,11 @@ int tg_add_program_type(PyObject *module)
             return TG_EPYTHON;
         Py_DECREF(kind);
     }
+    /* by dtype, how deep a product may be that is added to another array in its place */
+    PyObject *depths = Py_BuildValue("(nn)", (Py_ssize_t)tg_gemm_depth(TG_F32),
+                                     (Py_ssize_t)tg_gemm_depth(TG_F64));
+    if (!depths || PyObject_SetAttrString(type, "DEPTHS", depths) < 0)
+        return TG_EPYTHON;
+    Py_DECREF(depths);
     return TG_OK;
 }

@@ -249,15 +249,22 @@ static bool make_random(program_object *self, tg_step *s, PyObject *params, PyOb
     return read_floats(r->params, params, 2);
 }
 
-/* What follows the product, as an instruction of a group. */
+/* What follows the product, as an instruction of a group, or None. params: the number of inputs that
+ * the product reads; then, if there is a second output, (fold, is_mean, rows) of it. */
 static bool make_product(program_object *self, tg_step *s, PyObject *extra)
 {
     const Py_ssize_t index = s - self->program->steps;
+    const bool folds = s->n_out == 2, follows = extra != Py_None;
     tg_group_call after = {0};
-    if (!is_product(s->op) || !s->n_p)
-        return refuse("a product's param is the number of inputs it reads", index);
-    return read_group_call(&after, extra, index) &&
-           raise_status(tg_product_new(self->program, s, &after));
+    tg_column_fold fold = {0};
+    if (!is_product(s->op) || s->n_p != (folds ? 4 : 1))
+        return refuse("a product's params are the number of inputs it reads, and its fold",
+                      index);
+    if (folds)
+        fold = (tg_column_fold){(int)s->p[1], s->p[2] != 0, s->p[3] < 0 ? 0 : (size_t)s->p[3]};
+    return (!follows || read_group_call(&after, extra, index)) &&
+           raise_status(
+               tg_product_new(self->program, s, follows ? &after : NULL, folds ? &fold : NULL));
 }
 
 /* (number of the request that becomes the result,), or None */
@@ -271,7 +278,7 @@ static bool make_run(program_object *self, tg_step *s, PyObject *extra)
     if (!is_product(s->op) || !s->n_out || g->values[s->out[0]].role == TG_VIEW)
         return true;
     s->run = tg_step_product;
-    return raise_status(tg_product_new(g, s, NULL));
+    return raise_status(tg_product_new(g, s, NULL, NULL));
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */

@@ -52,6 +52,11 @@ typedef struct tg_reduce_kernels {
      * TG_CHUNK_BLOCKS), cols * item <= TG_PANEL_BYTES. Writes exactly cols. */
     void (*columns)(int fold, void *out, const void *x, int64_t stride, size_t rows,
                     size_t cols);
+    /* One block of the rows that columns folds, by its number, after those before it: rows <=
+     * TG_ROWS, fewer only in the last one, which writes out. Level l of levels, where blocks wait
+     * to be joined, begins at element l * width and has room for whole vectors. */
+    void (*column_block)(int fold, void *out, void *levels, size_t width, const void *x,
+                         int64_t stride, size_t rows, size_t cols, size_t block, bool is_last);
     /* out[i] = position of the first maximum (TG_FOLD_MAX) or minimum of row i; a nan wins. */
     void (*arg_rows)(int fold, int64_t *out, const void *x, int64_t stride, size_t rows,
                      size_t n);

@@ -16,6 +16,7 @@
 #define fold_rows FN(fold_rows)
 #define fold_columns FN(fold_columns)
 #define column_group FN(column_group)
+#define fold_column_block FN(fold_column_block)
 #define join_parts FN(join_parts)
 #define load_group FN(load_group)
 #define fetch_rows FN(fetch_rows)
@@ -215,11 +216,6 @@ VFN void load_group(V *v, const T *row, int nv, size_t part, V fill)
             v[k] = vload(row + k * L);
 }
 
-/* Where the blocks of a panel of columns wait to be joined. */
-typedef struct FN(panel) {
-    T level[TG_CHUNK_LEVELS][TG_PANEL_BYTES / sizeof(T)];
-} FN(panel);
-
 /* Ask for nv vectors of two rows of the next block, which may lie behind the array's end, where
  * asking is harmless: so many streams side by side are foreseen by no hardware. */
 VFN void fetch_rows(const T *x, int64_t stride, int nv)
@@ -233,9 +229,9 @@ VFN void fetch_rows(const T *x, int64_t stride, int nv)
 }
 
 /* One block of nv vectors of columns (part: the first columns of one vector, nv is 1): fold its
- * rows in order, join it with what waits at column c of the panel, and leave it there or, if
- * it is the last block, in out. The tree is fold_lanes', a column taking the place of a lane. */
-VFN void column_group(int what, T *out, FN(panel) * panel, size_t c, const T *x, int64_t stride,
+ * rows in order, join it with what waits for it in levels, and leave it there or, if it is the
+ * last block, in out. The tree is fold_lanes', a column taking the place of a lane. */
+VFN void column_group(int what, T *out, T *levels, size_t width, const T *x, int64_t stride,
                       size_t rows, size_t block, bool is_last, bool fetches, int nv,
                       size_t part)
 {
@@ -261,36 +257,46 @@ VFN void column_group(int what, T *out, FN(panel) * panel, size_t c, const T *x,
     }
     for (int k = 0; k < nv; ++k)
         acc[k] = fold_nans(what, acc[k], nan[k]);
-    int l = 0;
-    for (; is_last ? block != 0 : block & 1; block >>= 1, ++l)
+    for (; is_last ? block != 0 : block & 1; block >>= 1, levels += width)
         if (block & 1)
             for (int k = 0; k < nv; ++k)
-                acc[k] = fold(what, vload(panel->level[l] + c + k * L), acc[k]);
+                acc[k] = fold(what, vload(levels + k * L), acc[k]);
     if (!is_last)
         for (int k = 0; k < nv; ++k)
-            vstore(panel->level[l] + c + k * L, acc[k]);
+            vstore(levels + k * L, acc[k]);
     else if (part)
-        vstorepart(out + c, vcanon(acc[0]), part);
+        vstorepart(out, vcanon(acc[0]), part);
     else
         for (int k = 0; k < nv; ++k)
-            vstore(out + c + k * L, vcanon(acc[k]));
+            vstore(out + k * L, vcanon(acc[k]));
+}
+
+/* reduce.h's column_block. */
+VFN void fold_column_block(int what, T *out, T *levels, size_t width, const T *x,
+                           int64_t stride, size_t rows, size_t cols, size_t block, bool is_last)
+{
+    const size_t wide = 4 * (size_t)L, one = (size_t)L;
+    const bool far = cols * sizeof(T) >= 2048;
+    size_t c = 0;
+    for (; c + wide <= cols; c += wide)
+        column_group(what, out + c, levels + c, width, x + c, stride, rows, block, is_last, far,
+                     4, 0);
+    for (; c + one <= cols; c += one)
+        column_group(what, out + c, levels + c, width, x + c, stride, rows, block, is_last,
+                     false, 1, 0);
+    if (c < cols)
+        column_group(what, out + c, levels + c, width, x + c, stride, rows, block, is_last,
+                     false, 1, cols - c);
 }
 
 VFN void fold_columns(int what, T *out, const T *x, int64_t stride, size_t rows, size_t cols)
 {
-    FN(panel) panel;
-    const size_t wide = 4 * (size_t)L, one = (size_t)L;
+    enum { WIDTH = TG_PANEL_BYTES / sizeof(T) };
+    T levels[TG_CHUNK_LEVELS * WIDTH];
     for (size_t block = 0; block * TG_ROWS < rows; ++block, x += TG_ROWS * stride) {
-        const size_t left = rows - block * TG_ROWS, n = left < TG_ROWS ? left : TG_ROWS;
-        const bool is_last = left <= TG_ROWS, far = cols * sizeof(T) >= 2048;
-        size_t c = 0;
-        for (; c + wide <= cols; c += wide)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, far, 4, 0);
-        for (; c + one <= cols; c += one)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, false, 1, 0);
-        if (c < cols)
-            column_group(what, out, &panel, c, x + c, stride, n, block, is_last, false, 1,
-                         cols - c);
+        const size_t left = rows - block * TG_ROWS;
+        fold_column_block(what, out, levels, WIDTH, x, stride, left < TG_ROWS ? left : TG_ROWS,
+                          cols, block, left <= TG_ROWS);
     }
 }
 
@@ -364,6 +370,21 @@ static void FN(reduce_columns)(int what, void *out, const void *x, int64_t strid
     }
 }
 
+static void FN(reduce_column_block)(int what, void *out, void *levels, size_t width,
+                                    const void *x, int64_t stride, size_t rows, size_t cols,
+                                    size_t block, bool is_last)
+{
+#define BLOCK(what)                                                                    \
+    fold_column_block(what, out, levels, width, x, stride, rows, cols, block, is_last)
+    switch (what) {
+    case TG_FOLD_SUM: BLOCK(TG_FOLD_SUM); break;
+    case TG_FOLD_PROD: BLOCK(TG_FOLD_PROD); break;
+    case TG_FOLD_MAX: BLOCK(TG_FOLD_MAX); break;
+    default: BLOCK(TG_FOLD_MIN); break;
+    }
+#undef BLOCK
+}
+
 #include "scan.inc.c"
 
 static const tg_reduce_kernels FN(reduce_kernels) = {
@@ -372,6 +393,7 @@ static const tg_reduce_kernels FN(reduce_kernels) = {
     .join = FN(reduce_join),
     .finish = FN(reduce_finish),
     .columns = FN(reduce_columns),
+    .column_block = FN(reduce_column_block),
     .arg_rows = FN(reduce_arg_rows),
     .arg_columns = FN(reduce_arg_columns),
     .cumsum_rows = FN(reduce_cumsum_rows),

@@ -98,15 +98,17 @@ int tg_set_num_threads(int n);
 void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));
 
 /* --- matrix products on plain memory (gemm.c) ------------------------------------------------
- * C = act(alpha * (A @ B) + beta * C + bias). A is m x k, B is k x n, C is m x n. Strides are in
- * elements, any sign; A, B and bias may have 0 strides. C must not overlap the others; what it
- * held is not read when beta is 0. Operations after the product round one by one: alpha * sum,
- * beta * C, their sum, + bias. Element (i, j) of bias is bias[i * bias_row + j * bias_col]; NULL:
- * none. act is a map kernel, NULL: none; its k-th operand is act_in[k], n_act of them, at most
- * TG_ACT_INPUTS: c itself, which then holds the elements before act, or memory with C's strides. It
- * wants C's rows or columns contiguous. TG_F32 or TG_F64.
- * The bits do not depend on strides, instruction set or number of threads; gemm_ref, the plain
- * loops that define them, does not do act. */
+ * C = act(alpha * (A @ B) + beta * addend + bias). A is m x k, B is k x n, C is m x n. Strides are
+ * in elements, any sign; A, B and bias may have 0 strides. addend has C's strides; NULL: C itself,
+ * not read when beta is 0. C must not overlap the others, but be the addend. Operations after the
+ * product round one by one: alpha * sum, beta * addend, their sum, + bias. Element (i, j) of bias
+ * is bias[i * bias_row + j * bias_col]; NULL: none. act is a map kernel, NULL: none; its k-th
+ * operand is act_in[k], n_act of them, at most TG_ACT_INPUTS: c itself, which then holds the
+ * elements before act, or memory with C's strides. It wants C's rows or columns contiguous.
+ * folded[j] = the fold (a TG_FOLD_) of column j of the finished C, in the order of reduce.h; NULL:
+ * none. It wants C's rows contiguous and fold_room, tg_gemm_fold_bytes of 64-byte aligned memory.
+ * TG_F32 or TG_F64. The bits do not depend on strides, instruction set or number of threads;
+ * gemm_ref, the plain loops that define them, does neither act nor fold. */
 enum { TG_ACT_INPUTS = 5 };
 typedef struct tg_gemm_args {
     size_t m, n, k;
@@ -117,13 +119,16 @@ typedef struct tg_gemm_args {
     void *c;
     ptrdiff_t c_row, c_col;
     double alpha, beta;
+    const void *addend;
     const void *bias;
     ptrdiff_t bias_row, bias_col;
     void (*act)(void *out, const void *const *in, const size_t *step, const double *p,
                 size_t n);
     const double *act_params;
     const void *const *act_in;
-    int n_act;
+    int n_act, fold;
+    void *folded, *fold_room;
 } tg_gemm_args;
 int tg_gemm(int dtype, const tg_gemm_args *g);
+size_t tg_gemm_fold_bytes(int dtype, const tg_gemm_args *g);
 void tg_gemm_ref(int dtype, const tg_gemm_args *g);

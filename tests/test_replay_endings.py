@@ -5,7 +5,8 @@ import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad.replay.ir import GROUP
+from tapegrad import nn
+from tapegrad.replay.ir import GROUP, PRODUCT
 
 pytestmark = pytest.mark.skipif(
     tg.backend() != "native", reason="the NumPy engine runs entries as recorded"
@@ -120,3 +121,55 @@ def test_several_reductions_of_one_group():
         for found, wanted in zip(compiled(x), step(tg.tensor(x)), strict=True):
             same_bits(found, wanted)
     assert sum(bool(e.params) for e in compiled.program.entries if e.kind == GROUP) == 1
+
+
+PRODUCTS = [  # of a by b; the last with a vector
+    ((6, 5), (5, 4)), ((64, 64), (64, 128)), ((70, 600), (600, 45)), ((2500, 3), (3, 300)),
+    ((40, 9), (9, 1)), ((1, 9), (9, 5)), ((3, 4, 5), (5, 6)), ((3, 4, 5), (3, 5, 6)),
+    ((64, 7), (7,)), ((0, 3), (3, 2)), ((2, 0), (0, 3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(("left", "right"), PRODUCTS, ids=str)
+def test_a_product_that_ends_in_a_sum_of_its_rows_has_the_bits_of_both(left, right, dtype, threads):
+    a, b = data(left, dtype), data(right, dtype)
+    axes = tuple(range(max(len(left), len(right)) - 1))
+    n_out = len(np.shape(a @ b)) if a.size and b.size else 2
+
+    def step(a, b):
+        y, z = a @ b, tnp.tanh(a @ (b * 0.5))
+        axis = axes if n_out > 1 else None
+        return y, y.sum(axis), z, z.mean(axis) if a.size else z.sum(axis), z.sum(0)
+
+    compiled = tg.compile(step)
+    for _ in range(4):
+        for found, wanted in zip(compiled(a, b), step(tg.tensor(a), tg.tensor(b)), strict=True):
+            same_bits(found, wanted)
+    rows, cols = np.prod(np.shape(a @ b)[:-1]), np.shape(a @ b)[-1]
+    ended = [e for e in compiled.program.entries if e.kind == PRODUCT and e.extra[1]]
+    assert len(ended) == (2 if rows > 1 and cols > 1 and n_out > 1 else 0)
+    if ended:
+        assert "; v" in str(compiled.program)
+        assert "sums over rows joined" in compiled.explain()
+
+
+def test_gradients_of_biases_are_made_with_the_products_before_them(threads):
+    model, x = nn.MLP(8, [64, 32, 3], "tanh"), data((50, 8), "f4")
+    twin = nn.MLP(8, [64, 32, 3], "tanh")
+    twin.load_state_dict(model.state_dict())
+
+    def step(net, x):
+        with tg.tape():
+            loss = tnp.square(net(x)).mean()
+        net.zero_grad()
+        loss.backward()
+        return loss
+
+    compiled = tg.compile(lambda x: step(model, x))
+    for _ in range(4):
+        same_bits(compiled(x), step(twin, tg.tensor(x)))
+        for p, q in zip(model.parameters(), twin.parameters()):
+            same_bits(p.grad, q.grad)
+    ended = [e for e in compiled.program.entries if e.kind == PRODUCT and e.extra[1]]
+    assert [e.extra[1].op.name for e in ended] == ["sum_to", "sum_to"]

@@ -6,10 +6,10 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, optim
-from tapegrad.ops.table import BY_ID
+from tapegrad.ops.table import BY_ID, OPS
 from tapegrad.replay import interpret, passes
 from tapegrad.replay.build import program_of
-from tapegrad.replay.ir import GROUP, PRODUCT
+from tapegrad.replay.ir import GRAD, GROUP, PRODUCT
 from tapegrad.replay.plan import plan_memory
 from tapegrad.replay.record import record
 
@@ -156,7 +156,7 @@ def test_derivatives_and_sums_of_gradients_join_products():
         return t.gradient(loss, v)
 
     program = passes.join_epilogues(recorded(gradient, X))
-    joined = [i.extra for i in program.entries if i.kind == PRODUCT]
+    joined = [i.extra[0] for i in program.entries if i.kind == PRODUCT]
     assert [(BY_ID[row].name, k) for row, k, *_ in joined] == [
         ("tanh", -1),
         ("tanh", 0),
@@ -164,6 +164,43 @@ def test_derivatives_and_sums_of_gradients_join_products():
     ]
     np.testing.assert_array_equal(outputs(program, X)[0], gradient(tg.tensor(X)).numpy())
     assert not any(e.kind == PRODUCT for e in passes.join_epilogues(recorded(kept_from, X)).entries)
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
+def test_products_are_added_to_a_gradient_in_its_place():
+    v = tg.parameter(np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4))
+
+    def gradient(x):
+        with tg.tape() as t:
+            y = x
+            for _ in range(4):
+                y = tnp.tanh(y @ v)
+            loss = y.sum()
+        return t.gradient(loss, v) * 2.0
+
+    program = passes.optimise(recorded(gradient, X))
+    sums = [e for e in program.entries if e.kind == PRODUCT and e.extra[0][0] == OPS["add"].id]
+    assert len(sums) == 3
+    offset = {v: at for v, at, *_ in plan_memory(program).lifetimes}
+    for e in sums:
+        assert offset[e.outputs[0]] == offset[e.inputs[2]]
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="rules are several entries on NumPy")
+def test_a_gradient_from_before_is_added_to_where_the_product_is_stored():
+    w = tg.parameter(W.copy())
+    w.grad = np.ones_like(W)
+
+    def accumulate(x):
+        with tg.tape():
+            loss = tg.linear(x, w).sum()
+        loss.backward()
+        return loss
+
+    program = passes.optimise(recorded(accumulate, X))
+    (product,) = [e for e in program.entries if e.kind == PRODUCT]
+    assert BY_ID[product.extra[0][0]].name == "add"
+    assert program.values[product.inputs[2]].kind == GRAD
 
 
 def test_a_chain_is_one_group():

@@ -324,14 +324,18 @@ def summary(variant: Variant) -> list[str]:
     """What the passes made of a variant's program."""
     program = variant.ready.program
     groups = [e for e in program.entries if e.kind == GROUP]
-    joined = [e for e in program.entries if e.kind == PRODUCT]
+    products = [e.extra for e in program.entries if e.kind == PRODUCT]
     slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
     lines = [
         f"  {variant.n_recorded} entries as recorded, {len(program.entries)} run",
         f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
     ]
-    if joined:
-        lines.append(f"  {len(joined)} elementwise entries joined to the product before them")
+    for n, what in (
+        (sum(then is not None for then, _ in products), "elementwise entries"),
+        (sum(ending is not None for _, ending in products), "sums over rows"),
+    ):
+        if n:
+            lines.append(f"  {n} {what} joined to the product before them")
     if slow:
         lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
     return lines

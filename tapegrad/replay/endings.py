@@ -1,5 +1,6 @@
 """Groups end in a reduction of one of their values: it is folded while the caches hold it, and
-where nobody else reads it, it never reaches memory."""
+where nobody else reads it, it never reaches memory. Products end in a reduction over their rows, as
+the gradient of a bias is."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from itertools import groupby
 from math import gcd, prod
 from typing import Any, NamedTuple
 
+from .epilogues import PRODUCTS
 from .fuse import FLOATS
-from .ir import GROUP, OP, Entry, Program
+from .ir import GROUP, OP, PRODUCT, Entry, Program
 
 FOLDS = {"sum": 0, "mean": 0, "sum_to": 0, "prod": 1, "max": 2, "min": 3}  # the C core's numbers
 UNIT, LINE = 16384, 64  # elements of a unit; of a vector of bytes
@@ -43,11 +45,11 @@ class Ending(NamedTuple):
         n = next(size for is_reduced, size in runs if is_reduced)
         return n, 1 if runs[-1][0] else runs[-1][1]
 
-    def text(self, names: list[str], group: Entry) -> str:
+    def text(self, names: list[str], e: Entry) -> str:
         """As listing() prints it."""
-        operand = names[self.value] if self.value in group.outputs else "t0"
+        operand = names[self.value] if self.value in e.outputs else "t0"
         call = ", ".join([operand, *[f"{p!r}" for p in self.params]])
-        return f"{names[group.outputs[-1]]} = {self.op.name}({call})"
+        return f"{names[e.outputs[-1]]} = {self.op.name}({call})"
 
     def fits(self, values: list) -> bool:
         """Whether groups over that value fall into units that are whole subtrees of the fold."""
@@ -67,31 +69,50 @@ class Ending(NamedTuple):
         n, cols = self.shape(values)
         return FOLDS[self.op.name], int(self.op.name == "mean"), n, cols, self.value
 
+    def folds_rows(self, values: list) -> bool:
+        """Whether it makes one row of all of a matrix, or of a stack of them."""
+        full = values[self.value].shape
+        n, cols = self.shape(values) or (0, 0)
+        return n > 1 and cols > 1 and cols == full[-1] and values[self.value].dtype in FLOATS
+
 
 def join_endings(program: Program) -> Program:
-    """The program whose groups end in a reduction where one reads what they make: params is its
-    Ending, its result their last output."""
+    """The program whose groups and products end in a reduction where one reads what they make: its
+    result is their last output, and an Ending a group's params and a product's extra[1]."""
     uses = Counter([v for e in program.entries for v in e.inputs])
     results = set(program.results)
-    home: dict[int, int] = {}  # value: where the group without ending is that makes it
+    home: dict[int, int] = {}  # value: where the entry without ending is that makes it
     entries: list[Entry] = []
     for e in program.entries:
         if e.kind == OP and not e.view and e.op.name in FOLDS and e.inputs[0] in home:
-            ending = Ending(e.op, e.params, e.inputs[0])
-            if ending.fits(program.values):
-                at = home[ending.value]
+            ending, at = Ending(e.op, e.params, e.inputs[0]), home[e.inputs[0]]
+            is_staged = uses[ending.value] == 1 and ending.value not in results
+            if joins(entries[at], ending, program.values):
                 for v in entries[at].outputs:
                     del home[v]
-                is_staged = uses[ending.value] == 1 and ending.value not in results
                 entries[at] = ended(entries[at], ending, e.outputs[0], is_staged)
                 continue
-        if e.kind == GROUP:
+        if e.kind in (GROUP, PRODUCT) or (e.kind == OP and e.op.name in PRODUCTS):
             home.update(dict.fromkeys(e.outputs, len(entries)))
         entries.append(e)
     return program.but(entries=entries)
 
 
-def ended(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
+def joins(e: Entry, ending: Ending, values: list) -> bool:
+    return ending.fits(values) if e.kind == GROUP else ending.folds_rows(values)
+
+
+def ended(e: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
+    """The group or product with an ending."""
+    if e.kind == GROUP:
+        return ended_group(e, ending, result, is_staged)
+    then = e.extra[0] if e.kind == PRODUCT else None
+    n = e.params if e.kind == PRODUCT else (len(e.inputs),)
+    outputs = (*e.outputs, result)
+    return Entry(PRODUCT, e.op, e.inputs, outputs, n, e.line, extra=(then, ending))
+
+
+def ended_group(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
     """The group with an ending; a staged value's code comes right after those of the outputs."""
     outputs, instructions = group.outputs, group.extra
     if is_staged:

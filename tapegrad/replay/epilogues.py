@@ -1,11 +1,13 @@
 """Products take the elementwise entry that alone reads them: a bias's activation going forward, an
-activation's derivative or a sum of gradients going back. It runs on rows of the product while
-they are in the cache."""
+activation's derivative going back. It runs on rows of the product while they are in the cache. The
+sum with another array, a new gradient with those so far, is formed before tiles are stored."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+from ..engine import select
+from ..ops.table import OPS
 from .fuse import FIRST_OTHER, FLOATS, instruction
 from .ir import MADE, OP, PRODUCT, VJP, Entry, Program, roots
 
@@ -16,7 +18,7 @@ def join_epilogues(program: Program) -> Program:
     """The program whose products are PRODUCT entries where an elementwise entry could join.
 
     That entry moves up to the product, so what else it reads must have been made before it, and
-    lie in memory of the program's own in the product's order; nothing is written in between.
+    be no view of what was; nothing is written in between.
     """
     made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name in PRODUCTS}
     if not made:
@@ -28,6 +30,9 @@ def join_epilogues(program: Program) -> Program:
     products: dict[int, int] = {}
     last_write = -1
     entries: list[Entry] = []
+
+    def is_there(v: int, at: int) -> bool:
+        return maker[v] < at if v in maker else root[v] == v and values[v].kind != MADE
 
     def joins(e: Entry, product: int) -> bool:
         at = products[product]
@@ -41,7 +46,7 @@ def join_epilogues(program: Program) -> Program:
             and all(
                 values[v].dtype == like.dtype
                 and values[v].shape == like.shape
-                and (v == product or (maker.get(v, at) < at and root[v] == v))
+                and (v == product or is_there(v, at))
                 for v in e.inputs
             )
         )
@@ -66,6 +71,18 @@ def join_epilogues(program: Program) -> Program:
     return program.but(entries=entries)
 
 
+def addend_in_place(e: Entry, values: list) -> int | None:
+    """The value in whose place a product may lie because tiles add the product to it, or None: the
+    order of arithmetic lets them where a matrix meets a matrix in one block of k, without bias."""
+    then, _ = e.extra
+    if then is None or then[:2] != (OPS["add"].id, -1) or e.params != (2,) or len(e.inputs) != 3:
+        return None
+    a, b, c = [values[v] for v in e.inputs]
+    if len(a.shape) != 2 or len(b.shape) != 2 or min(c.shape) < 2:
+        return None
+    return e.inputs[2] if a.shape[1] <= select._core.Program.DEPTHS[c.dtype] else None
+
+
 def is_elementwise(e: Entry) -> bool:
     return e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
 
@@ -77,4 +94,4 @@ def joined(product: Entry, v: int, e: Entry) -> Entry:
     codes = {u: i + len(product.inputs) for i, u in enumerate(others)}
     codes[v] = codes[e.outputs[0]] = len(inputs)
     n, then = (len(product.inputs),), instruction(e, codes)
-    return Entry(PRODUCT, product.op, inputs, e.outputs, n, product.line, extra=then)
+    return Entry(PRODUCT, product.op, inputs, e.outputs, n, product.line, extra=(then, None))

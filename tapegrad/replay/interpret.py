@@ -90,8 +90,12 @@ def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -
     elif e.kind == ir.PRODUCT:
         codes = dict(enumerate(inputs))
         codes[len(inputs)] = select.apply(e.op.id, inputs[: e.params[0]], ())
-        _run_instruction(e.extra, codes)
+        then, ending = e.extra
+        if then:
+            _run_instruction(then, codes)
         values[e.outputs[0]] = codes[len(inputs)]
+        if ending:
+            values[e.outputs[1]] = select.apply(ending.op.id, (codes[len(inputs)],), ending.params)
     elif e.kind == ir.GUARD:
         if bool(inputs[0].numpy()) is not e.extra:
             raise GuardFailed

@@ -39,7 +39,7 @@ OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP, PRODUCT = (
     "random",  # extra: (kind, generator, a, b, block offset)
     "guard",  # extra: the truth that the recording found
     "group",  # extra: elementwise instructions run block by block (fuse.py); params: endings.py
-    "product",  # extra: the instruction that follows, params: (inputs of op) (epilogues.py)
+    "product",  # params: (inputs of op); extra: (what follows, ending): epilogues.py, endings.py
 )
 
 
@@ -168,14 +168,14 @@ def listing(program: Program) -> str:
     lines = []
     for e in program.entries:
         left = ", ".join(f"{names[v]}: {type_name(program.values[v])}" for v in e.outputs)
-        inputs, params, inside = e.inputs, e.params, ()
+        inputs, params, inside = e.inputs, e.params, []
         if e.kind == GROUP:
-            params, inside = (), e.extra
+            params, inside = (), instruction_texts(e, names)
         elif e.kind == PRODUCT:
-            inputs, params, inside = inputs[: params[0]], (), (e.extra,)
+            inputs, params, inside = inputs[: params[0]], (), instruction_texts(e, names)
         right = f"{e.name}({', '.join([names[v] for v in inputs] + [f'{p!r}' for p in params])})"
         if inside:
-            right += " {" + "; ".join(instruction_texts(e, inside, names)) + "}"
+            right += " {" + "; ".join(inside) + "}"
         text = f"{left} = {right}" if left else right
         at = line_text(e.line)
         lines.append(f"{text:<72}  # {at}" if at else text)
@@ -183,9 +183,17 @@ def listing(program: Program) -> str:
     return "\n".join(lines)
 
 
-def instruction_texts(e: Entry, instructions: tuple, names: list[str]) -> list[str]:
+def instructions_of(e: Entry) -> tuple[tuple, Any]:
+    """What a group or product runs, elementwise and in order, and what it ends in or None."""
+    if e.kind == GROUP:
+        return e.extra, e.params or None
+    then, ending = e.extra
+    return (then,) if then else (), ending
+
+
+def instruction_texts(e: Entry, names: list[str]) -> list[str]:
     """What a group or product runs, in order; temporaries are t0, t1 ..."""
-    ending = e.params if e.kind == GROUP else ()
+    instructions, ending = instructions_of(e)
     ends = [names[v] for v in (*e.inputs, *(e.outputs[:-1] if ending else e.outputs))]
 
     def name(code: int) -> str:

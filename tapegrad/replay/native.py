@@ -81,7 +81,9 @@ class NativeProgram:
             ending = e.params.lowered(self.program.values) if e.params else ()
             return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
         if e.kind == ir.PRODUCT:
-            return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, e.params, e.extra
+            then, ending = e.extra
+            fold = ending.lowered(self.program.values)[:3] if ending else ()
+            return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, (*e.params, *fold), then
         if e.kind == ir.VJP:
             raise AssertionError("a fused vjp outside a group")
         if e.kind == ir.GUARD:

@@ -2,7 +2,7 @@
 
 Each value that no view and no result is gets an offset for its lifetime, from the entry that makes
 it to the last that reads it or a view of it: at the smallest hole that holds it, or in the very
-place of an operand of an elementwise group that dies there.
+place of an operand that dies there: of an elementwise group, or of what a product is added to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass
 
-from .ir import GROUP, MADE, Entry, Program, roots
+from .epilogues import addend_in_place
+from .ir import GROUP, MADE, PRODUCT, Entry, Program, roots
 
 ALIGN = 64
 
@@ -98,9 +99,10 @@ def plan_memory(program: Program) -> MemoryPlan:
     for at, e in enumerate(program.entries):
         ending = dying.get(at, [])
         places: dict[int, int] = {}
-        if e.kind == GROUP and ending:
+        if e.kind in (GROUP, PRODUCT) and ending:
             owners = [root[v] for v in e.inputs]
-            places = _in_place(program, e, {v for v in ending if owners.count(v) == 1}, born)
+            own = {v for v in ending if owners.count(v) == 1}
+            places = (_in_place if e.kind == GROUP else _added_to)(program, e, own, born)
         for v in e.outputs:
             if v in places:
                 offset[v] = offset[places[v]]
@@ -115,6 +117,12 @@ def plan_memory(program: Program) -> MemoryPlan:
                 alive -= size[v]
     lifetimes = [(v, offset[v], size[v], born[v], last[v]) for v in sorted(born)]
     return MemoryPlan(holes.end, bound, lifetimes)
+
+
+def _added_to(program: Program, product: Entry, ending: set[int], born: dict) -> dict[int, int]:
+    """The product in the place of the sum so far: {output: operand}."""
+    v, y = addend_in_place(product, program.values), product.outputs[0]
+    return {y: v} if v in ending and y in born else {}
 
 
 def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> dict[int, int]:

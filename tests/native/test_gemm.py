@@ -67,7 +67,7 @@ def pointer(x):
     return ffi.cast("void *", x.ctypes.data)
 
 
-def arguments(a, b, c, *, alpha=1.0, beta=0.0, bias=None):
+def arguments(a, b, c, *, alpha=1.0, beta=0.0, bias=None, addend=None):
     """Fill a tg_gemm_args; the arrays must outlive it."""
     g = ffi.new("tg_gemm_args *")
     g.m, g.k, g.n = *a.shape, b.shape[1]
@@ -77,6 +77,8 @@ def arguments(a, b, c, *, alpha=1.0, beta=0.0, bias=None):
             setattr(g, f"{name}_row", x.strides[0] // x.itemsize)
             setattr(g, f"{name}_col", x.strides[1] // x.itemsize)
     g.alpha, g.beta = alpha, beta
+    if addend is not None:
+        g.addend = pointer(addend)
     return g
 
 
@@ -166,6 +168,43 @@ class TestBits:
             results += [multiply(a, b), multiply(a, column_major(b), by_column=True)]
         for result in results[1:]:
             assert_same_bits(result, results[0])
+
+    @pytest.mark.parametrize("beta", [1, -0.5])
+    def test_what_is_added_may_lie_elsewhere(self, isa, threads, dtype, beta):
+        depths = [5, 40, BLOCK[dtype], BLOCK[dtype] + 1]
+        shapes = [(7, 9), (64, 64), (5, 4), (6, 1), (1, 6), (45, 83), (300, 270), (130, 18)]
+        for (m, n), k, order in product(shapes, depths, "CF"):
+            threads(1 + (m > 100))
+            a, b = operands(dtype, m, n, k)
+            rng = np.random.default_rng(2)
+            addend = np.asarray(rng.standard_normal((m, n)), dtype, order=order)
+            wanted = reference(a, b, addend, beta=beta)
+            for c in (addend.copy(order="K"), np.full_like(addend, np.nan)):
+                options = {"beta": beta, "addend": None if c[0, 0] == c[0, 0] else addend}
+                assert lib.tg_gemm(DTYPES[dtype], arguments(a, b, c, **options)) == 0
+                assert_same_bits(c, wanted)
+
+    @pytest.mark.parametrize("n_threads", [1, 2, 3])
+    def test_columns_are_folded_on_the_way(self, isa, threads, dtype, n_threads):
+        threads(n_threads)
+        folds = [tnp.sum, tnp.prod, tnp.max, tnp.min]
+        shapes = [(5, 9), (16, 4), (17, 33), (64, 64), (64, 18), (33, 66), (300, 270), (130, 520)]
+        for m, n in [*shapes, (1100, 40), (2500, 300)]:
+            for k in [7] if m > 300 else [7, BLOCK[dtype] + 3]:
+                a, b = operands(dtype, m, n, k)
+                a /= np.sqrt(k)
+                wanted = tg.tensor(reference(a, b))
+                for what, fold in enumerate(folds if m < 300 else folds[:1]):
+                    c, found = np.empty((m, n), dtype), np.full(n + 2, 7, dtype)
+                    g = arguments(a, b, c)
+                    room = np.empty(lib.tg_gemm_fold_bytes(DTYPES[dtype], g) + 64, np.uint8)
+                    start = -room.ctypes.data % 64
+                    g.fold_room = pointer(room[start:])
+                    g.fold, g.folded = what, pointer(found[1:])
+                    assert lib.tg_gemm(DTYPES[dtype], g) == 0
+                    assert_same_bits(c, wanted.numpy())
+                    assert_same_bits(found[1:-1], fold(wanted, axis=0).numpy())
+                    assert found[0] == found[-1] == 7
 
     @pytest.mark.parametrize(("alpha", "beta"), [(1, 1), (0.5, 0), (-1.5, 0.25), (1, 0)])
     @pytest.mark.parametrize("bias_shape", [None, (1, -1), (-1, 1), (1, 1)])

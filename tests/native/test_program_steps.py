@@ -184,3 +184,65 @@ def test_what_follows_a_product_may_read_more(dtype, shapes, row, k, operands, r
     (wanted,) = apart.program([z]).run([])
     for _ in range(3):
         same_bits(program.run([a])[0], wanted)
+
+
+def sum_in_place(a, c, addend, beside=False):
+    """A program of addend + a @ c in the place of a copy of addend, which is also read later."""
+    b = Building()
+    x, w = b.argument(a), b.captured(c)
+    other = b.run("negative", [b.captured(addend)], addend.shape, dtype=addend.dtype)
+    where = b.values[other][3]
+    y = b.value(addend.shape, addend.dtype, "p", where + 64 * beside)
+    b.bytes += 64 * beside
+    b.step(
+        Program.PRODUCT,
+        OPS["matmul"].id,
+        [x, w, other],
+        [y],
+        (2,),
+        (OPS["add"].id, -1, (2, 3), 3, ()),
+    )
+    z = b.run("negative", [y], addend.shape, dtype=addend.dtype, role="o")
+    return b.program([z])
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("f4", 512), ("f8", 256)])
+def test_a_product_is_added_in_place_where_the_order_of_arithmetic_lets_tiles_do_it(
+    dtype, depth, rng
+):
+    assert Program.DEPTHS[CODES[np.dtype(dtype)]] == depth
+    for m, k, n in [(8, 16, 10), (64, depth, 64), (3, 1, 2), (70, 5, 400)]:
+        a, c, addend = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
+        program = sum_in_place(a, c, addend)
+        wanted = -(-addend + a @ c)
+        same_bits(program.run([a])[0], wanted)  # the first run has a way of its own
+        same_bits(steady(program, [a])[0], wanted)
+    for m, k, n, beside in [(8, depth + 1, 10, 0), (1, 5, 4, 0), (4, 5, 1, 0), (8, 16, 10, 1)]:
+        a, c, addend = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
+        with pytest.raises(ValueError, match="cannot lie where this input does"):
+            sum_in_place(a, c, addend, beside)
+
+
+def test_a_product_ends_in_a_reduction_of_its_rows_only(rng):
+    a, c = tensor(rng, 6, 5), tensor(rng, 5, 4)
+
+    def program(params, shape=(4,), dtype="f4"):
+        b = Building()
+        outputs = b.value((6, 4), "f4", "o"), b.value(shape, dtype, "o")
+        b.step(Program.PRODUCT, OPS["matmul"].id, [b.argument(a), b.captured(c)], outputs, params)
+        return b.program(outputs)
+
+    for fold, name in enumerate(["sum", "prod", "max", "min"]):
+        for _ in range(3):
+            y, total = program((2, fold, 0, 6)).run([a])
+            same_bits(y, a @ c)
+            same_bits(total, getattr(tnp, name)(a @ c, axis=0))
+    same_bits(program((2, 0, 1, 6)).run([a])[1], tnp.mean(a @ c, axis=0))
+    for wrong in [(2, 4, 0, 6), (2, -1, 0, 6), (2, 0, 0, 4), (2, 0, 0, -6)]:
+        with pytest.raises(ValueError, match="cannot end in this reduction"):
+            program(wrong)
+    for wrong in [{"shape": (5,)}, {"dtype": "f8"}]:
+        with pytest.raises(ValueError, match="cannot end in this reduction"):
+            program((2, 0, 0, 6), **wrong)
+    with pytest.raises(ValueError, match="and its fold"):
+        program((2,))
