@@ -13,7 +13,7 @@
 
 struct tg_product {
     tg_gemm_args g;
-    bool is_single, is_linear;
+    bool is_single, is_linear, is_checked; /* when it was made, not by the row's function */
     uint32_t layouts[3]; /* of the operands when g was made; 0: not yet */
     tg_group_call
         after; /* op < 0: nothing follows. Codes: the step's inputs, then its output */
@@ -97,6 +97,23 @@ static int set_fold(tg_program *g, const tg_step *s, tg_product *p, const tg_col
     return TG_OK;
 }
 
+bool tg_is_biased(const tg_step *s)
+{
+    return s->kind == TG_STEP_PRODUCT && tg_step_row_inputs(s) == 3 &&
+           strcmp(tg_ops[s->op].name, "matmul") == 0;
+}
+
+static int check_bias(const tg_program *g, const tg_step *s)
+{
+    const tg_tensor *a = &g->values[s->in[0]].own, *b = &g->values[s->in[1]].own,
+                    *bias = &g->values[s->in[2]].own;
+    if (a->ndim == 2 && b->ndim == 2 && bias->ndim == 1 && tg_shape(a)[1] == tg_shape(b)[0] &&
+        tg_shape(b)[1] == tg_shape(bias)[0] && a->dtype == b->dtype && a->dtype == bias->dtype)
+        return TG_OK;
+    return tg_fail(TG_EVALUE, "step %d: the bias does not fit the product",
+                   (int)(s - g->steps));
+}
+
 int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after,
                    const tg_column_fold *fold)
 {
@@ -110,9 +127,12 @@ int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after,
     if (s->kind != TG_STEP_PRODUCT)
         return TG_OK;
     const int n_row = tg_step_row_inputs(s);
-    int status = after ? set_after(g, s, p, after) : TG_OK;
+    int status = tg_is_biased(s) ? check_bias(g, s) : TG_OK;
+    if (!status && after)
+        status = set_after(g, s, p, after);
     if (!status && after)
         p->addend = addend_of(g, s, after, n_row, p->n_codes);
+    p->is_checked = p->addend >= 0 || tg_is_biased(s);
     if (!status && s->in_place &&
         (p->addend < 0 || g->values[s->in[p->addend]].offset != g->values[s->out[0]].offset))
         status = tg_fail(TG_EVALUE, "step %d: a product cannot lie where this input does",
@@ -143,6 +163,8 @@ static bool prepare(tg_product *p, const tg_tensor *a, const tg_tensor *b,
     if (!tg_is_compute(a->dtype) || a->dtype != b->dtype || !a->ndim || !b->ndim)
         return false;
     p->g = tg_matrices(a, b);
+    if (bias)
+        p->g.bias_col = tg_strides(bias)[0];
     if (!p->is_linear)
         return a->ndim <= 2 && b->ndim <= 2 &&
                p->g.k == (size_t)tg_shape(b)[b->ndim > 1 ? b->ndim - 2 : 0];
@@ -152,11 +174,9 @@ static bool prepare(tg_product *p, const tg_tensor *a, const tg_tensor *b,
     p->g.b_row = tg_strides(b)[1];
     p->g.b_col = tg_strides(b)[0];
     p->g.c_row = (ptrdiff_t)p->g.n;
-    if (bias) {
-        if (bias->dtype != a->dtype || bias->ndim != 1 || tg_shape(bias)[0] != tg_shape(b)[0])
-            return false;
-        p->g.bias_col = tg_strides(bias)[0];
-    }
+    if (bias &&
+        (bias->dtype != a->dtype || bias->ndim != 1 || tg_shape(bias)[0] != tg_shape(b)[0]))
+        return false;
     return fold_rows(&p->g, a);
 }
 
@@ -237,14 +257,14 @@ int tg_step_product(tg_program *g, tg_step *s)
         p->is_single = out->role != TG_VIEW && prepare(p, a, b, bias) && c->dtype == a->dtype &&
                        (size_t)c->size == p->g.m * p->g.n;
     int status = TG_OK;
-    if (p->is_single && (s->is_settled || p->addend >= 0)) {
+    if (p->is_single && (s->is_settled || p->is_checked)) {
         status = bind(g, s, p);
         p->g.a = a->data;
         p->g.b = b->data;
         p->g.bias = bias ? bias->data : NULL;
         if (status == TG_OK && c->size && tg_gemm(a->dtype, &p->g) != TG_OK)
             status = tg_fail_memory();
-    } else if (p->addend >= 0) {
+    } else if (p->is_checked) {
         status =
             tg_fail(TG_ESHAPE, "step %d: the operands' sizes do not fit", (int)(s - g->steps));
     } else { /* the first time, for its checks */

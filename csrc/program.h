@@ -192,6 +192,9 @@ typedef struct tg_column_fold {
     size_t rows;
 } tg_column_fold;
 
+/* Whether it is a matmul with a third input, a bias for each column: no row's function, so what it
+ * reads must be two matrices. */
+bool tg_is_biased(const tg_step *step);
 /* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or NULL. Its
  * codes are the step's inputs, of which the product reads the first ones (the step's first param says
  * how many), then the output: the product before, the result after. fold: the step's second output, of

@@ -225,7 +225,7 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
     if (s->kind == TG_STEP_RUN || s->kind == TG_STEP_PRODUCT) {
         const int n_row = tg_step_row_inputs(s);
         if (s->op < 0 || s->op >= tg_op_count() || n_row > s->n_in ||
-            n_row < tg_ops[s->op].min_in || n_row > tg_ops[s->op].max_in)
+            n_row < tg_ops[s->op].min_in || (n_row > tg_ops[s->op].max_in && !tg_is_biased(s)))
             return tg_fail(TG_EVALUE, "step %d: no such row, or not its number of inputs",
                            index);
         s->in_place = s->n_out && shares_place(g, s);

@@ -146,6 +146,23 @@ def test_an_activation_joins_the_linear_that_it_alone_reads(is_read, entries):
     assert names(passes.join_epilogues(recorded(function, X))) == entries
 
 
+def test_a_bias_joins_the_product_and_then_its_activation():
+    b, stack = tg.parameter(np.array([0.5, -2.0], "f4")), np.ones((2, 3, 4), "f4")
+
+    def function(x, s):
+        y = tnp.tanh(x @ W.T + b)
+        z = b + x @ W.T
+        return y, z, z * z, s @ W.T + b, x @ W.T + x[0, :2], x @ W.T + 1.0
+
+    program = passes.join_epilogues(recorded(function, X, stack))
+    assert names(program).count("add") == 3  # to a stack, of another row, of a number
+    joined = [e for e in program.entries if e.kind == PRODUCT]
+    assert [len(e.inputs) for e in joined] == [3, 3]
+    assert [e.extra[0] is None for e in joined] == [False, True]
+    for a, b in zip(outputs(program, X, stack), outputs(recorded(function, X, stack), X, stack)):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.skipif(tg.backend() != "native", reason="rules are several entries on NumPy")
 def test_derivatives_and_sums_of_gradients_join_products():
     v = tg.parameter(np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4))

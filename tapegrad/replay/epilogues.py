@@ -1,6 +1,7 @@
-"""Products take the elementwise entry that alone reads them: a bias's activation going forward, an
-activation's derivative going back. It runs on rows of the product while they are in the cache. The
-sum with another array, a new gradient with those so far, is formed before tiles are stored."""
+"""Products take the elementwise entry that alone reads them: a bias and its activation going
+forward, an activation's derivative going back. It runs on rows of the product while they are in the
+cache. A bias, or another array to which the product is added as a new gradient is to those so far,
+is added before tiles are stored."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def join_epilogues(program: Program) -> Program:
     if not made:
         return program
     values, root = program.values, roots(program)
-    uses = Counter([v for e in program.entries for v in e.inputs if v in made])
+    uses = Counter([v for e in program.entries for v in e.inputs])
     results = set(program.results)
     maker: dict[int, int] = {}  # where in entries
     products: dict[int, int] = {}
@@ -43,23 +44,32 @@ def join_epilogues(program: Program) -> Program:
             and product not in results
             and last_write < at
             and values[e.outputs[0]].dtype == like.dtype
+            and values[e.outputs[0]].shape == like.shape
             and all(
-                values[v].dtype == like.dtype
-                and values[v].shape == like.shape
-                and (v == product or is_there(v, at))
+                v == product or (values[v].dtype == like.dtype and is_there(v, at))
                 for v in e.inputs
             )
         )
+
+    def reads_alike(e: Entry, product: int) -> bool:
+        return all(values[v].shape == values[product].shape for v in e.inputs)
 
     for e in program.entries:
         product = None
         if not products.keys().isdisjoint(e.inputs) and is_elementwise(e):
             product = next((v for v in e.inputs if v in products and joins(e, v)), None)
         if product is not None:
-            at = products.pop(product)
-            entries[at] = joined(entries[at], product, e)
-            maker[e.outputs[0]] = at
-            continue
+            at, y = products[product], e.outputs[0]
+            bias = bias_for(entries[at], product, e, values)
+            if bias is not None or reads_alike(e, product):
+                del products[product]
+                maker[y] = at
+                if bias is not None:
+                    products[y] = at
+                    entries[at] = biased(entries[at], bias, y)
+                else:
+                    entries[at] = joined(entries[at], product, e)
+                continue
         for v in e.outputs:
             if values[v].kind == MADE and not e.view:
                 maker[v] = len(entries)
@@ -69,6 +79,21 @@ def join_epilogues(program: Program) -> Program:
             products[e.outputs[0]] = len(entries)
         entries.append(e)
     return program.but(entries=entries)
+
+
+def bias_for(product: Entry, v: int, e: Entry, values: list) -> int | None:
+    """What `x @ w + b` adds to every row of the product v, or None: e does something else."""
+    if product.kind != OP or product.op.name != "matmul" or e.op is not OPS["add"] or e.kind != OP:
+        return None
+    other = e.inputs[e.inputs[0] == v]
+    matrices = all(len(values[u].shape) == 2 for u in product.inputs)
+    return other if matrices and values[other].shape == values[v].shape[1:] else None
+
+
+def biased(product: Entry, bias: int, y: int) -> Entry:
+    """The matmul with a third input, a bias."""
+    inputs = (*product.inputs, bias)
+    return Entry(PRODUCT, product.op, inputs, (y,), (3,), product.line, extra=(None, None))
 
 
 def addend_in_place(e: Entry, values: list) -> int | None:
@@ -88,7 +113,7 @@ def is_elementwise(e: Entry) -> bool:
 
 
 def joined(product: Entry, v: int, e: Entry) -> Entry:
-    """The product, value v of its own, and the entry e in one."""
+    """The product, value v of its own or with a bias, and the entry e in one."""
     others = [u for u in dict.fromkeys(e.inputs) if u != v]
     inputs = (*product.inputs, *others)
     codes = {u: i + len(product.inputs) for i, u in enumerate(others)}

@@ -89,7 +89,7 @@ def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -
             values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
     elif e.kind == ir.PRODUCT:
         codes = dict(enumerate(inputs))
-        codes[len(inputs)] = select.apply(e.op.id, inputs[: e.params[0]], ())
+        codes[len(inputs)] = _product(e.op, inputs[: e.params[0]])
         then, ending = e.extra
         if then:
             _run_instruction(then, codes)
@@ -114,6 +114,12 @@ def run_vjp(e: ir.Entry, inputs: tuple) -> Any:
         operands[i] = x
     rule = e.op.vjp(e.k)
     return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
+
+
+def _product(op: Any, operands: tuple) -> Any:
+    if op.name == "matmul" and len(operands) == 3:  # with a bias: epilogues.py
+        return _product(op, operands[:2]) + operands[2]
+    return select.apply(op.id, operands, ())
 
 
 def _run_instruction(i: Instruction, codes: dict[int, Any]) -> None:

@@ -246,3 +246,40 @@ def test_a_product_ends_in_a_reduction_of_its_rows_only(rng):
             program((2, 0, 0, 6), **wrong)
     with pytest.raises(ValueError, match="and its fold"):
         program((2,))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(
+    "sizes", [(8, 16, 10), (1, 9, 5), (7, 600, 1), (1, 4, 1), (64, 64, 64), (5, 0, 3), (0, 4, 3)]
+)
+def test_a_matmul_may_have_a_bias(sizes, dtype, rng):
+    m, k, n = sizes
+    a, c, wide = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (2 * n,)))
+    for bias in (wide[:n], wide[::2], wide[::-1][:n]):
+        b = Building()
+        y = b.value((m, n), dtype, "o")
+        inputs = b.argument(a), b.captured(c), b.argument(bias)
+        b.step(
+            Program.PRODUCT, OPS["matmul"].id, inputs, [y], (3,), (OPS["tanh"].id, -1, (3,), 3, ())
+        )
+        program = b.program([y])
+        for _ in range(3):
+            same_bits(program.run([a, bias])[0], tnp.tanh(a @ c + bias))
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((3, 4), (4, 5), (4,)),
+        ((3, 4), (4, 5), (1, 5)),
+        ((3, 4), (3, 5), (5,)),
+        ((2, 3, 4), (4, 5), (5,)),
+    ],
+)
+def test_a_bias_that_does_not_fit_is_refused(shapes, rng):
+    b = Building()
+    y = b.value((*shapes[0][:-1], 5), "f4", "o")
+    ends = [b.captured(tensor(rng, *s)) for s in shapes]
+    b.step(Program.PRODUCT, OPS["matmul"].id, ends, [y], (3,))
+    with pytest.raises(ValueError, match="the bias does not fit"):
+        b.program([y])
