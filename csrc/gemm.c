@@ -43,6 +43,9 @@ typedef struct pieces {
     atomic_bool no_memory;
 } pieces;
 
+enum { NEAR = 512 * 1024 }; /* bytes that the second cache keeps */
+enum { COLUMNS = 512 }; /* of a piece: as many as kernels copy of B at a time */
+
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
 /* Where piece i of so many begins among n rows or columns. */
@@ -74,16 +77,18 @@ static void run_rows(void *context, size_t i)
 }
 
 /* Columns first, in whole panels: then no thread copies the same part of B. Where there are too
- * few panels to share evenly, rows. */
-static void split(pieces *p, size_t n_threads)
+ * few panels to share evenly, rows. A piece reads all of A: where that is far away there are no more
+ * pieces than must be, else two a thread, for when one is held up. */
+static void split(pieces *p, int dtype, size_t n_threads)
 {
     const tg_gemm_args *g = p->g;
     p->row_unit = p->down = p->across = 1;
     p->col_unit = 2 * p->kernels->lanes;
     const size_t panels = divide_up(g->n, p->col_unit);
     if (panels >= 4 * n_threads || g->m < TG_TILE_ROWS * n_threads) {
-        const size_t rounds = divide_up(g->n, 256 * n_threads); /* of B copied at a time */
-        const size_t wanted = (rounds < 2 ? 2 : rounds) * n_threads;
+        const size_t rounds = divide_up(g->n, COLUMNS * n_threads);
+        const bool is_near = g->m * g->k * tg_itemsize(dtype) <= NEAR;
+        const size_t wanted = (is_near && rounds < 2 ? 2 : rounds) * n_threads;
         p->across = wanted < panels ? wanted : panels;
     } else {
         p->down = g->m >= 256 * n_threads ? 2 * n_threads : n_threads;
@@ -109,7 +114,7 @@ static int matrix_product(int dtype, const tg_gemm_args *g)
         p.kernels->block(g, 0, g->m, 0, g->n, scratch);
         return TG_OK;
     }
-    split(&p, n_threads);
+    split(&p, dtype, n_threads);
     tg_parallel(p.down * p.across, cost, run_piece, &p);
     if (atomic_load(&p.no_memory))
         return TG_EMEMORY;

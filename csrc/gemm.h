@@ -37,7 +37,7 @@ tg_gemm_args tg_matrices(const tg_tensor *a, const tg_tensor *b);
 
 /* --- per ISA and dtype (gemm_kernel.inc.c) ------------------------------------------------ */
 enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors */
-enum { TG_GEMM_SCRATCH = 960 * 1024 };
+enum { TG_GEMM_SCRATCH = 1088 * 1024 };
 
 /* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs
  * more than one block, beta is 0 or the addend not C. scratch: TG_GEMM_SCRATCH bytes, 64-byte

@@ -8,7 +8,7 @@
 #endif
 enum {
     FN(dtype) = sizeof(T) == 4 ? TG_F32 : TG_F64,
-    FN(columns) = 384, /* of B copied at a time: with KC rows half of a 1 MB L2 */
+    FN(columns) = 512, /* most that are copied of B at a time: with KC rows 1 MB */
     FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
 };
@@ -254,7 +254,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const bool copy_b = g->b_col != 1 || (m >= ROWS_FOR_B && depth * n * sizeof(T) > NEAR_B);
     const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
     const bool sliced = far || copy_a;
-    const size_t nc = copy_b && sliced ? FN(columns) : n;
+    /* In even parts: a short last one would cost as much copying of A as the others. */
+    const size_t parts = copy_b && sliced ? (n + FN(columns) - 1) / FN(columns) : 1;
+    const size_t nc = ((n + parts - 1) / parts + L - 1) / L * L;
     const size_t slice = sliced ? FN(slice) : m;
     T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
     FN(tile_job) job;
