@@ -115,7 +115,12 @@ static const T *FN(rows_of_four)(T *copy, const T *b, ptrdiff_t row, ptrdiff_t c
 static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *copy)
 {
     enum { ROWS = PAIRS * SIDE };
-    T s[ROWS * 4] __attribute__((aligned(64)));
+    T s[ROWS * 4] __attribute__((aligned(64))), bias[L] __attribute__((aligned(64)));
+    /* Nothing but a bias for each column comes after the sums: it is added to whole vectors. */
+    const bool is_plain =
+        g->k <= KC && g->alpha == 1 && g->beta == 0 && (!g->bias || g->bias_row == 0);
+    for (size_t j = 0; j < L; ++j)
+        bias[j] = g->bias && j % 4 < g->n ? FN(bias_at)(g, 0, j % 4) : K(-0.0);
     for (size_t pc = 0; pc == 0 || pc < g->k; pc += KC) {
         const size_t k = g->k - pc < KC ? g->k - pc : KC;
         const T *b4 = FN(rows_of_four)(copy, (const T *)g->b + (ptrdiff_t)pc * g->b_row,
@@ -128,8 +133,12 @@ static void FN(narrow_block)(const tg_gemm_args *g, size_t i0, size_t i1, T *cop
              : g->n == 2 ? FN(narrow_2)
                          : FN(narrow_4))(s, a, g->a_row, b4, k, (int)rows);
             for (size_t j = 0; j < ROWS * 4; j += L)
-                vstore(s + j, vcanon(vload(s + j)));
-            FN(finish_tile)(g, s, 4, i, rows, 0, g->n, pc > 0, pc + k == g->k);
+                vstore(s + j, vcanon(is_plain ? vload(s + j) + vload(bias) : vload(s + j)));
+            if (is_plain)
+                FN(store_strided)((T *)g->c + (ptrdiff_t)i * g->c_row, g->c_row, g->c_col, s, 4,
+                                  rows, g->n);
+            else
+                FN(finish_tile)(g, s, 4, i, rows, 0, g->n, pc > 0, pc + k == g->k);
         }
     }
 }
