@@ -22,6 +22,7 @@ typedef struct block {
 static block *free_blocks[TG_N_CLASSES];
 static size_t idle_bytes;       /* of large blocks on the free lists */
 static size_t live_bytes;       /* handed out, all classes */
+static size_t peak_bytes;       /* most of them since somebody asked */
 static uint64_t system_calls;   /* requests that reached malloc: a steady state adds none */
 static char *slab, *slab_end;
 
@@ -100,6 +101,13 @@ static void release_idle(void)
     idle_bytes = 0;
 }
 
+static void count(size_t bytes)
+{
+    live_bytes += bytes;
+    if (live_bytes > peak_bytes)
+        peak_bytes = live_bytes;
+}
+
 void *tg_alloc(uint32_t class)
 {
     const size_t bytes = tg_class_bytes(class);
@@ -108,7 +116,7 @@ void *tg_alloc(uint32_t class)
         free_blocks[class] = b->next;
         if (bytes > CARVED)
             idle_bytes -= bytes;
-        live_bytes += bytes;
+        count(bytes);
         return b;
     }
     void *p;
@@ -124,7 +132,7 @@ void *tg_alloc(uint32_t class)
         }
     }
     if (p)
-        live_bytes += bytes;
+        count(bytes);
     return p;
 }
 
@@ -145,6 +153,12 @@ void tg_free(void *p, uint32_t class)
 }
 
 uint64_t tg_pool_live_bytes(void) { return live_bytes; }
+uint64_t tg_pool_peak_bytes(void)
+{
+    const size_t peak = peak_bytes;
+    peak_bytes = live_bytes;
+    return peak;
+}
 uint64_t tg_pool_system_calls(void) { return system_calls; }
 
 /* --- buffers --------------------------------------------------------------------------- */

@@ -52,7 +52,8 @@ const char *tg_op_name(int op);
 const char *tg_error_text(void);               /* of this thread's last failure */
 int tg_assign(uint64_t parameter, uint64_t value); /* writes in place, bumps the version */
 int tg_touch(uint64_t parameter); /* bumps the version */
-uint64_t tg_pool_live_bytes(void);
+uint64_t tg_pool_live_bytes(void); /* handed out */
+uint64_t tg_pool_peak_bytes(void); /* most that were, since it was last asked */
 uint64_t tg_pool_system_calls(void); /* requests that reached the system's allocator */
 
 /* What Python's op table tells: its own ops' names, and what each rule reads. */
