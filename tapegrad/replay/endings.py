@@ -88,7 +88,7 @@ def join_endings(program: Program) -> Program:
         if e.kind == GROUP:
             home.update(dict.fromkeys(e.outputs, len(entries)))
         entries.append(e)
-    return program.but(entries=entries)
+    return program.but(entries=entries, root=program.root)
 
 
 def ended(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .fuse import FIRST_OTHER, FLOATS, instruction
-from .ir import MADE, OP, PRODUCT, VJP, Entry, Program, roots
+from .ir import MADE, OP, PRODUCT, VJP, Entry, Program
 
 PRODUCTS = ("linear", "matmul")
 
@@ -21,7 +21,7 @@ def join_epilogues(program: Program) -> Program:
     made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name in PRODUCTS}
     if not made:
         return program
-    values, root = program.values, roots(program)
+    values, root = program.values, program.root
     uses = Counter([v for e in program.entries for v in e.inputs if v in made])
     results = set(program.results)
     maker: dict[int, int] = {}  # where in entries
@@ -63,7 +63,7 @@ def join_epilogues(program: Program) -> Program:
         if e.outputs and e.outputs[0] in made:
             products[e.outputs[0]] = len(entries)
         entries.append(e)
-    return program.but(entries=entries)
+    return program.but(entries=entries, root=root)
 
 
 def is_elementwise(e: Entry) -> bool:

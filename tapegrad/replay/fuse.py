@@ -8,11 +8,11 @@ group never has to run both before and after another entry.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from itertools import chain
 
 from ..ops.table import OPS
-from .ir import GROUP, OP, VJP, Entry, Program, roots
+from .ir import GROUP, OP, VJP, Entry, Program
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
 FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
@@ -69,10 +69,6 @@ class _Fuser:
         self.home: dict[int, _Group] = {}  # value: the open group that makes it
         self.entries: list[Entry | _Group] = []
 
-    @cached_property
-    def root(self) -> list[int]:
-        return roots(self.program)
-
     def key_of(self, e: Entry) -> tuple | None:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
         if e.kind != VJP and (e.kind != OP or e.op.id >= FIRST_OTHER.id):
@@ -125,7 +121,7 @@ class _Fuser:
             if group is not None:
                 self.close(group)
         if e.writes:
-            root = self.root
+            root = self.program.root
             written = {root[v] for v in e.writes}
             for group in list(self.open.values()):
                 if group.key in self.open and any(root[v] in written for v in group.reads):
@@ -144,9 +140,8 @@ class _Fuser:
         read = set(self.program.results)
         for x in self.entries:
             read.update(x.reads if isinstance(x, _Group) else x.inputs)
-        return self.program.but(
-            entries=[x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
-        )
+        entries = [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
+        return self.program.but(entries=entries, root=self.program.root)
 
 
 def fuse(program: Program) -> Program:

@@ -43,7 +43,7 @@ class NativeProgram:
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
         offsets = {v: offset for v, offset, *_ in plan.lifetimes}
-        root, results = ir.roots(p), {v: n for n, v in enumerate(dict.fromkeys(p.results))}
+        root, results = p.root, {v: n for n, v in enumerate(dict.fromkeys(p.results))}
         adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []

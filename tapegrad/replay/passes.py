@@ -10,19 +10,19 @@ from ..engine.dtypes import CODES
 from ..ops.table import OPS
 from . import ir
 from .endings import join_endings
-from .epilogues import join_epilogues
+from .epilogues import is_elementwise, join_epilogues
 from .fuse import fuse
 
 VARIABLE = 1  # in a Tensor's flags
 FOLD_BYTES = 1 << 20  # larger constants stay computations
+RESHAPES = [OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")]
 
 
 def optimise(program: ir.Program) -> ir.Program:
     """All passes, in the order in which each leaves most to the next."""
-    fewer = (keep_views, drop_dead, fold_constants, skip_same_shape, merge_common)
-    together = (join_epilogues, fuse, join_endings)
-    for step in (*fewer, *together):
-        program = step(program)
+    program = join_epilogues(simplify(drop_dead(keep_views(program))))
+    if any(map(is_elementwise, program.entries)):
+        program = join_endings(fuse(program))
     return program
 
 
@@ -58,7 +58,7 @@ def keep_views(program: ir.Program) -> ir.Program:
     writing = [e for e in program.entries if e.writes]
     if not writing:
         return program
-    root = ir.roots(program)
+    root = program.root
     written = {root[v] for e in writing for v in e.writes}
     if not any(e.view and not e.writes and root[e.outputs[0]] in written for e in program.entries):
         return program
@@ -93,13 +93,20 @@ def drop_dead(program: ir.Program) -> ir.Program:
         if not needed.isdisjoint(e.outputs) or e.writes or e.kind == ir.GUARD:
             needed.update(e.inputs)
             kept.append(e)
-    return program.but(entries=kept[::-1])
+    return program.but(entries=kept[::-1], root=program.root)
 
 
-def fold_constants(program: ir.Program) -> ir.Program:
-    """Entries over constants alone are computed now."""
-    values = list(program.values)
+def simplify(program: ir.Program) -> ir.Program:
+    """Entries over constants alone are computed now, reshapes and broadcasts to the shape that is
+    there already go, and what is computed twice is computed once. It is one way through the
+    entries, since each of the three renames what the others read."""
+    values, results, root = list(program.values), set(program.results), program.root
+    outside = (ir.CONSTANT, ir.TENSOR)
     written = {v for e in program.entries for v in e.writes}
+    writes: dict[int, int] = {}  # by root: how often it has been written so far
+    same: dict[int, int] = {}
+    seen: dict[Any, int] = {}
+    entries = []
 
     def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
         value = values[v]
@@ -107,63 +114,30 @@ def fold_constants(program: ir.Program) -> ir.Program:
             value.kind == ir.TENSOR and v not in written and not value.source._flags & VARIABLE
         )
 
-    entries = []
-    for e in program.entries:
-        if (
-            e.kind == ir.OP
-            and values[e.inputs[0]].kind in (ir.CONSTANT, ir.TENSOR)
-            and all(map(is_constant, e.inputs))
-            and is_pure(e)
-            and values[e.outputs[0]].nbytes <= FOLD_BYTES
-        ):
-            t = select.apply(e.op.id, tuple([values[v].source for v in e.inputs]), e.params)
-            values[e.outputs[0]] = ir.Value(CODES[t.dtype], t.shape, ir.CONSTANT, t)
-        else:
-            entries.append(e)
-    return program.but(values=values, entries=entries)
-
-
-def skip_same_shape(program: ir.Program) -> ir.Program:
-    """Reshapes and broadcasts to the shape that is there already go."""
-    values, results = program.values, set(program.results)
-    same: dict[int, int] = {}
-    entries = []
     for e in program.entries:
         if same:
             e = substitute(e, same)
-        if (
-            e.view
-            and e.kind == ir.OP
-            and e.op.name in ("reshape", "broadcast_to", "stop_gradient")
-            and values[e.inputs[0]].shape == values[e.outputs[0]].shape
-            and values[e.inputs[0]].kind != ir.ARGUMENT  # whose layout may be another
-            and e.outputs[0] not in results
-        ):
-            same[e.outputs[0]] = e.inputs[0]
-        else:
+        if not is_pure(e):
+            for v in e.writes:
+                writes[root[v]] = writes.get(root[v], 0) + 1
             entries.append(e)
-    return rename(program, entries, same)
-
-
-def merge_common(program: ir.Program) -> ir.Program:
-    """Entries that compute the same once."""
-    root = ir.roots(program)
-    writes: dict[int, int] = {}  # by root: how often it has been written so far
-    same: dict[int, int] = {}
-    seen: dict[Any, int] = {}
-    entries = []
-    for e in program.entries:
-        if same:
-            e = substitute(e, same)
-        if is_pure(e):
-            written = tuple([writes.get(root[v], 0) for v in e.inputs]) if writes else ()
-            params = repr(e.params) if 0 in e.params else e.params  # 0.0 is not -0.0
-            key = (e.op.id, e.k, e.inputs, params, written)
-            found = seen.setdefault(key, e.outputs[0])
-            if found != e.outputs[0]:
-                same[e.outputs[0]] = found
+            continue
+        inputs, (out,), params = e.inputs, e.outputs, e.params
+        first = values[inputs[0]]
+        if e.kind == ir.OP and first.kind in outside and all(map(is_constant, inputs)):
+            if values[out].nbytes <= FOLD_BYTES:
+                t = select.apply(e.op.id, tuple([values[v].source for v in inputs]), params)
+                values[out] = ir.Value(CODES[t.dtype], t.shape, ir.CONSTANT, t)
                 continue
-        for v in e.writes:
-            writes[root[v]] = writes.get(root[v], 0) + 1
-        entries.append(e)
-    return rename(program, entries, same)
+        if e.view and e.op in RESHAPES and first.shape == values[out].shape:
+            if first.kind != ir.ARGUMENT and out not in results:  # its layout may be another
+                same[out] = inputs[0]
+                continue
+        at = tuple([writes.get(root[v], 0) for v in inputs]) if writes else ()
+        signed = repr(params) if 0 in params else params  # 0.0 is not -0.0
+        found = seen.setdefault((e.op.id, e.k, inputs, signed, at), out)
+        if found == out:
+            entries.append(e)
+        else:
+            same[out] = found
+    return rename(program, entries, same).but(values=values)

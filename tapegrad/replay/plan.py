@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass
 
-from .ir import GROUP, MADE, Entry, Program, roots
+from .ir import GROUP, MADE, Entry, Program
 
 ALIGN = 64
 
@@ -75,7 +75,7 @@ class Holes:
 
 def plan_memory(program: Program) -> MemoryPlan:
     """Offsets for the values entries make; results lie in fresh memory of each run instead."""
-    root, values, results = roots(program), program.values, set(program.results)
+    root, values, results = program.root, program.values, set(program.results)
     born: dict[int, int] = {}
     last: dict[int, int] = {}
     for at, e in enumerate(program.entries):
