@@ -131,9 +131,12 @@ class Order(tuple):
     """The keys of a dict."""
 
 
+_NOTHING = Contents()
+
+
 def held_by(tensor: Tensor) -> Contents:
     """What x[i] = v replaces; parameters are written where they are, and read anew."""
-    return Contents(() if tensor.requires_grad else (tensor.handle or tensor._node,))
+    return _NOTHING if tensor.requires_grad else Contents((tensor.handle or tensor._node,))
 
 
 def contents(x: np.ndarray) -> Contents:

@@ -121,17 +121,26 @@ class Walk:
 
     def modules_hold(self) -> bool:
         """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
-        return all(same_pairs(found, parts) for found, parts in self.modules) and all(
-            tensor._flags == flags and held_by(tensor) == held
-            for tensor, flags, held in self.tensors
-        )
+        modules = all(same_pairs(found, parts) for found, parts in self.modules)
+        return modules and self._tensors_hold()
+
+    def _tensors_hold(self) -> bool:
+        for tensor, flags, held in self.tensors:
+            if tensor._flags != flags or (held and held_by(tensor) != held):
+                return False
+        return True
+
+    @functools.cached_property
+    def _whole(self) -> Any:
+        """Checks of everything that lies in containers."""
+        dicts = [(found, None, parts, "dict") for found, parts in (*self.modules, *self.groups)]
+        return Checks([*self.rows, *self._course, *dicts])
 
     def is_as_it_was(self) -> bool:
-        """Whether another walk would find just this, if rows and others hold."""
+        """Whether another walk would find just this, if others hold."""
         return (
-            self.modules_hold()
-            and all(same_pairs(group, copy) for group, copy in self.groups)
-            and Checks(self._course).hold()
+            self._whole.hold()
+            and self._tensors_hold()
             and all(there.isdisjoint(names) for there, names in self._absent)
             and all(static(value, name) is NOTHING for value, name in self._unset)
             and all(inside(value) is wrapped for value, wrapped in self._inside)
@@ -142,7 +151,9 @@ class Walk:
     def _names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
         """Those of the names that a container has, in order."""
         found = [name for name in names if name in container]
-        self._absent.append((container.keys(), set(names).difference(found)))
+        absent = set(names).difference(found)
+        if absent:
+            self._absent.append((container.keys(), absent))
         return sorted(found)
 
     def _item(self, path: str, container: Any, key: Any) -> None:
@@ -158,9 +169,10 @@ class Walk:
         self._seen.add(id(value))
         self._keep.append(value)
         if isinstance(value, Tensor):
-            self.tensors.append((value, value._flags, held_by(value)))
+            held = held_by(value)
+            self.tensors.append((value, value._flags, held))
             self.values.append((f"{path}.requires_grad", value.requires_grad))
-            self.values.append((f"the values of {path}", held_by(value)))
+            self.values.append((f"the values of {path}", held))
         elif isinstance(value, np.ndarray):
             self.arrays.append((f"the contents of {path}", value))
             if self._watched(value):
