@@ -42,6 +42,7 @@ tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
 PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
 PyObject *tg_numbers_tuple(int n, const int64_t *p, uint64_t floats);
+PyObject *tg_ints_tuple(int n, const int64_t *values);
 PyObject *tg_inputs_tuple(int n, tg_tensor *const *in);
 /* Read n params into p, floats as bits and marked; false with an error set if one is no number. */
 bool tg_read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats);

@@ -115,8 +115,12 @@ static bool find_leaves(findings *f, const tg_transcript *words)
         tg_tensor *t = words->leaves[i];
         if (!t || !t->data)
             continue;
-        PyObject *leaf = tg_wrap(tg_hold(t));
-        if (!push(f->leaves, leaf ? Py_BuildValue("(nN)", (Py_ssize_t)i, leaf) : NULL))
+        const uint64_t record = t->handles ? tg_handle_of(t) : 0;
+        PyObject *shape = tg_ints_tuple(t->ndim, tg_shape(t));
+        PyObject *leaf = shape ? tg_wrap(tg_hold(t)) : NULL;
+        if (!push(f->leaves, leaf ? Py_BuildValue("(nNiNK)", (Py_ssize_t)i, leaf, (int)t->dtype,
+                                                  shape, (unsigned long long)record)
+                                  : NULL))
             return false;
     }
     return true;

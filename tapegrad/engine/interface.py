@@ -75,9 +75,6 @@ class EngineLog(Protocol):
     def entries(self, words: Any) -> Iterator[tuple]:
         """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        """Whether anybody but the log that has just ended may hold this leaf."""
-
     def reads_grad(self, variable: Any) -> None: ...
 
     def sets_grad(self, variable: Any) -> None: ...

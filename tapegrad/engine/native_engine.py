@@ -79,9 +79,6 @@ class NativeLog:
             some, at = self._entries(words, at, BY_ID, ASSIGN)
             yield from some
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        return tensor.holders > 1
-
     def reads_grad(self, variable: Any) -> None:
         pass
 

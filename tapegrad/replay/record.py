@@ -7,7 +7,7 @@ Python looks at. Out comes a raw Program, one entry an op, before any pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,6 +114,7 @@ class Recording:
         words, lines: the engine's entries.
         events: what it does not know, in order; of random draws the generator is one of streams.
         leaves: the values that no entry made, by number.
+        outside: of those of them that are Tensors from outside, which record it is.
         same: constants that are another one's equal: their numbers, and that one's.
         outputs: the numbers of what the step returned.
         n_arguments: how many Tensors it was given.
@@ -129,16 +130,17 @@ class Recording:
         self.words, self.lines = logged.words, logged.lines
         self.calls = [calls.get(number) or call_of(number) for number in logged.calls]
         numbers = iter(logged.asked)
-        arguments, self.outputs, lives, *of_events = [[next(numbers) for _ in x] for x in asked]
+        arguments, self.outputs, lives, *of_events = [list(islice(numbers, len(x))) for x in asked]
         self.n_arguments = len(arguments)
         self.streams: list[tuple] = []
         self.events = [self._settled(e, x) for e, x in zip(recorder.events, of_events)]
         self.streams = [(g, s, _blocks(s, g.get_state())) for g, s, _ in self.streams]
         self.leaves: dict[int, Value] = {}
+        self.outside: dict[int, int] = {}
         self.same: dict[int, int] = {}
         self._find_leaves(logged, arguments, dict(zip(lives, recorder.numbers)))
-        self.grads = [(p, n) for p, n in logged.sets_grad if n is not None and p.grad is not None]
-        self.cleared = [p for p, _ in logged.sets_grad if p.grad is None]
+        self.grads = [(p, n) for p, n in logged.sets_grad if n is not None]
+        self.cleared = [p for p, n in logged.sets_grad if n is None and p.grad is None]
         lives = [v.source[0] for v in self.leaves.values() if v.kind == LIVE] + recorder.watched
         draws = [e.data[2] for e in self.events if e.kind == RANDOM]
         self.state = State(
@@ -151,7 +153,7 @@ class Recording:
     def _settled(self, e: Event, numbers: list[int]) -> Event:
         """The event over numbers, and a draw by how far into the step's part of a stream it is."""
         if e.kind != RANDOM:
-            return e._replace(tensors=numbers)
+            return Event(e.position, e.kind, numbers, e.data, e.line)
         kind, generator, a, b, state, *result = e.data
         g = next((i for i, x in enumerate(self.streams) if x[0] is generator), len(self.streams))
         if g == len(self.streams):
@@ -160,35 +162,35 @@ class Recording:
         return e._replace(tensors=numbers, data=data)
 
     def _find_leaves(self, logged: Logged, arguments: list[int], lives: dict[int, tuple]) -> None:
-        tensors, arrays = dict(logged.leaves), dict(logged.arrays)
-        held = set(self.outputs)
+        held, drawn = set(self.outputs), set()
+        found: dict[int, tuple] = {number: (ARRAY, array) for number, array in logged.arrays}
         for e in self.events:
             held.update(e.tensors)
             if e.kind == OPTIMIZER:  # made inside the step by the first one, but they stay
                 for number in e.tensors:
-                    arrays.pop(number, None)
+                    found.pop(number, None)
             elif e.kind == RANDOM:
-                tensors.pop(e.tensors[0], None)
+                drawn.add(e.tensors[0])
+        found.update((number, (LIVE, (live, t))) for number, (t, live) in lives.items())
+        found.update((number, (ARGUMENT, place)) for place, number in enumerate(arguments))
         scalars: dict[tuple, int] = {}  # constants by dtype and value
-        is_held_outside, places = self.engine.log.is_held_outside, dict(zip(arguments, count()))
-        for number, t in tensors.items():
-            kind, source = TENSOR, t
-            if number in places:
-                kind, source = ARGUMENT, places[number]
-            elif number in lives:
-                t, live = lives[number]
-                kind, source = LIVE, (live, t)
-            elif number in arrays:
-                kind, source = ARRAY, arrays[number]
-            elif number not in held and not is_held_outside(t):
-                if not t.shape:
-                    first = scalars.setdefault((t.dtype, scalar(t)), number)
-                    if first != number:
-                        self.same[number] = first
-                        continue
+        leaves, outside = self.leaves, self.outside
+        for number, t, dtype, shape, record in logged.leaves:
+            if number in drawn:
+                continue
+            if number in found:
+                leaves[number] = Value(dtype, shape, *found[number])
+            elif record or number in held:
+                leaves[number] = Value(dtype, shape, TENSOR, t)
+                outside[number] = record
+            else:
+                first = number if shape else scalars.setdefault((dtype, scalar(t)), number)
+                if first != number:
+                    self.same[number] = first
+                    continue
                 # a copy: templates share theirs, and those who hold one are counted
-                kind, source = CONSTANT, self.engine.from_numpy(self.engine.to_numpy(t), Tensor)
-            self.leaves[number] = Value(CODES[t.dtype], t.shape, kind, source)
+                copy = self.engine.from_numpy(self.engine.to_numpy(t), Tensor)
+                leaves[number] = Value(dtype, shape, CONSTANT, copy)
 
 
 def _blocks(start: tuple[int, int], state: tuple[int, int]) -> int:

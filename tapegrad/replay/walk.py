@@ -110,6 +110,7 @@ class Walk:
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
         self._keep: list[Any] = []  # temporary objects whose ids are in _seen
         self._home = globals_of(root)
+        self._root = root
         if isinstance(root, types.FunctionType) and not is_library_function(root):
             self._learn(root)
         size = known.size()
@@ -171,8 +172,10 @@ class Walk:
         if isinstance(value, Tensor):
             held = held_by(value)
             self.tensors.append((value, value._flags, held))
-            self.values.append((f"{path}.requires_grad", value.requires_grad))
-            self.values.append((f"the values of {path}", held))
+            self.values += [
+                (f"{path}.requires_grad", value.requires_grad),
+                (f"the values of {path}", held),
+            ]
         elif isinstance(value, np.ndarray):
             self.arrays.append((f"the contents of {path}", value))
             if self._watched(value):
@@ -287,7 +290,8 @@ class Walk:
         for name in function.__kwdefaults__ or ():
             where = f"default of {function.__name__}'s argument {name!r}"
             self._item(where, function.__kwdefaults__, name)
-        self._learn(function)
+        if function is not self._root:
+            self._learn(function)
 
     def _learn(self, function: types.FunctionType) -> None:
         """Which names a function reads, and of which modules and optimizers."""
@@ -369,12 +373,13 @@ class Walk:
                     self._known.bind(part, value)
 
     def _module(self, path: str, module: Module) -> None:
-        found = vars(module)
+        found, look = vars(module), look_at(type(module))
         self.modules.append((found, pairs(found)))
-        self._bind_methods(module)
+        if look.bases:
+            self._bind_methods(module)
         # A layer of ours reads whatever it has; of a user's class what its code names counts,
         # and whatever parameters(), modules() and the like would find.
-        ours, known, live = look_at(type(module)).is_ours, self._known, module._live
+        ours, known, live = look.is_ours, self._known, module._live
         every = ours or known.sees_all
         for name, value in list(found.items()):
             where = f"{path}.{name}"
@@ -392,7 +397,8 @@ class Walk:
         if "training" not in found and (ours or "training" in known.names):
             self.settings.append((found, "training", f"{path}.training", module.training))
             self.values.append((f"{path}.training", module.training))
-        self._class(path, type(module), constructs=False)
+        if look.bases:
+            self._class(path, type(module), constructs=False)
 
     def _optimizer(self, path: str, optimizer: Optimizer) -> None:
         """Structure and flags of its groups; of their numbers only those user code reads."""
