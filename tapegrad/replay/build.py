@@ -58,9 +58,10 @@ class _Builder:
 
     def _add_entries(self, rows: Iterable[tuple]) -> None:
         same, values, made = self.same, self.values, self.made
+        renamed = same.keys()
         has_calls, add = bool(self.recording.calls), self.entries.append
         for (op, inputs, out, params, notes, dtype, shape), line in rows:
-            if not same.keys().isdisjoint(inputs):
+            if not renamed.isdisjoint(inputs):
                 inputs = tuple(self._numbers(inputs))
             if notes & GRAD_NOTE:
                 values[out] = Value(dtype, shape, GRAD, values[inputs[0]].source)
@@ -75,6 +76,9 @@ class _Builder:
             if value is None:
                 value = made[dtype, shape] = Value(dtype, shape)
             values[out] = value
+            if not notes and call is None:
+                add(Entry(OP, op, inputs, (out,), params, line))
+                continue
             k = (notes >> 8 & 15) - 1
             kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
             view, reads = notes >> 4 & 15, notes >> 12 & 15
@@ -95,6 +99,8 @@ class _Builder:
 
     def _grads(self) -> list[tuple[Any, int]]:
         """The variables whose .grad is another one after the step."""
-        before = {(record_of(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
         found = [(p, self.same.get(n, n)) for p, n in self.recording.grads]
+        if not self.recording.state.reads_grad:
+            return found
+        before = {(record_of(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
         return [(p, n) for p, n in found if (record_of(p), n) not in before]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,10 +58,7 @@ class Value:
 
     @property
     def nbytes(self) -> int:
-        size = DTYPES[self.dtype].itemsize
-        for n in self.shape:
-            size *= n
-        return size
+        return DTYPES[self.dtype].itemsize * prod(self.shape)
 
 
 class Entry:

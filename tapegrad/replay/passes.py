@@ -26,11 +26,6 @@ def optimise(program: ir.Program) -> ir.Program:
     return program
 
 
-def is_pure(e: ir.Entry) -> bool:
-    """Whether running it again gives the same values and changes nothing."""
-    return (e.kind == ir.OP or e.kind == ir.VJP) and not e.writes
-
-
 def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
     """The entry over other inputs, where `by` names any."""
     if by.keys().isdisjoint(e.inputs):
@@ -105,6 +100,7 @@ def simplify(program: ir.Program) -> ir.Program:
     written = {v for e in program.entries for v in e.writes}
     writes: dict[int, int] = {}  # by root: how often it has been written so far
     same: dict[int, int] = {}
+    renamed = same.keys()
     seen: dict[Any, int] = {}
     entries = []
 
@@ -115,9 +111,9 @@ def simplify(program: ir.Program) -> ir.Program:
         )
 
     for e in program.entries:
-        if same:
+        if not renamed.isdisjoint(e.inputs):
             e = substitute(e, same)
-        if not is_pure(e):
+        if (e.kind != ir.OP and e.kind != ir.VJP) or e.writes:
             for v in e.writes:
                 writes[root[v]] = writes.get(root[v], 0) + 1
             entries.append(e)

@@ -18,9 +18,13 @@ from ..engine.recording import TRACED, Live, Logged, here
 from ..errors import ReplayError
 from ..lines import line_here, line_name
 from ..ops.calls import call_of, calls_held
+from ..ops.table import OPS
 from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value
 from .state import State
+
+
+_COPY = OPS["copy"]
 
 
 class Event(NamedTuple):
@@ -189,8 +193,7 @@ class Recording:
                     self.same[number] = first
                     continue
                 # a copy: templates share theirs, and those who hold one are counted
-                copy = self.engine.from_numpy(self.engine.to_numpy(t), Tensor)
-                leaves[number] = Value(dtype, shape, CONSTANT, copy)
+                leaves[number] = Value(dtype, shape, CONSTANT, select.apply(_COPY.id, (t,), ()))
 
 
 def _blocks(start: tuple[int, int], state: tuple[int, int]) -> int:
