@@ -26,6 +26,7 @@ def join_epilogues(program: Program) -> Program:
     results = set(program.results)
     maker: dict[int, int] = {}  # where in entries
     products: dict[int, int] = {}
+    waiting = products.keys()
     last_write = -1
     entries: list[Entry] = []
 
@@ -48,7 +49,7 @@ def join_epilogues(program: Program) -> Program:
 
     for e in program.entries:
         product = None
-        if not products.keys().isdisjoint(e.inputs) and is_elementwise(e):
+        if not waiting.isdisjoint(e.inputs) and is_elementwise(e):
             product = next((v for v in e.inputs if v in products and joins(e, v)), None)
         if product is not None:
             at = products.pop(product)

@@ -38,10 +38,13 @@ def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
     return e.over(inputs)
 
 
-def rename(program: ir.Program, entries: list[ir.Entry], by: dict[int, int]) -> ir.Program:
-    """The program over new entries, its results renamed."""
+def rename(
+    program: ir.Program, entries: list[ir.Entry], by: dict[int, int], values: list[ir.Value]
+) -> ir.Program:
+    """The program over new entries and values, its results renamed."""
     return program.but(
         entries=entries,
+        values=values,
         outputs=[by.get(v, v) for v in program.outputs],
         grads=[(p, by.get(v, v)) for p, v in program.grads],
     )
@@ -77,7 +80,7 @@ def keep_views(program: ir.Program) -> ir.Program:
             if root[v] != v and not e.writes:
                 views.setdefault(root[v], []).append(v)
         entries.append(substitute(e, kept))
-    return rename(program, entries, kept).but(values=values)
+    return rename(program, entries, kept, values)
 
 
 def drop_dead(program: ir.Program) -> ir.Program:
@@ -136,4 +139,4 @@ def simplify(program: ir.Program) -> ir.Program:
             entries.append(e)
         else:
             same[out] = found
-    return rename(program, entries, same).but(values=values)
+    return rename(program, entries, same, values)

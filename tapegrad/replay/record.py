@@ -83,13 +83,14 @@ class Recorder:
     def optimizer(self, kind: str, slots: Any) -> None:
         """An optimizer is about to update the parameters of slots that have a gradient."""
         self.writes()
+        adopt, states = self.engine.adopt, slots.states.values()
+        grads = [adopt(p).grad for p in slots.params]
         tensors: list[Any] = []
         updated = []
-        for k, p in enumerate(slots.params):
-            g = self.engine.adopt(p).grad
-            if g is not None:
+        for k, row in enumerate(zip(slots.params, grads, *states)):
+            if row[1] is not None:
                 updated.append(k)
-                tensors += [p, g, *[state[k] for state in slots.states.values()]]
+                tensors += row
         self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)))
 
     def live(self, live: Live, dtype: Any) -> Any:
