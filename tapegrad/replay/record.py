@@ -116,7 +116,7 @@ class Recording:
     to make a Program of it (build.py).
 
     Attributes:
-        words, lines: the engine's entries.
+        words, lines, n_values: the engine's entries, over so many values.
         events: what it does not know, in order; of random draws the generator is one of streams.
         leaves: the values that no entry made, by number.
         outside: of those of them that are Tensors from outside, which record it is.
@@ -132,7 +132,7 @@ class Recording:
 
     def __init__(self, recorder: Recorder, logged: Logged, asked: list, calls: dict):
         self.engine = recorder.engine
-        self.words, self.lines = logged.words, logged.lines
+        self.words, self.lines, self.n_values = logged.words, logged.lines, logged.n_values
         self.calls = [calls.get(number) or call_of(number) for number in logged.calls]
         numbers = iter(logged.asked)
         arguments, self.outputs, lives, *of_events = [list(islice(numbers, len(x))) for x in asked]
