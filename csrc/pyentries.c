@@ -14,6 +14,20 @@ bool tg_list_give(PyObject *list, PyObject *o)
     return status == 0;
 }
 
+PyObject *tg_tuple_give(Py_ssize_t n, PyObject *const *parts)
+{
+    PyObject *tuple = PyTuple_New(n);
+    for (Py_ssize_t i = 0; i < n; ++i) {
+        if (!tuple || !parts[i]) {
+            Py_XDECREF(parts[i]);
+            Py_CLEAR(tuple);
+        } else if (PyTuple_SetItem(tuple, i, parts[i]) < 0) {
+            Py_CLEAR(tuple);
+        }
+    }
+    return tuple;
+}
+
 /* --- as tuples ------------------------------------------------------------------------------- */
 
 static PyObject *numbers_tuple(const uint32_t *in, int n)
@@ -65,17 +79,7 @@ static PyObject *entry_tuple(const tg_statement *s, PyObject *row)
         Py_XNewRef(row), numbers_tuple(s->in, s->n_in),     PyLong_FromUnsignedLong(s->out),
         params_tuple(s), PyLong_FromUnsignedLong(s->notes), PyLong_FromLong(s->dtype),
         shape_tuple(s)};
-    enum { N = sizeof parts / sizeof *parts };
-    PyObject *entry = PyTuple_New(N);
-    for (int i = 0; i < N; ++i) {
-        if (!entry || !parts[i]) {
-            Py_XDECREF(parts[i]);
-            Py_CLEAR(entry);
-        } else if (PyTuple_SetItem(entry, i, parts[i]) < 0) {
-            Py_CLEAR(entry);
-        }
-    }
-    return entry;
+    return tg_tuple_give(sizeof parts / sizeof *parts, parts);
 }
 
 enum { AT_ONCE = 1024 }; /* entries that Python gets, few enough for the caches */

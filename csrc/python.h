@@ -72,7 +72,9 @@ int tg_add_rules(PyObject *module);
 int tg_add_program_type(PyObject *module);
 int tg_add_trace(PyObject *module);
 int tg_add_entries(PyObject *module);
-bool tg_list_give(PyObject *list, PyObject *o); /* append and give up o; false with an error set */
+/* Append and give up o; false with an error set, also where o is NULL. */
+bool tg_list_give(PyObject *list, PyObject *o);
+PyObject *tg_tuple_give(Py_ssize_t n, PyObject *const *parts); /* the same of a tuple's parts */
 int tg_add_checks_type(PyObject *module);
 bool tg_is_checks(PyObject *o);
 bool tg_checks_hold(PyObject *checks);

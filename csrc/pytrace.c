@@ -108,11 +108,10 @@ static bool find_leaves(findings *f, const tg_transcript *words)
         if (!t || !t->data)
             continue;
         const uint64_t record = t->handles ? tg_handle_of(t) : 0;
-        PyObject *shape = tg_ints_tuple(t->ndim, tg_shape(t));
-        PyObject *leaf = shape ? tg_wrap(tg_hold(t)) : NULL;
-        if (!tg_list_give(f->leaves, leaf ? Py_BuildValue("(nNiNK)", (Py_ssize_t)i, leaf, (int)t->dtype,
-                                                  shape, (unsigned long long)record)
-                                  : NULL))
+        PyObject *parts[] = {PyLong_FromSize_t(i), tg_wrap(tg_hold(t)),
+                             PyLong_FromLong(t->dtype), tg_ints_tuple(t->ndim, tg_shape(t)),
+                             PyLong_FromUnsignedLongLong(record)};
+        if (!tg_list_give(f->leaves, tg_tuple_give(sizeof parts / sizeof *parts, parts)))
             return false;
     }
     return true;

@@ -8,12 +8,12 @@ from typing import Any
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
+from ..tensor import VARIABLE
 from . import ir
 from .endings import join_endings
 from .epilogues import is_elementwise, join_epilogues
 from .fuse import fuse
 
-VARIABLE = 1  # in a Tensor's flags
 FOLD_BYTES = 1 << 20  # larger constants stay computations
 RESHAPES = [OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")]
 

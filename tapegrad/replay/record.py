@@ -176,15 +176,18 @@ class Recording:
                     found.pop(number, None)
             elif e.kind == RANDOM:
                 drawn.add(e.tensors[0])
-        found.update((number, (LIVE, (live, t))) for number, (t, live) in lives.items())
-        found.update((number, (ARGUMENT, place)) for place, number in enumerate(arguments))
+        for number, (t, live) in lives.items():
+            found[number] = LIVE, (live, t)
+        for place, number in enumerate(arguments):
+            found[number] = ARGUMENT, place
         scalars: dict[tuple, int] = {}  # constants by dtype and value
         leaves, outside = self.leaves, self.outside
         for number, t, dtype, shape, record in logged.leaves:
             if number in drawn:
                 continue
             if number in found:
-                leaves[number] = Value(dtype, shape, *found[number])
+                kind, source = found[number]
+                leaves[number] = Value(dtype, shape, kind, source)
             elif record or number in held:
                 leaves[number] = Value(dtype, shape, TENSOR, t)
                 outside[number] = record

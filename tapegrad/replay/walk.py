@@ -25,7 +25,7 @@ from ..engine.dtypes import CODES
 from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
-from ..tensor import Tensor
+from ..tensor import VARIABLE, Tensor
 from .checks import Checks, pairs, same_pairs
 from .look import (
     NOTHING,
@@ -170,12 +170,10 @@ class Walk:
         self._seen.add(id(value))
         self._keep.append(value)
         if isinstance(value, Tensor):
-            held = held_by(value)
-            self.tensors.append((value, value._flags, held))
-            self.values += [
-                (f"{path}.requires_grad", value.requires_grad),
-                (f"the values of {path}", held),
-            ]
+            flags, held = value._flags, held_by(value)
+            self.tensors.append((value, flags, held))
+            self.values.append((f"{path}.requires_grad", bool(flags & VARIABLE)))
+            self.values.append((f"the values of {path}", held))
         elif isinstance(value, np.ndarray):
             self.arrays.append((f"the contents of {path}", value))
             if self._watched(value):
