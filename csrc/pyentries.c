@@ -113,11 +113,11 @@ static PyObject *trace_entries(PyObject *module, PyObject *args)
 
 /* Slots of replay.ir.Entry, in the order of its arguments. */
 enum { KIND, OP, INPUTS, OUTPUTS, PARAMS, LINE, VIEW, K, READS, EXTRA, WRITES, N_SLOTS };
-static const char *const slot_names[N_SLOTS] = {"kind", "op",   "inputs", "outputs",
-                                                "params", "line", "view", "k",
-                                                "reads", "extra", "writes"};
+static const char *const slot_names[N_SLOTS] = {"kind",   "op",    "inputs", "outputs",
+                                                "params", "line",  "view",   "k",
+                                                "reads",  "extra", "writes"};
 
-/* What is the same for all entries of a build; everything but the types is the builder's own. */
+/* What is the same for all entries of a build; the first lines are attributes of the builder. */
 typedef struct build {
     PyTypeObject *entry;
     PyObject *value, *kinds; /* the type; ("op", "vjp") */
@@ -136,6 +136,7 @@ static bool find_slots(PyTypeObject *type)
 {
     if (type == known)
         return true;
+    known = NULL; /* an earlier one lives on */
     PyObject *size = PyObject_GetAttrString((PyObject *)type, "__basicsize__");
     const Py_ssize_t bytes = size ? PyLong_AsSsize_t(size) : -1;
     Py_XDECREF(size);
@@ -235,7 +236,8 @@ static bool add_statement(build *b, const tg_statement *s, uint32_t line)
     PyObject *row = row_of(s, b->rows, b->otherwise);
     if (!row)
         return false;
-    const bool is_plain = row != b->otherwise && !(s->notes & (TG_TRACE_GRAD | TG_TRACE_PYTHON));
+    const bool is_plain =
+        row != b->otherwise && !(s->notes & (TG_TRACE_GRAD | TG_TRACE_PYTHON));
     if (is_plain && !tg_op_is_call(s->op))
         return set_value(b, s) && add_plain(b, s, row, line);
     PyObject *entry = entry_tuple(s, row);
@@ -252,17 +254,21 @@ static PyObject *trace_build(PyObject *module, PyObject *args)
     build b = {0};
     char *text;
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "SO!O!OOO", &bytes, &PyByteArray_Type, &lines, &PyList_Type, &stops, &builder, &b.rows,
-                          &b.otherwise) ||
+    if (!PyArg_ParseTuple(args, "SO!O!OOO", &bytes, &PyByteArray_Type, &lines, &PyList_Type,
+                          &stops, &builder, &b.rows, &b.otherwise) ||
         PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
         return NULL;
     const struct {
         const char *name;
         PyObject **to;
-    } owned[] = {{"entry", (PyObject **)(void *)&b.entry}, {"value", &b.value},
-                 {"kinds", &b.kinds},     {"entries", &b.entries},
-                 {"values", &b.values},   {"same", &b.same},
-                 {"add", &b.add},         {"add_event", &b.add_event}};
+    } owned[] = {{"entry", (PyObject **)(void *)&b.entry},
+                 {"value", &b.value},
+                 {"kinds", &b.kinds},
+                 {"entries", &b.entries},
+                 {"values", &b.values},
+                 {"same", &b.same},
+                 {"add", &b.add},
+                 {"add_event", &b.add_event}};
     enum { N = sizeof owned / sizeof *owned };
     bool fine = true;
     for (int i = 0; i < N && fine; ++i)

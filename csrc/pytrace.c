@@ -140,8 +140,9 @@ static bool find_arrays(findings *f, const tg_transcript *words)
         const uint64_t handle = PyLong_AsUnsignedLongLong(PyTuple_GetItem(pair, 0));
         const tg_tensor *t = tg_from_handle(handle);
         const size_t number = t ? tg_transcript_find(words, t) : SIZE_MAX;
-        if (number != SIZE_MAX && !tg_list_give(f->arrays, Py_BuildValue("(nO)", (Py_ssize_t)number,
-                                                                 PyTuple_GetItem(pair, 1))))
+        if (number != SIZE_MAX &&
+            !tg_list_give(f->arrays,
+                          Py_BuildValue("(nO)", (Py_ssize_t)number, PyTuple_GetItem(pair, 1))))
             return false;
     }
     return true;

@@ -107,10 +107,12 @@ class Entry:
         elif kind == OPTIMIZER:
             self.writes = tuple([v for v in inputs if v not in extra[2]])
 
-    def over(self, inputs: tuple, outputs: tuple | None = None) -> Entry:
+    def over(self, inputs: tuple) -> Entry:
         """The same entry over other values."""
-        rest = self.params, self.line, self.view, self.k, self.reads, self.extra
-        return Entry(self.kind, self.op, inputs, outputs or self.outputs, *rest)
+        return Entry(
+            self.kind, self.op, inputs, self.outputs,
+            self.params, self.line, self.view, self.k, self.reads, self.extra,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:

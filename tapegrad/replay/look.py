@@ -24,6 +24,12 @@ LIBRARIES = sys.stdlib_module_names | {*_NUMERIC.split(), *_TOOLS.split()}
 # What is not there.
 NOTHING = object()
 
+# Methods that run without being named where they are called from, and those that no step calls.
+CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
+NOT_CALLED = frozenset(
+    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
+) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
+
 _WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
 

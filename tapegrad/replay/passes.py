@@ -27,9 +27,7 @@ def optimise(program: ir.Program) -> ir.Program:
 
 
 def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
-    """The entry over other inputs, where `by` names any."""
-    if by.keys().isdisjoint(e.inputs):
-        return e
+    """The entry over other inputs, which `by` names."""
     inputs = tuple([by.get(v, v) for v in e.inputs])
     if e.kind == ir.OPTIMIZER:
         rule, slots, grads, updated = e.extra
@@ -79,7 +77,7 @@ def keep_views(program: ir.Program) -> ir.Program:
         for v in e.outputs:
             if root[v] != v and not e.writes:
                 views.setdefault(root[v], []).append(v)
-        entries.append(substitute(e, kept))
+        entries.append(e if kept.keys().isdisjoint(e.inputs) else substitute(e, kept))
     return rename(program, entries, kept, values)
 
 
@@ -123,15 +121,24 @@ def simplify(program: ir.Program) -> ir.Program:
             continue
         inputs, (out,), params = e.inputs, e.outputs, e.params
         first = values[inputs[0]]
-        if e.kind == ir.OP and first.kind in outside and all(map(is_constant, inputs)):
-            if values[out].nbytes <= FOLD_BYTES:
-                t = select.apply(e.op.id, tuple([values[v].source for v in inputs]), params)
-                values[out] = ir.Value(CODES[t.dtype], t.shape, ir.CONSTANT, t)
-                continue
-        if e.view and e.op in RESHAPES and first.shape == values[out].shape:
-            if first.kind != ir.ARGUMENT and out not in results:  # its layout may be another
-                same[out] = inputs[0]
-                continue
+        if (
+            e.kind == ir.OP
+            and first.kind in outside
+            and all(map(is_constant, inputs))
+            and values[out].nbytes <= FOLD_BYTES
+        ):
+            t = select.apply(e.op.id, tuple([values[v].source for v in inputs]), params)
+            values[out] = ir.Value(CODES[t.dtype], t.shape, ir.CONSTANT, t)
+            continue
+        if (
+            e.view
+            and e.op in RESHAPES
+            and first.shape == values[out].shape
+            and first.kind != ir.ARGUMENT  # whose layout may be another
+            and out not in results
+        ):
+            same[out] = inputs[0]
+            continue
         at = tuple([writes.get(root[v], 0) for v in inputs]) if writes else ()
         signed = repr(params) if 0 in params else params  # 0.0 is not -0.0
         found = seen.setdefault((e.op.id, e.k, inputs, signed, at), out)

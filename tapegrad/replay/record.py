@@ -23,7 +23,6 @@ from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value
 from .state import State
 
-
 _COPY = OPS["copy"]
 
 

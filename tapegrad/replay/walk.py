@@ -28,6 +28,8 @@ from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from .checks import Checks, pairs, same_pairs
 from .look import (
+    CONSTRUCTORS,
+    NOT_CALLED,
     NOTHING,
     Contents,
     Order,
@@ -52,11 +54,6 @@ SCALARS = frozenset(
 )
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
-# Methods that run without being named where they are called from.
-_CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
-_NOT_CALLED = frozenset(
-    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
-) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
 
 
 class Walk:
@@ -331,10 +328,10 @@ class Walk:
             self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
             known = self._known.names
             for name, value in list(vars(base).items()):
-                if name in _CONSTRUCTORS:
+                if name in CONSTRUCTORS:
                     wanted = constructs
                 elif name.startswith("__") and name.endswith("__"):
-                    wanted = isinstance(value, types.FunctionType) and name not in _NOT_CALLED
+                    wanted = isinstance(value, types.FunctionType) and name not in NOT_CALLED
                 else:
                     wanted = name in known or (name == "forward" and issubclass(base, Module))
                 if wanted:
