@@ -56,7 +56,7 @@ def keep_views(program: ir.Program) -> ir.Program:
         return program
     root = program.root
     written = {root[v] for e in writing for v in e.writes}
-    if not any(e.view and not e.writes and root[e.outputs[0]] in written for e in program.entries):
+    if written.isdisjoint([root[e.outputs[0]] for e in program.entries if e.view and not e.writes]):
         return program
     last: dict[int, int] = dict.fromkeys(program.results, len(program.entries))
     for at, e in enumerate(program.entries):

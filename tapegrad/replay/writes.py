@@ -60,7 +60,7 @@ class Writes:
         return shared + [(path, _state(x)) for path, x in self._guards.generators]
 
 
-_python: Any = random.getstate.__self__  # type: ignore[attr-defined]  # who draws for everyone
+_python: Any = getattr(random.getstate, "__self__", None)  # who draws for everyone
 _WORDS = struct.Struct("i624I")  # its position and its words
 
 
@@ -71,7 +71,8 @@ def _python_memory() -> bytes:
 def _is_in_memory() -> bool:
     """Whether Python's random has its words where every CPython so far does: right behind an
     object's head."""
-    if sys.implementation.name != "cpython" or _random.Random.__basicsize__ < _WORDS.size:
+    is_theirs = sys.implementation.name == "cpython" and type(_python) is random.Random
+    if not is_theirs or _random.Random.__basicsize__ < object.__basicsize__ + _WORDS.size:
         return False
     *words, position = random.getstate()[1]
     return _python_memory() == _WORDS.pack(position, *words)
