@@ -86,18 +86,22 @@ static bool find_entries(findings *f, const tg_trace *trace)
     return true;
 }
 
-static bool find_asked(findings *f, tg_transcript *words, PyObject *tensors)
+static PyObject *numbers_of(tg_transcript *words, PyObject *tensors)
 {
-    for (Py_ssize_t i = 0; i < PyList_Size(tensors); ++i) {
-        tg_tensor *t = tg_tensor_of(PyList_GetItem(tensors, i));
-        if (!t) {
-            PyErr_SetString(PyExc_TypeError, "trace_end: need native Tensors");
-            return false;
-        }
-        const size_t number = tg_transcript_number(words, t);
-        if (number == SIZE_MAX || !tg_list_give(f->asked, PyLong_FromSize_t(number)))
-            return false;
+    PyObject *numbers = PyList_New(0);
+    for (Py_ssize_t i = 0; numbers && i < PyList_Size(tensors); ++i) {
+        const size_t n = tg_transcript_number(words, tg_tensor_of(PyList_GetItem(tensors, i)));
+        if (n == SIZE_MAX || !tg_list_give(numbers, PyLong_FromSize_t(n)))
+            Py_CLEAR(numbers);
     }
+    return numbers;
+}
+
+static bool find_asked(findings *f, tg_transcript *words, PyObject *asked)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(asked); ++i)
+        if (!tg_list_give(f->asked, numbers_of(words, PyList_GetItem(asked, i))))
+            return false;
     return true;
 }
 
@@ -148,7 +152,7 @@ static bool find_arrays(findings *f, const tg_transcript *words)
     return true;
 }
 
-static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *tensors)
+static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *asked)
 {
     findings f = {
         PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(trace->n * sizeof(uint32_t))),
@@ -168,7 +172,7 @@ static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *t
     bool fine = answer != NULL;
     for (int i = 0; i < N; ++i)
         fine = fine && all[i] && PyTuple_SetItem(answer, i, Py_NewRef(all[i])) == 0;
-    fine = fine && find_entries(&f, trace) && find_asked(&f, words, tensors) &&
+    fine = fine && find_entries(&f, trace) && find_asked(&f, words, asked) &&
            find_leaves(&f, words) && find_variables(&f, words, trace) &&
            find_arrays(&f, words) &&
            PyTuple_SetItem(answer, N, PyLong_FromSize_t(words->n_values)) == 0;
@@ -179,13 +183,34 @@ static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *t
     return answer;
 }
 
-/* trace_end(Tensors) -> see engine/interface.py, EngineLog.end. */
-static PyObject *trace_end(PyObject *module, PyObject *asked)
+/* Let Tensors of the NumPy engine be native ones; makes records, so it comes before the words. */
+static bool adopt_all(PyObject *asked, PyObject *adopt)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(asked); ++i) {
+        PyObject *tensors = PyList_GetItem(asked, i);
+        for (Py_ssize_t k = 0; k < PyList_Size(tensors); ++k) {
+            PyObject *tensor = PyList_GetItem(tensors, k);
+            if (tg_tensor_of(tensor))
+                continue;
+            Py_XDECREF(PyObject_CallFunctionObjArgs(adopt, tensor, NULL));
+            if (!PyErr_Occurred() && !tg_tensor_of(tensor))
+                PyErr_SetString(PyExc_TypeError, "trace_end: need Tensors");
+            if (PyErr_Occurred())
+                return false;
+        }
+    }
+    return !PyErr_Occurred();
+}
+
+/* trace_end(lists of Tensors, adopt) -> see engine/interface.py, EngineLog.end. */
+static PyObject *trace_end(PyObject *module, PyObject *args)
 {
     (void)module;
+    PyObject *asked, *adopt;
     tg_trace *trace = open_trace();
-    if (!trace)
+    if (!trace || !PyArg_ParseTuple(args, "O!O", &PyList_Type, &asked, &adopt))
         return NULL;
+    const bool is_native = adopt_all(asked, adopt);
     tg_list *list = tg_list_here();
     list->trace = NULL;
     list->n_lines = 0;
@@ -193,7 +218,9 @@ static PyObject *trace_end(PyObject *module, PyObject *asked)
         list->n_lines += list->open[i]->lines;
     tg_transcript words = {0};
     const int status = tg_transcript_write(&words, trace);
-    PyObject *answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
+    PyObject *answer = NULL;
+    if (is_native)
+        answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
     tg_transcript_clear(&words);
     Py_CLEAR(sources);
     tg_trace_clear(trace);
@@ -213,7 +240,7 @@ static PyMethodDef functions[] = {
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> 1, 0, or -1 inside no_grad"},
     {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
-    {"trace_end", trace_end, METH_O, "trace_end(Tensors) -> what EngineLog.end says"},
+    {"trace_end", trace_end, METH_VARARGS, "trace_end(Tensors, adopt) -> as EngineLog.end"},
     {0},
 };
 

@@ -69,8 +69,8 @@ class EngineLog(Protocol):
     def length(self) -> int:
         """Entries so far."""
 
-    def end(self, tensors: list) -> Logged:
-        """What was logged; the Tensors' values get numbers, too."""
+    def end(self, asked: list[list]) -> Logged:
+        """What was logged; the values of the Tensors in these lists get numbers, too."""
 
     def entries(self, words: Any) -> Iterator[tuple]:
         """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""

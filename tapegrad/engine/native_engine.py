@@ -70,8 +70,8 @@ class NativeLog:
         self._build = core.trace_build
         self._adopt = adopt
 
-    def end(self, tensors: list) -> Logged:
-        words, lines, *rest = self._end([self._adopt(t) for t in tensors])
+    def end(self, asked: list[list]) -> Logged:
+        words, lines, *rest = self._end(asked, self._adopt)
         return Logged(words, memoryview(lines).cast("I"), *rest)
 
     def entries(self, words: Any) -> Iterator[tuple]:

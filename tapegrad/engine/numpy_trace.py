@@ -85,9 +85,9 @@ class NumpyTrace:
     def sets_grad(self, node: Node) -> None:
         self._grads_set.setdefault(id(node), self._engine.wrap(node))
 
-    def end(self, tensors: list) -> Logged:
+    def end(self, asked: list[list]) -> Logged:
         node_of, numbers = self._engine.node_of, self._numbers
-        asked = [self._number(node_of(t)) for t in tensors]
+        asked = [[self._number(node_of(t)) for t in tensors] for tensors in asked]
         leaves = [self._leaf(number, node) for number, node in self._leaves]
         grads = [(p, None if p.grad is None else node_of(p.grad)) for p in self._grads_set.values()]
         return Logged(
@@ -122,9 +122,9 @@ class NumpyLog:
     def length(self) -> int:
         return len(this_thread.trace.entries)
 
-    def end(self, tensors: list) -> Logged:
+    def end(self, asked: list[list]) -> Logged:
         trace, this_thread.trace = this_thread.trace, None
-        return trace.end(tensors)
+        return trace.end(asked)
 
     def entries(self, words: Any) -> Iterator[tuple]:
         return iter(words)

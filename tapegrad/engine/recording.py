@@ -27,7 +27,7 @@ class Logged(NamedTuple):
 
     words: Any  # the entries without their lines: equal for steps that did the same
     lines: Sequence[int]  # of the entries
-    asked: list[int]  # the numbers of the Tensors that end() was given
+    asked: list[list[int]]  # the numbers of the Tensors that end() was given
     # (number, Tensor, dtype code, shape, record) of values that no entry made; record is the name
     # of the Tensor's array, or 0 if nobody but the log holds it
     leaves: list[tuple[int, Any, int, tuple, int]]

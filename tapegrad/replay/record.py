@@ -7,7 +7,6 @@ Python looks at. Out comes a raw Program, one entry an op, before any pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -129,12 +128,11 @@ class Recording:
         state: where it began.
     """
 
-    def __init__(self, recorder: Recorder, logged: Logged, asked: list, calls: dict):
+    def __init__(self, recorder: Recorder, logged: Logged, calls: dict):
         self.engine = recorder.engine
         self.words, self.lines, self.n_values = logged.words, logged.lines, logged.n_values
         self.calls = [calls.get(number) or call_of(number) for number in logged.calls]
-        numbers = iter(logged.asked)
-        arguments, self.outputs, lives, *of_events = [list(islice(numbers, len(x))) for x in asked]
+        arguments, self.outputs, lives, *of_events = logged.asked
         self.n_arguments = len(arguments)
         self.streams: list[tuple] = []
         self.events = [self._settled(e, x) for e, x in zip(recorder.events, of_events)]
@@ -231,7 +229,7 @@ def record(arguments: list, call: Callable) -> tuple[Any, Recording]:
     calls = calls_held()  # the log lets go of them
     asked = [arguments, tensors, [t for t, _ in recorder.numbers]]
     asked += [e.tensors for e in recorder.events]
-    logged = engine.log.end([t for part in asked for t in part])
+    logged = engine.log.end(asked)
     if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
         raise recorder.refused
-    return result, Recording(recorder, logged, asked, calls)
+    return result, Recording(recorder, logged, calls)
