@@ -91,9 +91,9 @@ int tg_python_init(void)
     if (!module)
         return TG_EPYTHON;
     int (*const parts[])(PyObject *) = {
-        tg_add_tensor_type,  tg_add_apply,     tg_add_arrays,   tg_add_tape_type,
-        tg_add_program_type, tg_add_call_type, tg_add_trace,    tg_add_checks_type,
-        tg_add_sweeps,       tg_add_rules,     tg_add_turn_type};
+        tg_add_tensor_type,  tg_add_apply,     tg_add_arrays,    tg_add_tape_type,
+        tg_add_program_type, tg_add_call_type, tg_add_trace,     tg_add_checks_type,
+        tg_add_sweeps,       tg_add_rules,     tg_add_turn_type, tg_add_entries};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; ++i)
         if (parts[i](module) != TG_OK)
             return TG_EPYTHON;

@@ -78,7 +78,7 @@ static PyObject *node_attribute(PyObject *o, const char *name)
     return PyObject_GetAttrString(node, name);
 }
 
-static PyObject *int_tuple(int n, const int64_t *values)
+PyObject *tg_ints_tuple(int n, const int64_t *values)
 {
     PyObject *r = PyTuple_New(n);
     for (int i = 0; r && i < n; ++i) {
@@ -95,14 +95,14 @@ static PyObject *get_shape(PyObject *o, void *unused)
 {
     (void)unused;
     const tg_tensor *t = ((tensor_object *)o)->t;
-    return t ? int_tuple(t->ndim, tg_shape(t)) : node_attribute(o, "shape");
+    return t ? tg_ints_tuple(t->ndim, tg_shape(t)) : node_attribute(o, "shape");
 }
 
 static PyObject *get_strides(PyObject *o, void *unused)
 {
     (void)unused;
     const tg_tensor *t = ((tensor_object *)o)->t;
-    return t ? int_tuple(t->ndim, tg_strides(t)) : node_attribute(o, "strides");
+    return t ? tg_ints_tuple(t->ndim, tg_strides(t)) : node_attribute(o, "strides");
 }
 
 static PyObject *get_ndim(PyObject *o, void *unused)
@@ -134,14 +134,6 @@ static PyObject *get_handle(PyObject *o, void *unused)
     (void)unused;
     const tg_tensor *t = ((tensor_object *)o)->t;
     return PyLong_FromUnsignedLongLong(t ? tg_handle_of(t) : 0);
-}
-
-/* Python Tensors that hold this record. */
-static PyObject *get_holders(PyObject *o, void *unused)
-{
-    (void)unused;
-    const tg_tensor *t = ((tensor_object *)o)->t;
-    return PyLong_FromUnsignedLong(t ? t->handles : 0);
 }
 
 static PyObject *get_version(PyObject *o, void *unused)
@@ -297,7 +289,6 @@ static PyGetSetDef tensor_getset[] = {
     {"dtype", get_dtype, NULL, "NumPy dtype of the elements.", NULL},
     {"handle", get_handle, NULL, "The C core's name for this Tensor; 0 on the NumPy engine.",
      NULL},
-    {"holders", get_holders, NULL, "Python Tensors that hold this value.", NULL},
     {"version", get_version, NULL, "Writes to this parameter so far.", NULL},
     {"_flags", get_flags, set_flags, NULL, NULL},
     {"_is_tracked", get_is_tracked, NULL, NULL, NULL},

@@ -42,6 +42,7 @@ tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
 PyObject *tg_raise(int status, int op, PyObject *inputs);
 PyObject *tg_params_tuple(const tg_entry *e);
 PyObject *tg_numbers_tuple(int n, const int64_t *p, uint64_t floats);
+PyObject *tg_ints_tuple(int n, const int64_t *values);
 PyObject *tg_inputs_tuple(int n, tg_tensor *const *in);
 /* Read n params into p, floats as bits and marked; false with an error set if one is no number. */
 bool tg_read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats);
@@ -70,6 +71,10 @@ int tg_add_sweeps(PyObject *module);
 int tg_add_rules(PyObject *module);
 int tg_add_program_type(PyObject *module);
 int tg_add_trace(PyObject *module);
+int tg_add_entries(PyObject *module);
+/* Append and give up o; false with an error set, also where o is NULL. */
+bool tg_list_give(PyObject *list, PyObject *o);
+PyObject *tg_tuple_give(Py_ssize_t n, PyObject *const *parts); /* the same of a tuple's parts */
 int tg_add_checks_type(PyObject *module);
 bool tg_is_checks(PyObject *o);
 bool tg_checks_hold(PyObject *checks);

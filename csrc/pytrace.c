@@ -64,14 +64,6 @@ static PyObject *number_or_none(size_t number)
     return number == SIZE_MAX ? Py_NewRef(Py_None) : PyLong_FromSize_t(number);
 }
 
-/* Append and give up o. */
-static bool push(PyObject *list, PyObject *o)
-{
-    const int status = o ? PyList_Append(list, o) : -1;
-    Py_XDECREF(o);
-    return status == 0;
-}
-
 /* What of the trace Python cannot read off the words; NULL: error set. */
 typedef struct findings {
     PyObject *lines, *asked, *leaves, *read, *without, *set, *arrays, *calls;
@@ -84,28 +76,32 @@ static bool find_entries(findings *f, const tg_trace *trace)
         const tg_entry *e = &trace->entries[i];
         line[i] = e->line;
         if (e->versions & TG_TRACE_GRAD) {
-            if (!push(f->read, tg_wrap(tg_hold(tg_entry_in(e)[0]))))
+            if (!tg_list_give(f->read, tg_wrap(tg_hold(tg_entry_in(e)[0]))))
                 return false;
         } else if (tg_entry_is_call(e)) {
-            if (!push(f->calls, PyLong_FromLongLong(tg_entry_params(e)[0])))
+            if (!tg_list_give(f->calls, PyLong_FromLongLong(tg_entry_params(e)[0])))
                 return false;
         }
     }
     return true;
 }
 
-static bool find_asked(findings *f, tg_transcript *words, PyObject *tensors)
+static PyObject *numbers_of(tg_transcript *words, PyObject *tensors)
 {
-    for (Py_ssize_t i = 0; i < PyList_Size(tensors); ++i) {
-        tg_tensor *t = tg_tensor_of(PyList_GetItem(tensors, i));
-        if (!t) {
-            PyErr_SetString(PyExc_TypeError, "trace_end: need native Tensors");
-            return false;
-        }
-        const size_t number = tg_transcript_number(words, t);
-        if (number == SIZE_MAX || !push(f->asked, PyLong_FromSize_t(number)))
-            return false;
+    PyObject *numbers = PyList_New(0);
+    for (Py_ssize_t i = 0; numbers && i < PyList_Size(tensors); ++i) {
+        const size_t n = tg_transcript_number(words, tg_tensor_of(PyList_GetItem(tensors, i)));
+        if (n == SIZE_MAX || !tg_list_give(numbers, PyLong_FromSize_t(n)))
+            Py_CLEAR(numbers);
     }
+    return numbers;
+}
+
+static bool find_asked(findings *f, tg_transcript *words, PyObject *asked)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(asked); ++i)
+        if (!tg_list_give(f->asked, numbers_of(words, PyList_GetItem(asked, i))))
+            return false;
     return true;
 }
 
@@ -115,8 +111,11 @@ static bool find_leaves(findings *f, const tg_transcript *words)
         tg_tensor *t = words->leaves[i];
         if (!t || !t->data)
             continue;
-        PyObject *leaf = tg_wrap(tg_hold(t));
-        if (!push(f->leaves, leaf ? Py_BuildValue("(nN)", (Py_ssize_t)i, leaf) : NULL))
+        const uint64_t record = t->handles ? tg_handle_of(t) : 0;
+        PyObject *parts[] = {PyLong_FromSize_t(i), tg_wrap(tg_hold(t)),
+                             PyLong_FromLong(t->dtype), tg_ints_tuple(t->ndim, tg_shape(t)),
+                             PyLong_FromUnsignedLongLong(record)};
+        if (!tg_list_give(f->leaves, tg_tuple_give(sizeof parts / sizeof *parts, parts)))
             return false;
     }
     return true;
@@ -125,14 +124,14 @@ static bool find_leaves(findings *f, const tg_transcript *words)
 static bool find_variables(findings *f, const tg_transcript *words, const tg_trace *trace)
 {
     for (size_t i = 0; i < trace->n_grads_none; ++i)
-        if (!push(f->without, tg_wrap(tg_hold(trace->grads_none[i]))))
+        if (!tg_list_give(f->without, tg_wrap(tg_hold(trace->grads_none[i]))))
             return false;
     for (size_t i = 0; i < trace->n_grads_set; ++i) {
         tg_tensor *variable = trace->grads_set[i];
         PyObject *number = number_or_none(
             variable->grad ? tg_transcript_find(words, variable->grad) : SIZE_MAX);
         PyObject *o = number ? tg_wrap(tg_hold(variable)) : NULL;
-        if (!push(f->set, o ? Py_BuildValue("(NN)", o, number) : NULL))
+        if (!tg_list_give(f->set, o ? Py_BuildValue("(NN)", o, number) : NULL))
             return false;
     }
     return true;
@@ -145,14 +144,15 @@ static bool find_arrays(findings *f, const tg_transcript *words)
         const uint64_t handle = PyLong_AsUnsignedLongLong(PyTuple_GetItem(pair, 0));
         const tg_tensor *t = tg_from_handle(handle);
         const size_t number = t ? tg_transcript_find(words, t) : SIZE_MAX;
-        if (number != SIZE_MAX && !push(f->arrays, Py_BuildValue("(nO)", (Py_ssize_t)number,
-                                                                 PyTuple_GetItem(pair, 1))))
+        if (number != SIZE_MAX &&
+            !tg_list_give(f->arrays,
+                          Py_BuildValue("(nO)", (Py_ssize_t)number, PyTuple_GetItem(pair, 1))))
             return false;
     }
     return true;
 }
 
-static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *tensors)
+static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *asked)
 {
     findings f = {
         PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(trace->n * sizeof(uint32_t))),
@@ -168,12 +168,14 @@ static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *t
     PyObject *all[] = {bytes,     f.lines, f.asked,  f.leaves, f.read,
                        f.without, f.set,   f.arrays, f.calls};
     enum { N = sizeof all / sizeof *all };
-    PyObject *answer = PyTuple_New(N);
+    PyObject *answer = PyTuple_New(N + 1);
     bool fine = answer != NULL;
     for (int i = 0; i < N; ++i)
         fine = fine && all[i] && PyTuple_SetItem(answer, i, Py_NewRef(all[i])) == 0;
-    fine = fine && find_entries(&f, trace) && find_asked(&f, words, tensors) &&
-           find_leaves(&f, words) && find_variables(&f, words, trace) && find_arrays(&f, words);
+    fine = fine && find_entries(&f, trace) && find_asked(&f, words, asked) &&
+           find_leaves(&f, words) && find_variables(&f, words, trace) &&
+           find_arrays(&f, words) &&
+           PyTuple_SetItem(answer, N, PyLong_FromSize_t(words->n_values)) == 0;
     for (int i = 0; i < N; ++i)
         Py_XDECREF(all[i]);
     if (!fine)
@@ -181,13 +183,34 @@ static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *t
     return answer;
 }
 
-/* trace_end(Tensors) -> see engine/interface.py, EngineLog.end. */
-static PyObject *trace_end(PyObject *module, PyObject *asked)
+/* Let Tensors of the NumPy engine be native ones; makes records, so it comes before the words. */
+static bool adopt_all(PyObject *asked, PyObject *adopt)
+{
+    for (Py_ssize_t i = 0; i < PyList_Size(asked); ++i) {
+        PyObject *tensors = PyList_GetItem(asked, i);
+        for (Py_ssize_t k = 0; k < PyList_Size(tensors); ++k) {
+            PyObject *tensor = PyList_GetItem(tensors, k);
+            if (tg_tensor_of(tensor))
+                continue;
+            Py_XDECREF(PyObject_CallFunctionObjArgs(adopt, tensor, NULL));
+            if (!PyErr_Occurred() && !tg_tensor_of(tensor))
+                PyErr_SetString(PyExc_TypeError, "trace_end: need Tensors");
+            if (PyErr_Occurred())
+                return false;
+        }
+    }
+    return !PyErr_Occurred();
+}
+
+/* trace_end(lists of Tensors, adopt) -> see engine/interface.py, EngineLog.end. */
+static PyObject *trace_end(PyObject *module, PyObject *args)
 {
     (void)module;
+    PyObject *asked, *adopt;
     tg_trace *trace = open_trace();
-    if (!trace)
+    if (!trace || !PyArg_ParseTuple(args, "O!O", &PyList_Type, &asked, &adopt))
         return NULL;
+    const bool is_native = adopt_all(asked, adopt);
     tg_list *list = tg_list_here();
     list->trace = NULL;
     list->n_lines = 0;
@@ -195,103 +218,14 @@ static PyObject *trace_end(PyObject *module, PyObject *asked)
         list->n_lines += list->open[i]->lines;
     tg_transcript words = {0};
     const int status = tg_transcript_write(&words, trace);
-    PyObject *answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
+    PyObject *answer = NULL;
+    if (is_native)
+        answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
     tg_transcript_clear(&words);
     Py_CLEAR(sources);
     tg_trace_clear(trace);
     free(trace);
     return answer;
-}
-
-/* --- entries out of words -------------------------------------------------------------------- */
-
-static PyObject *numbers_tuple(const uint32_t *in, int n)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple && i < n; ++i)
-        if (PyTuple_SetItem(tuple, i, PyLong_FromUnsignedLong(in[i])) < 0)
-            Py_CLEAR(tuple);
-    return tuple;
-}
-
-static PyObject *shape_tuple(const tg_statement *s)
-{
-    PyObject *tuple = PyTuple_New(s->ndim);
-    for (int i = 0; tuple && i < s->ndim; ++i) {
-        int64_t n;
-        memcpy(&n, (const char *)s->shape + (size_t)i * sizeof n, sizeof n);
-        if (PyTuple_SetItem(tuple, i, PyLong_FromLongLong(n)) < 0)
-            Py_CLEAR(tuple);
-    }
-    return tuple;
-}
-
-static PyObject *params_tuple(const tg_statement *s)
-{
-    if (!s->n_p)
-        return PyTuple_New(0);
-    int64_t *p = malloc((size_t)(s->n_p + 1) * sizeof *p);
-    if (!p)
-        return PyErr_NoMemory();
-    memcpy(p, s->params, (size_t)(s->n_p + 1) * sizeof *p);
-    PyObject *tuple = tg_numbers_tuple(s->n_p, p, (uint64_t)p[s->n_p]);
-    free(p);
-    return tuple;
-}
-
-/* The row of the op table that a statement names; borrowed. */
-static PyObject *row_of(const tg_statement *s, PyObject *rows, PyObject *otherwise)
-{
-    PyObject *id = PyLong_FromLong(s->op);
-    PyObject *row = id ? PyDict_GetItemWithError(rows, id) : NULL;
-    Py_XDECREF(id);
-    return row || PyErr_Occurred() ? row : otherwise;
-}
-
-static PyObject *entry_tuple(const tg_statement *s, PyObject *row)
-{
-    PyObject *parts[] = {
-        Py_XNewRef(row), numbers_tuple(s->in, s->n_in),     PyLong_FromUnsignedLong(s->out),
-        params_tuple(s), PyLong_FromUnsignedLong(s->notes), PyLong_FromLong(s->dtype),
-        shape_tuple(s)};
-    enum { N = sizeof parts / sizeof *parts };
-    PyObject *entry = PyTuple_New(N);
-    for (int i = 0; i < N; ++i) {
-        if (!entry || !parts[i]) {
-            Py_XDECREF(parts[i]);
-            Py_CLEAR(entry);
-        } else if (PyTuple_SetItem(entry, i, parts[i]) < 0) {
-            Py_CLEAR(entry);
-        }
-    }
-    return entry;
-}
-
-enum { AT_ONCE = 1024 }; /* entries that Python gets, few enough for the caches */
-
-/* trace_entries(words, from, rows, otherwise) -> ([(row, inputs, output, params, notes, dtype,
- * shape), ...], where to go on): rows are those of the op table by id, `otherwise` is what has
- * none. */
-static PyObject *trace_entries(PyObject *module, PyObject *args)
-{
-    (void)module;
-    PyObject *bytes, *rows, *otherwise;
-    char *text;
-    Py_ssize_t from, size;
-    if (!PyArg_ParseTuple(args, "SnOO", &bytes, &from, &rows, &otherwise) ||
-        PyBytes_AsStringAndSize(bytes, &text, &size) < 0)
-        return NULL;
-    PyObject *entries = PyList_New(0);
-    const uint32_t *at = (const uint32_t *)(const void *)(text + from);
-    const uint32_t *end = (const uint32_t *)(const void *)(text + size);
-    for (int i = 0; entries && at < end && i < AT_ONCE; ++i) {
-        tg_statement s;
-        at = tg_transcript_read(at, &s);
-        if (!push(entries, entry_tuple(&s, row_of(&s, rows, otherwise))))
-            Py_CLEAR(entries);
-    }
-    const Py_ssize_t next = (Py_ssize_t)((const char *)at - text);
-    return entries ? Py_BuildValue("(Nn)", entries, next) : NULL;
 }
 
 /* is_recording() -> 1: a tape of this thread records; 0: none does; -1: inside no_grad */
@@ -306,10 +240,7 @@ static PyMethodDef functions[] = {
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> 1, 0, or -1 inside no_grad"},
     {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
-    {"trace_end", trace_end, METH_O, "trace_end(Tensors) -> what EngineLog.end says"},
-    {"trace_entries", trace_entries, METH_VARARGS,
-     "trace_entries(words, from, rows, otherwise) -> ([(row, inputs, output, params, notes, "
-     "dtype, shape), ...], where to go on)"},
+    {"trace_end", trace_end, METH_VARARGS, "trace_end(Tensors, adopt) -> as EngineLog.end"},
     {0},
 };
 

@@ -66,7 +66,8 @@ def _logged(f: Callable, xs: list) -> tuple[Iterator, Sequence[int], dict, Itera
             held = calls_held()
             logged = engine.log.end([])
     calls = iter([held.get(number) or call_of(number) for number in logged.calls])
-    return engine.log.entries(logged.words), logged.lines, dict(logged.leaves), calls
+    leaves = {number: t for number, t, *_ in logged.leaves}
+    return engine.log.entries(logged.words), logged.lines, leaves, calls
 
 
 def _op_alone(op: Any, inputs: list, params: tuple, active: list[int]) -> Callable:

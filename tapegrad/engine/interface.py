@@ -69,14 +69,15 @@ class EngineLog(Protocol):
     def length(self) -> int:
         """Entries so far."""
 
-    def end(self, tensors: list) -> Logged:
-        """What was logged; the Tensors' values get numbers, too."""
+    def end(self, asked: list[list]) -> Logged:
+        """What was logged; the values of the Tensors in these lists get numbers, too."""
 
     def entries(self, words: Any) -> Iterator[tuple]:
         """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        """Whether anybody but the log that has just ended may hold this leaf."""
+    def build(self, words: Any, lines: Sequence[int], stops: list[int], builder: Any) -> None:
+        """Call builder.add(entry as above, line) for each, and before entry stops[n]
+        builder.add_event(n). (C does itself what `add` would do of a plain entry.)"""
 
     def reads_grad(self, variable: Any) -> None: ...
 

@@ -67,10 +67,11 @@ class NativeLog:
         self.length = core.trace_length
         self._end = core.trace_end
         self._entries = core.trace_entries
+        self._build = core.trace_build
         self._adopt = adopt
 
-    def end(self, tensors: list) -> Logged:
-        words, lines, *rest = self._end([self._adopt(t) for t in tensors])
+    def end(self, asked: list[list]) -> Logged:
+        words, lines, *rest = self._end(asked, self._adopt)
         return Logged(words, memoryview(lines).cast("I"), *rest)
 
     def entries(self, words: Any) -> Iterator[tuple]:
@@ -79,8 +80,8 @@ class NativeLog:
             some, at = self._entries(words, at, BY_ID, ASSIGN)
             yield from some
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        return tensor.holders > 1
+    def build(self, words: Any, lines: Any, stops: list[int], builder: Any) -> None:
+        self._build(words, lines.obj, stops, builder, BY_ID, ASSIGN)
 
     def reads_grad(self, variable: Any) -> None:
         pass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class NumpyTrace:
         self._engine = engine
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}  # of values, by the id of their Node, which is held
-        self._leaves: list[tuple[int, Any]] = []
+        self._leaves: list[tuple[int, Node]] = []
         self._lines: list[int] = []
         self._sources: list[tuple[Node, np.ndarray]] = []
         self._reads_grad: list[Any] = []
@@ -35,7 +36,7 @@ class NumpyTrace:
         number = self._numbers.get(id(node))
         if number is None:
             number = self._numbers[id(node)] = len(self._numbers)
-            self._leaves.append((number, self._engine.wrap(node)))
+            self._leaves.append((number, node))
         return number
 
     def log(self, op: Any, nodes: list, out: Node, params: tuple, notes: int = 0) -> None:
@@ -84,25 +85,29 @@ class NumpyTrace:
     def sets_grad(self, node: Node) -> None:
         self._grads_set.setdefault(id(node), self._engine.wrap(node))
 
-    def end(self, tensors: list) -> Logged:
+    def end(self, asked: list[list]) -> Logged:
         node_of, numbers = self._engine.node_of, self._numbers
-        asked = [self._number(node_of(t)) for t in tensors]
+        asked = [[self._number(node_of(t)) for t in tensors] for tensors in asked]
+        leaves = [self._leaf(number, node) for number, node in self._leaves]
         grads = [(p, None if p.grad is None else node_of(p.grad)) for p in self._grads_set.values()]
         return Logged(
             self.entries,
             self._lines,
             asked,
-            self._leaves,
+            leaves,
             self._reads_grad,
             list(self._without.values()),
             [(p, numbers.get(id(grad))) for p, grad in grads],
             [(numbers[id(x)], array) for x, array in self._sources if id(x) in numbers],
             self._calls,
+            len(numbers),
         )
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        node = self._engine.node_of(tensor)
-        return bool(node.flags & VARIABLE) or id(node) not in self.constants
+    def _leaf(self, number: int, node: Node) -> tuple:
+        is_held = bool(node.flags & VARIABLE) or id(node) not in self.constants
+        array = node.array
+        record = id(node) if is_held else 0
+        return number, self._engine.wrap(node), CODES[array.dtype], array.shape, record
 
 
 class NumpyLog:
@@ -110,7 +115,6 @@ class NumpyLog:
 
     def __init__(self, engine: Any):
         self._engine = engine
-        self._ended: Any = None
 
     def begin(self) -> None:
         this_thread.trace = NumpyTrace(self._engine)
@@ -118,15 +122,22 @@ class NumpyLog:
     def length(self) -> int:
         return len(this_thread.trace.entries)
 
-    def end(self, tensors: list) -> Logged:
-        self._ended, this_thread.trace = this_thread.trace, None
-        return self._ended.end(tensors)
+    def end(self, asked: list[list]) -> Logged:
+        trace, this_thread.trace = this_thread.trace, None
+        return trace.end(asked)
 
     def entries(self, words: Any) -> Iterator[tuple]:
         return iter(words)
 
-    def is_held_outside(self, tensor: Any) -> bool:
-        return self._ended.is_held_outside(tensor)
+    def build(self, words: Any, lines: Sequence[int], stops: list[int], builder: Any) -> None:
+        rows, begin = zip(words, lines), 0
+        for n, stop in enumerate(stops):
+            for row, line in islice(rows, stop - begin):
+                builder.add(row, line)
+            builder.add_event(n)
+            begin = stop
+        for row, line in rows:
+            builder.add(row, line)
 
     def reads_grad(self, variable: Any) -> None:
         this_thread.trace.reads_grad(self._engine.node_of(variable))

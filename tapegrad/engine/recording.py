@@ -27,13 +27,16 @@ class Logged(NamedTuple):
 
     words: Any  # the entries without their lines: equal for steps that did the same
     lines: Sequence[int]  # of the entries
-    asked: list[int]  # the numbers of the Tensors that end() was given
-    leaves: list[tuple[int, Any]]  # (number, Tensor) of values that no entry made
+    asked: list[list[int]]  # the numbers of the Tensors that end() was given
+    # (number, Tensor, dtype code, shape, record) of values that no entry made; record is the name
+    # of the Tensor's array, or 0 if nobody but the log holds it
+    leaves: list[tuple[int, Any, int, tuple, int]]
     reads_grad: list[Any]  # variables whose .grad from before the step was read
     without_grad: list[Any]  # variables found without .grad
     sets_grad: list[tuple[Any, int | None]]  # variables whose .grad was set or read, its number
     arrays: list[tuple[int, Any]]  # (number, ndarray) of values copied from arrays
     calls: list[int]  # of entries that stand for calls (ops/calls.py), their numbers
+    n_values: int
 
 
 class _Here(threading.local):

@@ -14,9 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
-from ..tensor import Tensor
-
-VARIABLE = 1
+from ..tensor import VARIABLE, Tensor
 
 
 def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:

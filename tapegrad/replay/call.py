@@ -9,8 +9,8 @@ import numpy as np
 
 from ..engine import select
 from ..engine.dtypes import CODES
-from ..tensor import Tensor
-from .arguments import VARIABLE, compares_by_value
+from ..tensor import VARIABLE, Tensor
+from .arguments import compares_by_value
 from .checks import Checks, pairs
 from .native import NativeProgram
 

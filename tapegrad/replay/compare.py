@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,15 @@ def _are_same(a: Recording, b: Recording) -> bool:
         )
         and all(map(_is_same_call, a.calls, b.calls))
         and a.leaves.keys() == b.leaves.keys()
-        and not any(_value_difference(value, b.leaves[n]) for n, value in a.leaves.items())
+        and not any(_value_difference(a.leaves[n], b.leaves[n]) for n in _uncertain(a, b))
     )
+
+
+def _uncertain(a: Recording, b: Recording) -> Iterable[int]:
+    """The leaves that have to be looked at; Tensors of the same records need not."""
+    if 0 not in a.outside.values() and a.outside == b.outside:
+        return a.leaves.keys() - a.outside.keys()
+    return a.leaves.keys()
 
 
 def uses_arrays(a: Recording, b: Recording) -> bool:

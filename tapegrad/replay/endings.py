@@ -79,7 +79,10 @@ class Ending(NamedTuple):
 def join_endings(program: Program) -> Program:
     """The program whose groups and products end in a reduction where one reads what they make: its
     result is their last output, and an Ending a group's params and a product's extra[1]."""
-    uses = Counter([v for e in program.entries for v in e.inputs])
+    folded = {e.inputs[0] for e in program.entries if e.kind == OP and e.op.name in FOLDS}
+    if not folded:
+        return program
+    uses = Counter([v for e in program.entries for v in e.inputs if v in folded])
     results = set(program.results)
     home: dict[int, int] = {}  # value: where the entry without ending is that makes it
     entries: list[Entry] = []
@@ -95,7 +98,7 @@ def join_endings(program: Program) -> Program:
         if e.kind in (GROUP, PRODUCT) or (e.kind == OP and e.op.name in PRODUCTS):
             home.update(dict.fromkeys(e.outputs, len(entries)))
         entries.append(e)
-    return program.but(entries=entries)
+    return program.but(entries=entries, root=program.root)
 
 
 def joins(e: Entry, ending: Ending, values: list) -> bool:

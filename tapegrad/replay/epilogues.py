@@ -9,8 +9,8 @@ from collections import Counter
 
 from ..engine import select
 from ..ops.table import OPS
-from .fuse import FIRST_OTHER, FLOATS, instruction
-from .ir import MADE, OP, PRODUCT, VJP, Entry, Program, roots
+from .fuse import FLOATS, instruction, is_elementwise
+from .ir import MADE, OP, PRODUCT, Entry, Program
 
 PRODUCTS = ("linear", "matmul")
 
@@ -24,11 +24,12 @@ def join_epilogues(program: Program) -> Program:
     made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name in PRODUCTS}
     if not made:
         return program
-    values, root = program.values, roots(program)
+    values, root = program.values, program.root
     uses = Counter([v for e in program.entries for v in e.inputs])
     results = set(program.results)
     maker: dict[int, int] = {}  # where in entries
     products: dict[int, int] = {}
+    waiting = products.keys()
     last_write = -1
     entries: list[Entry] = []
 
@@ -56,7 +57,7 @@ def join_epilogues(program: Program) -> Program:
 
     for e in program.entries:
         product = None
-        if not products.keys().isdisjoint(e.inputs) and is_elementwise(e):
+        if not waiting.isdisjoint(e.inputs) and is_elementwise(e):
             product = next((v for v in e.inputs if v in products and joins(e, v)), None)
         if product is not None:
             at, y = products[product], e.outputs[0]
@@ -78,7 +79,7 @@ def join_epilogues(program: Program) -> Program:
         if e.outputs and e.outputs[0] in made:
             products[e.outputs[0]] = len(entries)
         entries.append(e)
-    return program.but(entries=entries)
+    return program.but(entries=entries, root=root)
 
 
 def bias_for(product: Entry, v: int, e: Entry, values: list) -> int | None:
@@ -106,10 +107,6 @@ def addend_in_place(e: Entry, values: list) -> int | None:
     if len(a.shape) != 2 or len(b.shape) != 2 or min(c.shape) < 2:
         return None
     return e.inputs[2] if a.shape[1] <= select._core.Program.DEPTHS[c.dtype] else None
-
-
-def is_elementwise(e: Entry) -> bool:
-    return e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
 
 
 def joined(product: Entry, v: int, e: Entry) -> Entry:

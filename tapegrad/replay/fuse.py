@@ -8,14 +8,18 @@ group never has to run both before and after another entry.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from itertools import chain
 
 from ..ops.table import OPS
-from .ir import GROUP, OP, VJP, Entry, Program, roots
+from .ir import GROUP, OP, VJP, Entry, Program
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
 FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
+
+
+def is_elementwise(e: Entry) -> bool:
+    return e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
 
 
 # One row, or a row's vjp, in a group: (row's id, k, operands, to, params, line). k: of which input
@@ -69,13 +73,9 @@ class _Fuser:
         self.home: dict[int, _Group] = {}  # value: the open group that makes it
         self.entries: list[Entry | _Group] = []
 
-    @cached_property
-    def root(self) -> list[int]:
-        return roots(self.program)
-
     def key_of(self, e: Entry) -> tuple | None:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
-        if e.kind != VJP and (e.kind != OP or e.op.id >= FIRST_OTHER.id):
+        if not is_elementwise(e):
             return None
         values = self.values
         made = values[e.outputs[0]]
@@ -125,7 +125,7 @@ class _Fuser:
             if group is not None:
                 self.close(group)
         if e.writes:
-            root = self.root
+            root = self.program.root
             written = {root[v] for v in e.writes}
             for group in list(self.open.values()):
                 if group.key in self.open and any(root[v] in written for v in group.reads):
@@ -144,11 +144,10 @@ class _Fuser:
         read = set(self.program.results)
         for x in self.entries:
             read.update(x.reads if isinstance(x, _Group) else x.inputs)
-        return self.program.but(
-            entries=[x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
-        )
+        entries = [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
+        return self.program.but(entries=entries, root=self.program.root)
 
 
 def fuse(program: Program) -> Program:
     """The program with its elementwise entries in groups."""
-    return _Fuser(program).run()
+    return _Fuser(program).run() if any(map(is_elementwise, program.entries)) else program

@@ -149,7 +149,7 @@ class Guards:
 
     def _is_as_it_was(self) -> bool:
         """Whether another walk would find just what is known."""
-        return self._hold() and all(map(_is_content, self._others)) and self._found.is_as_it_was()
+        return self._found.is_as_it_was() and all(map(_is_content, self._others))
 
     def _walk(self) -> Walk:
         """A walk with all the names that walking teaches."""

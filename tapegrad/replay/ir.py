@@ -8,6 +8,8 @@ functions from Program to Program; they replace entries and never change one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,10 +58,7 @@ class Value:
 
     @property
     def nbytes(self) -> int:
-        size = DTYPES[self.dtype].itemsize
-        for n in self.shape:
-            size *= n
-        return size
+        return DTYPES[self.dtype].itemsize * prod(self.shape)
 
 
 class Entry:
@@ -108,10 +107,12 @@ class Entry:
         elif kind == OPTIMIZER:
             self.writes = tuple([v for v in inputs if v not in extra[2]])
 
-    def over(self, inputs: tuple, outputs: tuple | None = None) -> Entry:
+    def over(self, inputs: tuple) -> Entry:
         """The same entry over other values."""
-        rest = self.params, self.line, self.view, self.k, self.reads, self.extra
-        return Entry(self.kind, self.op, inputs, outputs or self.outputs, *rest)
+        return Entry(
+            self.kind, self.op, inputs, self.outputs,
+            self.params, self.line, self.view, self.k, self.reads, self.extra,
+        )  # fmt: skip
 
     @property
     def name(self) -> str:
@@ -139,9 +140,11 @@ class Program:
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
 
     def but(self, **changes: Any) -> Program:
-        """The same with other values, entries ..."""
+        """The same with other values, entries ...; passes that leave views alone hand on `root`."""
         other = object.__new__(Program)
-        other.__dict__.update(self.__dict__, **changes)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.pop("root", None)
+        other.__dict__.update(changes)
         return other
 
     @property
@@ -149,17 +152,17 @@ class Program:
         """Values that must be there when a run ends."""
         return self.outputs + [v for _, v in self.grads]
 
+    @cached_property
+    def root(self) -> list[int]:
+        """For each value, the value whose memory it lies in."""
+        root = list(range(len(self.values)))
+        for e in self.entries:
+            if e.view and e.outputs:
+                root[e.outputs[0]] = root[e.inputs[e.view - 1]]
+        return root
+
     def __str__(self) -> str:
         return listing(self)
-
-
-def roots(program: Program) -> list[int]:
-    """For each value, the value whose memory it lies in."""
-    root = list(range(len(program.values)))
-    for e in program.entries:
-        if e.view and e.outputs:
-            root[e.outputs[0]] = root[e.inputs[e.view - 1]]
-    return root
 
 
 def listing(program: Program) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nn.module import Module
-from ..tensor import Tensor
+from ..tensor import VARIABLE, Tensor
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
 # recording could see, and following them would cost milliseconds.
@@ -23,6 +23,12 @@ LIBRARIES = sys.stdlib_module_names | {*_NUMERIC.split(), *_TOOLS.split()}
 
 # What is not there.
 NOTHING = object()
+
+# Methods that run without being named where they are called from, and those that no step calls.
+CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
+NOT_CALLED = frozenset(
+    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
+) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
 
 _WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
@@ -131,9 +137,12 @@ class Order(tuple):
     """The keys of a dict."""
 
 
+_NOTHING = Contents()
+
+
 def held_by(tensor: Tensor) -> Contents:
     """What x[i] = v replaces; parameters are written where they are, and read anew."""
-    return Contents(() if tensor.requires_grad else (tensor.handle or tensor._node,))
+    return _NOTHING if tensor._flags & VARIABLE else Contents((tensor.handle or tensor._node,))
 
 
 def contents(x: np.ndarray) -> Contents:

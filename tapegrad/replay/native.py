@@ -43,28 +43,28 @@ class NativeProgram:
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
         offsets = {v: offset for v, offset, *_ in plan.lifetimes}
-        root, results = ir.roots(p), {v: n for n, v in enumerate(dict.fromkeys(p.results))}
+        root, results = p.root, {v: n for n, v in enumerate(dict.fromkeys(p.results))}
         adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
-            if v.kind == ir.MADE:
+            kind, role, where = v.kind, "c", v.source
+            if kind == ir.MADE:
+                role, where = "v", 0
                 if i in offsets:
                     role, where = "p", offsets[i]
-                elif root[i] != i or i not in results:
-                    role, where = "v", 0
-                else:
+                elif i in results and root[i] == i:
                     role, where = "o", results[i]
-            elif v.kind == ir.ARGUMENT:
-                role, where = "i", v.source
-            elif v.kind == ir.GRAD:
+            elif kind == ir.ARGUMENT:
+                role = "i"
+            elif kind == ir.GRAD:
                 role, where = "i", next(grads_read)
-            elif v.kind == ir.LIVE:
-                role, where = "c", self._number(*v.source)
-            elif v.kind == ir.ARRAY:
-                role, where = "a", v.source
+            elif kind == ir.ARRAY:
+                role = "a"
+            elif kind == ir.LIVE:
+                where = self._number(*where)
             else:
-                role, where = "c", adopt(v.source)
+                where = adopt(where)
             values.append((v.dtype, v.shape, role, where))
         steps = [self._step(e) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)

@@ -8,13 +8,14 @@ from typing import Any
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
+from ..tensor import VARIABLE
 from . import ir
 from .endings import join_endings
 from .epilogues import join_epilogues
 from .fuse import fuse
 
-VARIABLE = 1  # in a Tensor's flags
 FOLD_BYTES = 1 << 20  # larger constants stay computations
+RESHAPES = [OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")]
 
 
 def optimise(program: ir.Program) -> ir.Program:
@@ -26,15 +27,8 @@ def optimise(program: ir.Program) -> ir.Program:
     return program
 
 
-def is_pure(e: ir.Entry) -> bool:
-    """Whether running it again gives the same values and changes nothing."""
-    return (e.kind == ir.OP or e.kind == ir.VJP) and not e.writes
-
-
 def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
-    """The entry over other inputs, where `by` names any."""
-    if by.keys().isdisjoint(e.inputs):
-        return e
+    """The entry over other inputs, which `by` names."""
     inputs = tuple([by.get(v, v) for v in e.inputs])
     if e.kind == ir.OPTIMIZER:
         rule, slots, grads, updated = e.extra
@@ -44,9 +38,14 @@ def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
 
 
 def rename(program: ir.Program, entries: list[ir.Entry], by: dict[int, int]) -> ir.Program:
-    """The program over new entries, its results renamed."""
+    """The program over these entries, with other values in the place of those that `by` names."""
+    named = by.keys()
+    entries = [e if named.isdisjoint(e.inputs) else substitute(e, by) for e in entries]
+    return renamed_results(program, by).but(entries=entries)
+
+
+def renamed_results(program: ir.Program, by: dict[int, int]) -> ir.Program:
     return program.but(
-        entries=entries,
         outputs=[by.get(v, v) for v in program.outputs],
         grads=[(p, by.get(v, v)) for p, v in program.grads],
     )
@@ -58,9 +57,9 @@ def keep_views(program: ir.Program) -> ir.Program:
     writing = [e for e in program.entries if e.writes]
     if not writing:
         return program
-    root = ir.roots(program)
+    root = program.root
     written = {root[v] for e in writing for v in e.writes}
-    if not any(e.view and not e.writes and root[e.outputs[0]] in written for e in program.entries):
+    if written.isdisjoint([root[e.outputs[0]] for e in program.entries if e.view and not e.writes]):
         return program
     last: dict[int, int] = dict.fromkeys(program.results, len(program.entries))
     for at, e in enumerate(program.entries):
@@ -81,8 +80,8 @@ def keep_views(program: ir.Program) -> ir.Program:
         for v in e.outputs:
             if root[v] != v and not e.writes:
                 views.setdefault(root[v], []).append(v)
-        entries.append(substitute(e, kept))
-    return rename(program, entries, kept).but(values=values)
+        entries.append(e if kept.keys().isdisjoint(e.inputs) else substitute(e, kept))
+    return renamed_results(program, kept).but(entries=entries, values=values)
 
 
 def drop_dead(program: ir.Program) -> ir.Program:
@@ -93,12 +92,12 @@ def drop_dead(program: ir.Program) -> ir.Program:
         if not needed.isdisjoint(e.outputs) or e.writes or e.kind == ir.GUARD:
             needed.update(e.inputs)
             kept.append(e)
-    return program.but(entries=kept[::-1])
+    return program.but(entries=kept[::-1], root=program.root)
 
 
 def fold_constants(program: ir.Program) -> ir.Program:
     """Entries over constants alone are computed now."""
-    values = list(program.values)
+    values, outside = list(program.values), (ir.CONSTANT, ir.TENSOR)
     written = {v for e in program.entries for v in e.writes}
 
     def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
@@ -111,59 +110,64 @@ def fold_constants(program: ir.Program) -> ir.Program:
     for e in program.entries:
         if (
             e.kind == ir.OP
-            and values[e.inputs[0]].kind in (ir.CONSTANT, ir.TENSOR)
+            and values[e.inputs[0]].kind in outside
             and all(map(is_constant, e.inputs))
-            and is_pure(e)
+            and not e.writes
             and values[e.outputs[0]].nbytes <= FOLD_BYTES
         ):
             t = select.apply(e.op.id, tuple([values[v].source for v in e.inputs]), e.params)
             values[e.outputs[0]] = ir.Value(CODES[t.dtype], t.shape, ir.CONSTANT, t)
         else:
             entries.append(e)
+    if len(entries) == len(program.entries):
+        return program
     return program.but(values=values, entries=entries)
 
 
 def skip_same_shape(program: ir.Program) -> ir.Program:
     """Reshapes and broadcasts to the shape that is there already go."""
     values, results = program.values, set(program.results)
-    same: dict[int, int] = {}
-    entries = []
-    for e in program.entries:
-        if same:
-            e = substitute(e, same)
-        if (
-            e.view
-            and e.kind == ir.OP
-            and e.op.name in ("reshape", "broadcast_to", "stop_gradient")
+
+    def is_idle(e: ir.Entry) -> bool:
+        return (
+            e.op in RESHAPES
             and values[e.inputs[0]].shape == values[e.outputs[0]].shape
             and values[e.inputs[0]].kind != ir.ARGUMENT  # whose layout may be another
             and e.outputs[0] not in results
-        ):
-            same[e.outputs[0]] = e.inputs[0]
-        else:
-            entries.append(e)
-    return rename(program, entries, same)
+        )
+
+    same: dict[int, int] = {}
+    for e in program.entries:
+        if e.view and is_idle(e):
+            same[e.outputs[0]] = same.get(e.inputs[0], e.inputs[0])
+    if not same:
+        return program
+    kept = [e for e in program.entries if not e.view or e.outputs[0] not in same]
+    return rename(program, kept, same)
 
 
 def merge_common(program: ir.Program) -> ir.Program:
     """Entries that compute the same once."""
-    root = ir.roots(program)
+    root = program.root
     writes: dict[int, int] = {}  # by root: how often it has been written so far
     same: dict[int, int] = {}
+    renamed = same.keys()
     seen: dict[Any, int] = {}
     entries = []
     for e in program.entries:
-        if same:
+        if not renamed.isdisjoint(e.inputs):
             e = substitute(e, same)
-        if is_pure(e):
-            written = tuple([writes.get(root[v], 0) for v in e.inputs]) if writes else ()
-            params = repr(e.params) if 0 in e.params else e.params  # 0.0 is not -0.0
-            key = (e.op.id, e.k, e.inputs, params, written)
-            found = seen.setdefault(key, e.outputs[0])
-            if found != e.outputs[0]:
-                same[e.outputs[0]] = found
-                continue
-        for v in e.writes:
-            writes[root[v]] = writes.get(root[v], 0) + 1
-        entries.append(e)
-    return rename(program, entries, same)
+        if (e.kind != ir.OP and e.kind != ir.VJP) or e.writes:
+            for v in e.writes:
+                writes[root[v]] = writes.get(root[v], 0) + 1
+            entries.append(e)
+            continue
+        inputs, (out,), params = e.inputs, e.outputs, e.params
+        at = tuple([writes.get(root[v], 0) for v in inputs]) if writes else ()
+        signed = repr(params) if 0 in params else params  # 0.0 is not -0.0
+        found = seen.setdefault((e.op.id, e.k, inputs, signed, at), out)
+        if found == out:
+            entries.append(e)
+        else:
+            same[out] = found
+    return renamed_results(program, same).but(entries=entries)

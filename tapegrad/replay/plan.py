@@ -7,11 +7,11 @@ place of an operand that dies there: of an elementwise group, or of what a produ
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect, insort
 from dataclasses import dataclass
 
 from .epilogues import addend_in_place
-from .ir import GROUP, MADE, PRODUCT, Entry, Program, roots
+from .ir import GROUP, MADE, PRODUCT, Entry, Program
 
 ALIGN = 64
 
@@ -65,31 +65,34 @@ class Holes:
         return offset
 
     def give(self, offset: int, n: int) -> None:
-        insort(self.free, (offset, n))
-        at = self.free.index((offset, n))
-        while at + 1 < len(self.free) and sum(self.free[at]) == self.free[at + 1][0]:
-            self.free[at : at + 2] = [(self.free[at][0], self.free[at][1] + self.free[at + 1][1])]
-        while at and sum(self.free[at - 1]) == self.free[at][0]:
+        free = self.free
+        at = bisect(free, (offset, n))
+        if at < len(free) and free[at][0] == offset + n:
+            n += free.pop(at)[1]
+        if at and sum(free[at - 1]) == offset:
             at -= 1
-            self.free[at : at + 2] = [(self.free[at][0], self.free[at][1] + self.free[at + 1][1])]
+            offset, before = free.pop(at)
+            n += before
+        free.insert(at, (offset, n))
 
 
 def plan_memory(program: Program) -> MemoryPlan:
     """Offsets for the values entries make; results lie in fresh memory of each run instead."""
-    root, values, results = roots(program), program.values, set(program.results)
+    root, values, results = program.root, program.values, set(program.results)
     born: dict[int, int] = {}
     last: dict[int, int] = {}
+    size: dict[int, int] = {}
     for at, e in enumerate(program.entries):
+        for v in e.inputs:
+            if root[v] in last:
+                last[root[v]] = at
         for v in e.outputs:
             if root[v] == v and v not in results and values[v].kind == MADE:
-                born[v] = at
-        for v in (*e.inputs, *e.outputs):
-            if root[v] in born:
-                last[root[v]] = at
+                born[v] = last[v] = at
+                size[v] = max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN)
     for v in results:  # of a result that is a view, the memory stays to the end
         if root[v] in born:
             last[root[v]] = len(program.entries)
-    size = {v: max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN) for v in born}
     dying: dict[int, list[int]] = {}
     for v, at in last.items():
         dying.setdefault(at, []).append(v)
@@ -97,7 +100,7 @@ def plan_memory(program: Program) -> MemoryPlan:
     offset: dict[int, int] = {}
     alive = bound = 0
     for at, e in enumerate(program.entries):
-        ending = dying.get(at, [])
+        ending = dying.get(at, ())
         places: dict[int, int] = {}
         if e.kind in (GROUP, PRODUCT) and ending:
             owners = [root[v] for v in e.inputs]
@@ -109,10 +112,9 @@ def plan_memory(program: Program) -> MemoryPlan:
             elif v in born:
                 offset[v] = holes.take(size[v])
                 alive += size[v]
-        bound = max(bound, alive)
-        taken = places.values()
+                bound = max(bound, alive)
         for v in ending:
-            if v not in taken:
+            if v not in places.values():
                 holes.give(offset[v], size[v])
                 alive -= size[v]
     lifetimes = [(v, offset[v], size[v], born[v], last[v]) for v in sorted(born)]

@@ -7,7 +7,6 @@ Python looks at. Out comes a raw Program, one entry an op, before any pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +17,12 @@ from ..engine.recording import TRACED, Live, Logged, here
 from ..errors import ReplayError
 from ..lines import line_here, line_name
 from ..ops.calls import call_of, calls_held
+from ..ops.table import OPS
 from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value
 from .state import State
+
+_COPY = OPS["copy"]
 
 
 class Event(NamedTuple):
@@ -79,13 +81,14 @@ class Recorder:
     def optimizer(self, kind: str, slots: Any) -> None:
         """An optimizer is about to update the parameters of slots that have a gradient."""
         self.writes()
+        adopt, states = self.engine.adopt, slots.states.values()
+        grads = [adopt(p).grad for p in slots.params]
         tensors: list[Any] = []
         updated = []
-        for k, p in enumerate(slots.params):
-            g = self.engine.adopt(p).grad
-            if g is not None:
+        for k, row in enumerate(zip(slots.params, grads, *states)):
+            if row[1] is not None:
                 updated.append(k)
-                tensors += [p, g, *[state[k] for state in slots.states.values()]]
+                tensors += row
         self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)))
 
     def live(self, live: Live, dtype: Any) -> Any:
@@ -111,9 +114,10 @@ class Recording:
     to make a Program of it (build.py).
 
     Attributes:
-        words, lines: the engine's entries.
+        words, lines, n_values: the engine's entries, over so many values.
         events: what it does not know, in order; of random draws the generator is one of streams.
         leaves: the values that no entry made, by number.
+        outside: of those of them that are Tensors from outside, which record it is.
         same: constants that are another one's equal: their numbers, and that one's.
         outputs: the numbers of what the step returned.
         n_arguments: how many Tensors it was given.
@@ -124,21 +128,21 @@ class Recording:
         state: where it began.
     """
 
-    def __init__(self, recorder: Recorder, logged: Logged, asked: list, calls: dict):
+    def __init__(self, recorder: Recorder, logged: Logged, calls: dict):
         self.engine = recorder.engine
-        self.words, self.lines = logged.words, logged.lines
+        self.words, self.lines, self.n_values = logged.words, logged.lines, logged.n_values
         self.calls = [calls.get(number) or call_of(number) for number in logged.calls]
-        numbers = iter(logged.asked)
-        arguments, self.outputs, lives, *of_events = [[next(numbers) for _ in x] for x in asked]
+        arguments, self.outputs, lives, *of_events = logged.asked
         self.n_arguments = len(arguments)
         self.streams: list[tuple] = []
         self.events = [self._settled(e, x) for e, x in zip(recorder.events, of_events)]
         self.streams = [(g, s, _blocks(s, g.get_state())) for g, s, _ in self.streams]
         self.leaves: dict[int, Value] = {}
+        self.outside: dict[int, int] = {}
         self.same: dict[int, int] = {}
         self._find_leaves(logged, arguments, dict(zip(lives, recorder.numbers)))
-        self.grads = [(p, n) for p, n in logged.sets_grad if n is not None and p.grad is not None]
-        self.cleared = [p for p, _ in logged.sets_grad if p.grad is None]
+        self.grads = [(p, n) for p, n in logged.sets_grad if n is not None]
+        self.cleared = [p for p, n in logged.sets_grad if n is None and p.grad is None]
         lives = [v.source[0] for v in self.leaves.values() if v.kind == LIVE] + recorder.watched
         draws = [e.data[2] for e in self.events if e.kind == RANDOM]
         self.state = State(
@@ -151,7 +155,7 @@ class Recording:
     def _settled(self, e: Event, numbers: list[int]) -> Event:
         """The event over numbers, and a draw by how far into the step's part of a stream it is."""
         if e.kind != RANDOM:
-            return e._replace(tensors=numbers)
+            return Event(e.position, e.kind, numbers, e.data, e.line)
         kind, generator, a, b, state, *result = e.data
         g = next((i for i, x in enumerate(self.streams) if x[0] is generator), len(self.streams))
         if g == len(self.streams):
@@ -160,35 +164,37 @@ class Recording:
         return e._replace(tensors=numbers, data=data)
 
     def _find_leaves(self, logged: Logged, arguments: list[int], lives: dict[int, tuple]) -> None:
-        tensors, arrays = dict(logged.leaves), dict(logged.arrays)
-        held = set(self.outputs)
+        held, drawn = set(self.outputs), set()
+        found: dict[int, tuple] = {number: (ARRAY, array) for number, array in logged.arrays}
         for e in self.events:
             held.update(e.tensors)
             if e.kind == OPTIMIZER:  # made inside the step by the first one, but they stay
                 for number in e.tensors:
-                    arrays.pop(number, None)
+                    found.pop(number, None)
             elif e.kind == RANDOM:
-                tensors.pop(e.tensors[0], None)
+                drawn.add(e.tensors[0])
+        for number, (t, live) in lives.items():
+            found[number] = LIVE, (live, t)
+        for place, number in enumerate(arguments):
+            found[number] = ARGUMENT, place
         scalars: dict[tuple, int] = {}  # constants by dtype and value
-        is_held_outside, places = self.engine.log.is_held_outside, dict(zip(arguments, count()))
-        for number, t in tensors.items():
-            kind, source = TENSOR, t
-            if number in places:
-                kind, source = ARGUMENT, places[number]
-            elif number in lives:
-                t, live = lives[number]
-                kind, source = LIVE, (live, t)
-            elif number in arrays:
-                kind, source = ARRAY, arrays[number]
-            elif number not in held and not is_held_outside(t):
-                if not t.shape:
-                    first = scalars.setdefault((t.dtype, scalar(t)), number)
-                    if first != number:
-                        self.same[number] = first
-                        continue
+        leaves, outside = self.leaves, self.outside
+        for number, t, dtype, shape, record in logged.leaves:
+            if number in drawn:
+                continue
+            if number in found:
+                kind, source = found[number]
+                leaves[number] = Value(dtype, shape, kind, source)
+            elif record or number in held:
+                leaves[number] = Value(dtype, shape, TENSOR, t)
+                outside[number] = record
+            else:
+                first = number if shape else scalars.setdefault((dtype, scalar(t)), number)
+                if first != number:
+                    self.same[number] = first
+                    continue
                 # a copy: templates share theirs, and those who hold one are counted
-                kind, source = CONSTANT, self.engine.from_numpy(self.engine.to_numpy(t), Tensor)
-            self.leaves[number] = Value(CODES[t.dtype], t.shape, kind, source)
+                leaves[number] = Value(dtype, shape, CONSTANT, select.apply(_COPY.id, (t,), ()))
 
 
 def _blocks(start: tuple[int, int], state: tuple[int, int]) -> int:
@@ -223,7 +229,7 @@ def record(arguments: list, call: Callable) -> tuple[Any, Recording]:
     calls = calls_held()  # the log lets go of them
     asked = [arguments, tensors, [t for t, _ in recorder.numbers]]
     asked += [e.tensors for e in recorder.events]
-    logged = engine.log.end([t for part in asked for t in part])
+    logged = engine.log.end(asked)
     if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
         raise recorder.refused
-    return result, Recording(recorder, logged, asked, calls)
+    return result, Recording(recorder, logged, calls)

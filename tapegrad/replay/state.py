@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.recording import Live
-from .ir import ARRAY, GRAD, GUARD, MADE, RANDOM, Program, roots
+from .ir import ARRAY, GRAD, GUARD, MADE, RANDOM, Program
 
 # Bytes of an ndarray that is compared before each call because Python may have looked into it.
 MAX_WATCHED = 2**16
@@ -80,7 +80,7 @@ def blocks_before(program: Program, failed: int) -> list[int]:
 def carries_gradients(program: Program) -> bool:
     """Whether a run leaves gradients as another one needs them: what it reads is there again, made
     by an entry and no other's; what must not be there is not."""
-    root, made = roots(program), [v for _, v in program.grads]
+    root, made = program.root, [v for _, v in program.grads]
     after = {record_of(p): v for p, v in program.grads}
     cleared = {record_of(p) for p in program.cleared}
     if any(record_of(p) in after for p in program.state.without_grad):

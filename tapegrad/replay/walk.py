@@ -25,9 +25,11 @@ from ..engine.dtypes import CODES
 from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
-from ..tensor import Tensor
+from ..tensor import VARIABLE, Tensor
 from .checks import Checks, pairs, same_pairs
 from .look import (
+    CONSTRUCTORS,
+    NOT_CALLED,
     NOTHING,
     Contents,
     Order,
@@ -52,11 +54,6 @@ SCALARS = frozenset(
 )
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
-# Methods that run without being named where they are called from.
-_CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
-_NOT_CALLED = frozenset(
-    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
-) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
 
 
 class Walk:
@@ -110,6 +107,7 @@ class Walk:
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
         self._keep: list[Any] = []  # temporary objects whose ids are in _seen
         self._home = globals_of(root)
+        self._root = root
         if isinstance(root, types.FunctionType) and not is_library_function(root):
             self._learn(root)
         size = known.size()
@@ -121,17 +119,26 @@ class Walk:
 
     def modules_hold(self) -> bool:
         """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
-        return all(same_pairs(found, parts) for found, parts in self.modules) and all(
-            tensor._flags == flags and held_by(tensor) == held
-            for tensor, flags, held in self.tensors
-        )
+        modules = all(same_pairs(found, parts) for found, parts in self.modules)
+        return modules and self._tensors_hold()
+
+    def _tensors_hold(self) -> bool:
+        for tensor, flags, held in self.tensors:
+            if tensor._flags != flags or (held and held_by(tensor) != held):
+                return False
+        return True
+
+    @functools.cached_property
+    def _whole(self) -> Any:
+        """Checks of everything that lies in containers."""
+        dicts = [(found, None, parts, "dict") for found, parts in (*self.modules, *self.groups)]
+        return Checks([*self.rows, *self._course, *dicts])
 
     def is_as_it_was(self) -> bool:
-        """Whether another walk would find just this, if rows and others hold."""
+        """Whether another walk would find just this, if others hold."""
         return (
-            self.modules_hold()
-            and all(same_pairs(group, copy) for group, copy in self.groups)
-            and Checks(self._course).hold()
+            self._whole.hold()
+            and self._tensors_hold()
             and all(there.isdisjoint(names) for there, names in self._absent)
             and all(static(value, name) is NOTHING for value, name in self._unset)
             and all(inside(value) is wrapped for value, wrapped in self._inside)
@@ -142,7 +149,9 @@ class Walk:
     def _names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
         """Those of the names that a container has, in order."""
         found = [name for name in names if name in container]
-        self._absent.append((container.keys(), set(names).difference(found)))
+        absent = set(names).difference(found)
+        if absent:
+            self._absent.append((container.keys(), absent))
         return sorted(found)
 
     def _item(self, path: str, container: Any, key: Any) -> None:
@@ -158,9 +167,10 @@ class Walk:
         self._seen.add(id(value))
         self._keep.append(value)
         if isinstance(value, Tensor):
-            self.tensors.append((value, value._flags, held_by(value)))
-            self.values.append((f"{path}.requires_grad", value.requires_grad))
-            self.values.append((f"the values of {path}", held_by(value)))
+            flags, held = value._flags, held_by(value)
+            self.tensors.append((value, flags, held))
+            self.values.append((f"{path}.requires_grad", bool(flags & VARIABLE)))
+            self.values.append((f"the values of {path}", held))
         elif isinstance(value, np.ndarray):
             self.arrays.append((f"the contents of {path}", value))
             if self._watched(value):
@@ -275,7 +285,8 @@ class Walk:
         for name in function.__kwdefaults__ or ():
             where = f"default of {function.__name__}'s argument {name!r}"
             self._item(where, function.__kwdefaults__, name)
-        self._learn(function)
+        if function is not self._root:
+            self._learn(function)
 
     def _learn(self, function: types.FunctionType) -> None:
         """Which names a function reads, and of which modules and optimizers."""
@@ -317,10 +328,10 @@ class Walk:
             self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
             known = self._known.names
             for name, value in list(vars(base).items()):
-                if name in _CONSTRUCTORS:
+                if name in CONSTRUCTORS:
                     wanted = constructs
                 elif name.startswith("__") and name.endswith("__"):
-                    wanted = isinstance(value, types.FunctionType) and name not in _NOT_CALLED
+                    wanted = isinstance(value, types.FunctionType) and name not in NOT_CALLED
                 else:
                     wanted = name in known or (name == "forward" and issubclass(base, Module))
                 if wanted:
@@ -357,12 +368,13 @@ class Walk:
                     self._known.bind(part, value)
 
     def _module(self, path: str, module: Module) -> None:
-        found = vars(module)
+        found, look = vars(module), look_at(type(module))
         self.modules.append((found, pairs(found)))
-        self._bind_methods(module)
+        if look.bases:
+            self._bind_methods(module)
         # A layer of ours reads whatever it has; of a user's class what its code names counts,
         # and whatever parameters(), modules() and the like would find.
-        ours, known, live = look_at(type(module)).is_ours, self._known, module._live
+        ours, known, live = look.is_ours, self._known, module._live
         every = ours or known.sees_all
         for name, value in list(found.items()):
             where = f"{path}.{name}"
@@ -380,7 +392,8 @@ class Walk:
         if "training" not in found and (ours or "training" in known.names):
             self.settings.append((found, "training", f"{path}.training", module.training))
             self.values.append((f"{path}.training", module.training))
-        self._class(path, type(module), constructs=False)
+        if look.bases:
+            self._class(path, type(module), constructs=False)
 
     def _optimizer(self, path: str, optimizer: Optimizer) -> None:
         """Structure and flags of its groups; of their numbers only those user code reads."""
