@@ -298,6 +298,29 @@ def call_rows() -> list[str]:
     ]
 
 
+def memory_rows() -> list[str]:
+    """Bytes of a step beyond parameters, optimizer state and gradients, planned and by eager."""
+    import tapegrad as tg
+    from tapegrad import _core
+
+    rows = []
+    for name, case in NETWORKS.items():
+        step = training_step(case, STILL)
+        x, y = (tg.tensor(a) for a in case.data())
+        step(x, y)
+        _core.lib.tg_pool_peak_bytes()
+        before = _core.lib.tg_pool_live_bytes()
+        step(x, y)
+        eager = _core.lib.tg_pool_peak_bytes() - before
+        compiled = tg.compile(step)
+        for _ in range(3):
+            compiled(x, y)
+        plan = compiled.memory_plan()
+        kib = [f"{n / 1024:.1f}" for n in (plan.bytes, plan.lower_bound, eager)]
+        rows.append(f"| {name} {case.name} | " + " | ".join(kib) + " |")
+    return rows
+
+
 def report() -> list[str]:
     head = [f"{n}, us" for n in CALLS] + ["JAX jit / replay (floor)", "FMA peak (floor)"]
     head += [f"{n}, us a step" for n in (*EPOCHS, "shuffled")] + ["JAX scan / epoch (floor)"]
@@ -314,6 +337,14 @@ def report() -> list[str]:
         *chain_rows(),
         *scalar_rows(),
         *call_rows(),
+        "",
+        "KiB that a step needs beyond parameters, optimizer state and gradients, which are there "
+        "all the time; the bound is what is alive at once and finds no room in gradients that are "
+        "still to be made.",
+        "",
+        "| network | planned | lower bound | eager, at most |",
+        "|---|---:|---:|---:|",
+        *memory_rows(),
     ]
 
 

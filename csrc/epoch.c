@@ -105,6 +105,7 @@ static int swap_gradients(tg_program *g, const tg_epoch *e)
         if (c->read >= 0)
             status = read_from(g, c->read, last);
     }
+    tg_program_move_hosted(g);
     return status;
 }
 

@@ -134,7 +134,8 @@ int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after,
         p->addend = addend_of(g, s, after, n_row, p->n_codes);
     p->is_checked = p->addend >= 0 || tg_is_biased(s);
     if (!status && s->in_place &&
-        (p->addend < 0 || g->values[s->in[p->addend]].offset != g->values[s->out[0]].offset))
+        (p->addend < 0 || g->values[s->in[p->addend]].offset != g->values[s->out[0]].offset ||
+         g->values[s->in[p->addend]].host != g->values[s->out[0]].host))
         status = tg_fail(TG_EVALUE, "step %d: a product cannot lie where this input does",
                          (int)(s - g->steps));
     if (!status && fold)

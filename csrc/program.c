@@ -124,6 +124,16 @@ static int make_outputs(tg_program *g)
     return TG_OK;
 }
 
+void tg_program_move_hosted(tg_program *g)
+{
+    for (int i = 0; i < g->n_hosted; ++i) {
+        tg_value *v = &g->values[g->hosted[i]];
+        char *data = g->values[v->host].own.data + v->offset;
+        v->moves += data != v->own.data;
+        v->own.data = v->buffer.data = data;
+    }
+}
+
 int tg_program_start(tg_program *g)
 {
     int status = bind_captured(g);
@@ -131,6 +141,8 @@ int tg_program_start(tg_program *g)
         status = tg_placement_fit(&g->placement);
     if (!status)
         status = make_outputs(g);
+    if (!status)
+        tg_program_move_hosted(g);
     return status;
 }
 

@@ -23,7 +23,8 @@ enum {
 
 /* Where a value lies. ARGUMENT and ARRAY: the caller's memory, any layout, bound at each run.
  * CAPTURED: a Tensor's, read and written where it is. PLANNED: in the program's block. OUTPUT:
- * fresh memory of each run. VIEW: where the step that makes it says. */
+ * fresh memory of each run. VIEW: where the step that makes it says.
+ * A planned value may also lie where an output will, for as long as that is not made. */
 enum {
     TG_ARGUMENT = 'i',
     TG_ARRAY = 'a',
@@ -41,7 +42,8 @@ typedef struct tg_value {
     tg_tensor *t; /* its values now: &own, or what the step of a view gave */
     tg_tensor *captured; /* the Tensor's record, held by the program's maker */
     tg_tensor *fresh; /* this run's memory of an output */
-    size_t offset; /* in the block */
+    size_t offset; /* in the block, or */
+    int host; /* in the memory of this output, which is made later; -1: in the block */
     int maker; /* the step that makes it; -1: none yet */
     char *spare; /* memory of a view that turned out to be a copy */
     size_t spare_bytes;
@@ -134,8 +136,8 @@ typedef struct tg_program {
     const tg_seed *seeds; /* of this run, by generator */
     int failed_step; /* the one that ended the last run before its end; -1: none did */
     bool is_running, has_guards;
-    int *captured, *outputs; /* values of these roles */
-    int n_captured, n_outputs;
+    int *captured, *outputs, *hosted; /* values of these roles; those that have a host */
+    int n_captured, n_outputs, n_hosted;
     void *lock; /* what to give back to the interpreter lock while the steps run */
     double ns; /* the last run's time */
     void *owner; /* what call_python needs */
@@ -147,7 +149,7 @@ typedef struct tg_program {
 tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t scratch_bytes,
                            int n_inputs);
 int tg_program_value(tg_program *program, int index, char role, int dtype, int ndim,
-                     const int64_t *shape, tg_tensor *captured, size_t where);
+                     const int64_t *shape, tg_tensor *captured, size_t where, int host);
 /* The step at index with room for its operands and params; the caller fills them in, and what
  * its kind keeps; then step_ready. NULL: out of memory. */
 tg_step *tg_program_step(tg_program *program, int index, int kind, int op, int n_in, int n_out,
@@ -160,6 +162,7 @@ void tg_program_free(tg_program *program);
 /* The lock is held for all but run_steps. bind: argument k, or the ARRAY value -1 - k. */
 int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int argument);
 int tg_program_start(tg_program *program); /* outputs' memory is there */
+void tg_program_move_hosted(tg_program *program); /* outputs have other memory */
 /* All steps once; lets go of the lock if the run is long. What fails is failed_step. */
 int tg_program_run_steps(tg_program *program);
 /* The parts of it, for epoch.c: let go of the lock if ns says so; the steps; take it again; ns on

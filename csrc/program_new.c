@@ -24,6 +24,7 @@ tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t
         g->argument_of = malloc(((size_t)n_inputs + 1) * sizeof *g->argument_of);
         g->captured = malloc(((size_t)n_values + 1) * sizeof *g->captured);
         g->outputs = malloc(((size_t)n_values + 1) * sizeof *g->outputs);
+        g->hosted = malloc(((size_t)n_values + 1) * sizeof *g->hosted);
         is_made = g->values && g->steps && g->argument_of && g->captured && g->outputs &&
                   block_bytes <= PTRDIFF_MAX / 2 && scratch_bytes <= PTRDIFF_MAX / 2 &&
                   (g->block = tg_system_block(block_bytes + TG_PAD)) != NULL &&
@@ -77,13 +78,13 @@ static void alias(tg_value *v)
 }
 
 int tg_program_value(tg_program *g, int index, char role, int dtype, int ndim,
-                     const int64_t *shape, tg_tensor *captured, size_t where)
+                     const int64_t *shape, tg_tensor *captured, size_t where, int host)
 {
     tg_value *v = &g->values[index];
     if (dtype < 0 || dtype >= TG_N_DTYPES || ndim < 0 || ndim > 64)
         return tg_fail(TG_EVALUE, "value %d: no such dtype, or too many axes", index);
     v->role = role;
-    v->maker = -1;
+    v->maker = v->host = -1;
     v->layout = 1;
     v->buffer = (tg_buffer){.refs = 1, .size_class = TG_PLACED};
     v->own = (tg_tensor){.refs = 1, .uses = 1, .gen = 1, .index = TG_PLACED};
@@ -111,11 +112,16 @@ int tg_program_value(tg_program *g, int index, char role, int dtype, int ndim,
         g->captured[g->n_captured++] = index;
         return TG_OK;
     case TG_PLANNED:
+        v->offset = where;
+        v->buffer.capacity = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
+        if (host >= 0) { /* tg_program_ready looks at it */
+            v->host = host;
+            g->hosted[g->n_hosted++] = index;
+            return TG_OK;
+        }
         if (where % TG_PAD || where > g->block_bytes || bytes > g->block_bytes - where)
             return tg_fail(TG_EVALUE, "value %d: its place is not in the block", index);
-        v->offset = where;
         v->own.data = v->buffer.data = g->block + where;
-        v->buffer.capacity = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
         return TG_OK;
     case TG_OUTPUT: g->outputs[g->n_outputs++] = index; return TG_OK;
     case TG_ARRAY:
@@ -165,7 +171,8 @@ static bool shares_place(tg_program *g, const tg_step *s)
     const tg_value *out = &g->values[s->out[0]];
     for (int i = 0; i < s->n_in && out->role == TG_PLANNED; ++i) {
         const tg_value *in = base_of(g, &g->values[s->in[i]]);
-        if (in->role == TG_PLANNED && in->offset < out->offset + out->buffer.capacity &&
+        if (in->role == TG_PLANNED && in->host == out->host &&
+            in->offset < out->offset + out->buffer.capacity &&
             out->offset < in->offset + in->buffer.capacity)
             return true;
     }
@@ -195,6 +202,13 @@ static int check_values(tg_program *g, const tg_step *s, int index)
                            "is '%c'",
                            index, s->out[i], v->role);
         v->maker = index;
+    }
+    for (int i = 0; i < s->n_in + s->n_out; ++i) { /* out follows in */
+        const tg_value *v = base_of(g, &g->values[s->in[i]]);
+        if (v->host >= 0 && v->host < g->n_values && g->values[v->host].maker >= 0)
+            return tg_fail(TG_EVALUE,
+                           "step %d uses value %d, whose place is an output's that is made",
+                           index, s->in[i]);
     }
     return TG_OK;
 }
@@ -239,6 +253,21 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
     return TG_OK;
 }
 
+/* Values in the memory of outputs fit there. */
+static int check_hosts(const tg_program *g)
+{
+    for (int i = 0; i < g->n_hosted; ++i) {
+        const tg_value *v = &g->values[g->hosted[i]];
+        const tg_value *host = v->host < g->n_values ? &g->values[v->host] : NULL;
+        const size_t room = host && host->role == TG_OUTPUT
+                                ? (size_t)host->own.size * tg_itemsize(host->own.dtype)
+                                : 0;
+        if (v->offset % TG_PAD || v->offset > room || v->buffer.capacity > room - v->offset)
+            return tg_fail(TG_EVALUE, "value %d: its place is not in an output", g->hosted[i]);
+    }
+    return TG_OK;
+}
+
 int tg_program_ready(tg_program *g)
 {
     g->operands = malloc(((size_t)g->n_widest + 1) * sizeof *g->operands);
@@ -256,7 +285,8 @@ int tg_program_ready(tg_program *g)
     for (int v = 0; v < g->n_values; ++v)
         if (g->values[v].role == TG_OUTPUT && g->values[v].maker < 0)
             return tg_fail(TG_EVALUE, "no step makes output value %d", v);
-    return tg_placement_fit(&g->placement);
+    const int status = check_hosts(g);
+    return status ? status : tg_placement_fit(&g->placement);
 }
 
 void tg_program_free(tg_program *g)
@@ -291,6 +321,7 @@ void tg_program_free(tg_program *g)
     free(g->argument_of);
     free(g->captured);
     free(g->outputs);
+    free(g->hosted);
     free(g->values);
     free(g->steps);
     free(g);

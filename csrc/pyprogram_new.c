@@ -69,6 +69,7 @@ static bool add_value(program_object *self, int index, PyObject *item)
     for (Py_ssize_t i = 0; i < ndim; ++i)
         dims[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
     size_t place = 0;
+    int host = -1;
     tg_tensor *captured = NULL;
     if (role == TG_CAPTURED || role == TG_ARRAY) {
         captured = role == TG_CAPTURED ? tg_tensor_of(where) : NULL;
@@ -79,12 +80,15 @@ static bool add_value(program_object *self, int index, PyObject *item)
         self->objects[index] = where;
         if (role == TG_ARRAY)
             self->arrays[self->n_arrays++] = index;
+    } else if (role == TG_PLANNED && PyTuple_Check(where) && PyTuple_Size(where) == 2) {
+        place = PyLong_AsSize_t(PyTuple_GetItem(where, 0));
+        host = (int)PyLong_AsLong(PyTuple_GetItem(where, 1));
     } else if (role == TG_ARGUMENT || role == TG_PLANNED)
         place = PyLong_AsSize_t(where);
     if (PyErr_Occurred())
         return false;
     return raise_status(tg_program_value(self->program, index, (char)role, dtype, (int)ndim,
-                                         dims, captured, place));
+                                         dims, captured, place, host));
 }
 
 /* --- what the kinds of steps keep --------------------------------------------------------------- */

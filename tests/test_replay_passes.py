@@ -6,8 +6,10 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, optim
+from tapegrad.engine import select
 from tapegrad.ops.table import BY_ID, OPS
 from tapegrad.replay import build, interpret, passes
+from tapegrad.replay import plan as plan_module
 from tapegrad.replay.build import program_of
 from tapegrad.replay.ir import GRAD, GROUP, PRODUCT, Entry
 from tapegrad.replay.plan import plan_memory
@@ -295,18 +297,67 @@ def training_step():
 
 
 @pytest.mark.parametrize("function", [*FUNCTIONS, training_step()], ids=lambda f: f.__name__)
-def test_planned_memory_never_overlaps(function):
+def test_planned_memory_never_overlaps(function, monkeypatch):
     program = passes.optimise(recorded(function, X))
-    plan = plan_memory(program)
+    for many in (0, 256):  # by time, by size
+        monkeypatch.setattr(plan_module, "MANY", many)
+        check_plan(program, plan_memory(program))
+
+
+def check_plan(program, plan):
+    made = {v: at for at, e in enumerate(program.entries) for v in e.outputs}
     assert plan.lower_bound <= plan.peak
     for i, (v, offset, size, first, last) in enumerate(plan.lifetimes):
+        host = plan.hosts.get(v)
+        assert first == made[v]
         assert offset % 64 == 0
-        assert offset + size <= plan.bytes
+        assert offset + size <= (plan.bytes if host is None else program.values[host].nbytes)
+        assert host is None or (host in program.results and last < made[host])
         for w, other, n, begin, end in plan.lifetimes[:i]:
-            if offset < other + n and other < offset + size and v != w:
+            if host == plan.hosts.get(w) and offset < other + n and other < offset + size:
                 # one may take the other's place at the entry where that one dies
                 assert last <= begin or end <= first
     assert str(plan).startswith(f"{plan.bytes} bytes")
+
+
+NETWORKS = [
+    ([2, 16, 16, 1], "tanh", 32),
+    ([8, 64, 64, 4], "tanh", 64),
+    ([64, 128, 64, 10], "relu", 64),
+]
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
+@pytest.mark.parametrize(("sizes", "activation", "batch"), NETWORKS, ids=str)
+def test_a_step_needs_no_more_memory_than_eager(sizes, activation, batch):
+    """Beside parameters, what belongs to them, and gradients: those there are from step to step."""
+    model = nn.MLP(sizes[0], sizes[1:], activation)
+    optimizer = optim.Adam(model.parameters())
+    rng = np.random.default_rng(0)
+    x = tg.tensor(rng.normal(size=(batch, sizes[0])).astype("f4"))
+    y = tg.tensor(rng.normal(size=(batch, sizes[-1])).astype("f4"))
+
+    def step(x, y):
+        with tg.tape():
+            loss = nn.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(x, y)
+    lib = select._core.lib
+    lib.tg_pool_peak_bytes()
+    before = lib.tg_pool_live_bytes()
+    step(x, y)
+    eager = lib.tg_pool_peak_bytes() - before
+    compiled = tg.compile(step)
+    for _ in range(3):
+        compiled(x, y)
+    plan = compiled.memory_plan()
+    check_plan(compiled.program, plan)
+    assert plan.lower_bound <= plan.bytes <= eager
+    assert not plan.hosts or " of v" in str(plan)
 
 
 def test_the_listing_names_entries_and_lines():

@@ -42,7 +42,7 @@ class NativeProgram:
 
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
-        offsets = {v: offset for v, offset, *_ in plan.lifetimes}
+        places = {v: (offset, plan.hosts.get(v, -1)) for v, offset, *_ in plan.lifetimes}
         root, results = p.root, {v: n for n, v in enumerate(dict.fromkeys(p.results))}
         adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
@@ -51,8 +51,8 @@ class NativeProgram:
             kind, role, where = v.kind, "c", v.source
             if kind == ir.MADE:
                 role, where = "v", 0
-                if i in offsets:
-                    role, where = "p", offsets[i]
+                if i in places:
+                    role, where = "p", places[i]
                 elif i in results and root[i] == i:
                     role, where = "o", results[i]
             elif kind == ir.ARGUMENT:

@@ -1,19 +1,22 @@
 """Where a program's values lie: one block of memory, planned before the first run.
 
-Each value that no view and no result is gets an offset for its lifetime, from the entry that makes
-it to the last that reads it or a view of it: at the smallest hole that holds it, or in the very
-place of an operand that dies there: of an elementwise group, or of what a product is added to.
+Each value that no view and no result is gets a place for its lifetime, from the entry that makes
+it to the last that reads it or a view of it. It may be the very place of an operand that dies
+there, of an elementwise group or of what a product is added to. Large values lie in the memory of
+results that are not made yet, where that is free; the block is for the rest.
 """
 
 from __future__ import annotations
 
 from bisect import bisect, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .epilogues import addend_in_place
 from .ir import GROUP, MADE, PRODUCT, Entry, Program
 
 ALIGN = 64
+LARGE = 4096  # bytes of a value that is worth finding room in a result for
+MANY = 256  # places that are too many to compare each with each
 
 
 @dataclass
@@ -22,13 +25,16 @@ class MemoryPlan:
 
     Attributes:
         bytes: of the block, the peak of a run; arguments, parameters and results are not in it.
-        lower_bound: the most bytes alive at any one entry: no plan can have less.
+        lower_bound: the most bytes that at any one entry are alive and find no room in results:
+            no plan can have less.
         lifetimes: (value, offset, bytes, first entry, last entry) of each planned value.
+        hosts: of values in a result's memory, that result; their offsets count from there.
     """
 
     bytes: int
     lower_bound: int
     lifetimes: list[tuple[int, int, int, int, int]]
+    hosts: dict[int, int]
 
     @property
     def peak(self) -> int:
@@ -37,8 +43,47 @@ class MemoryPlan:
     def __str__(self) -> str:
         lines = [f"{self.bytes} bytes planned; at least {self.lower_bound} are alive at once"]
         for v, offset, n, first, last in self.lifetimes:
-            lines.append(f"  v{v}: {n} bytes at {offset}, entries {first} to {last}")
+            where = f"{offset} of v{self.hosts[v]}" if v in self.hosts else f"{offset}"
+            lines.append(f"  v{v}: {n} bytes at {where}, entries {first} to {last}")
         return "\n".join(lines)
+
+
+@dataclass(eq=False)
+class Place:
+    """Memory that one value has, or several one after the other."""
+
+    values: list[int]
+    bytes: int
+    first: int  # entries
+    last: int
+    offset: int = 0
+    host: int | None = None  # a result
+
+
+@dataclass(eq=False)
+class Room:
+    """A result's memory, free until the entry that makes it; or the block, which grows."""
+
+    result: int | None
+    bytes: float
+    until: float
+    places: list[Place] = field(default_factory=list)  # by offset
+
+    def find(self, place: Place) -> int | None:
+        """The lowest offset at which it fits, or None."""
+        if place.bytes > self.bytes or place.last >= self.until:
+            return None
+        at = 0
+        for other in self.places:
+            if other.first <= place.last and place.first <= other.last:
+                if at + place.bytes <= other.offset:
+                    break
+                at = max(at, other.offset + other.bytes)
+        return at if at + place.bytes <= self.bytes else None
+
+    def take(self, place: Place, offset: int) -> None:
+        place.offset, place.host = offset, self.result
+        insort(self.places, place, key=lambda p: p.offset)
 
 
 class Holes:
@@ -77,57 +122,122 @@ class Holes:
 
 
 def plan_memory(program: Program) -> MemoryPlan:
-    """Offsets for the values entries make; results lie in fresh memory of each run instead."""
+    """Places for the values entries make; results lie in fresh memory of each run instead."""
+    places, rooms = _places(program), _rooms(program)
+    end = _by_size(places, rooms) if len(places) <= MANY else _by_time(places)
+    born = {v: at for at, e in enumerate(program.entries) for v in e.outputs}
+    lifetimes, hosts = [], {}
+    for place in places:
+        ends = [*[born[v] for v in place.values[1:]], place.last]
+        for v, last in zip(place.values, ends):
+            lifetimes.append((v, place.offset, place.bytes, born[v], last))
+            if place.host is not None:
+                hosts[v] = place.host
+    return MemoryPlan(end, _lower_bound(places, rooms), sorted(lifetimes), hosts)
+
+
+def _places(program: Program) -> list[Place]:
+    """One for each value that needs memory, but for those that take a dying operand's."""
     root, values, results = program.root, program.values, set(program.results)
-    born: dict[int, int] = {}
     last: dict[int, int] = {}
-    size: dict[int, int] = {}
     for at, e in enumerate(program.entries):
         for v in e.inputs:
             if root[v] in last:
                 last[root[v]] = at
         for v in e.outputs:
             if root[v] == v and v not in results and values[v].kind == MADE:
-                born[v] = last[v] = at
-                size[v] = max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN)
+                last[v] = at
     for v in results:  # of a result that is a view, the memory stays to the end
-        if root[v] in born:
+        if root[v] in last:
             last[root[v]] = len(program.entries)
     dying: dict[int, list[int]] = {}
     for v, at in last.items():
         dying.setdefault(at, []).append(v)
-    holes = Holes()
-    offset: dict[int, int] = {}
-    alive = bound = 0
+    of: dict[int, Place] = {}
+    places = []
     for at, e in enumerate(program.entries):
         ending = dying.get(at, ())
-        places: dict[int, int] = {}
+        taken: dict[int, int] = {}
         if e.kind in (GROUP, PRODUCT) and ending:
             owners = [root[v] for v in e.inputs]
             own = {v for v in ending if owners.count(v) == 1}
-            places = (_in_place if e.kind == GROUP else _added_to)(program, e, own, born)
+            taken = (_in_place if e.kind == GROUP else _added_to)(program, e, own, last)
         for v in e.outputs:
-            if v in places:
-                offset[v] = offset[places[v]]
-            elif v in born:
-                offset[v] = holes.take(size[v])
-                alive += size[v]
-                bound = max(bound, alive)
-        for v in ending:
-            if v not in places.values():
-                holes.give(offset[v], size[v])
-                alive -= size[v]
-    lifetimes = [(v, offset[v], size[v], born[v], last[v]) for v in sorted(born)]
-    return MemoryPlan(holes.end, bound, lifetimes)
+            if v in taken:
+                place = of[v] = of[taken[v]]
+                place.values.append(v)
+                place.last = last[v]
+            elif v in last:
+                size = max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN)
+                of[v] = Place([v], size, at, last[v])
+                places.append(of[v])
+    return places
 
 
-def _added_to(program: Program, product: Entry, ending: set[int], born: dict) -> dict[int, int]:
+def _rooms(program: Program) -> list[Room]:
+    """The memory of results, the smallest first."""
+    root, values, results = program.root, program.values, set(program.results)
+    rooms = [
+        Room(v, values[v].nbytes // ALIGN * ALIGN, at)
+        for at, e in enumerate(program.entries)
+        for v in e.outputs
+        if v in results and root[v] == v and values[v].kind == MADE and values[v].nbytes >= LARGE
+    ]
+    return sorted(rooms, key=lambda room: room.bytes)
+
+
+def _by_size(places: list[Place], rooms: list[Room]) -> int:
+    """Find the places, largest first, each as low as it goes; the end of the block.
+
+    Source: Pisarchyk & Lee (2020), Efficient memory management for deep neural net inference,
+    section 5.2 (greedy by size).
+    """
+    block, end = Room(None, float("inf"), float("inf")), 0
+    for place in sorted(places, key=lambda p: (-p.bytes, p.first)):
+        for room in (*(rooms if place.bytes >= LARGE else ()), block):
+            offset = room.find(place)
+            if offset is not None:
+                room.take(place, offset)
+                break
+        if place.host is None:
+            end = max(end, place.offset + place.bytes)
+    return end
+
+
+def _by_time(places: list[Place]) -> int:
+    """The same, all in the block, in the order of entries: each in the smallest hole that is there
+    when it is made. The time it takes is as the number of places."""
+    holes, ended = Holes(), sorted(places, key=lambda p: p.last)
+    n = 0
+    for place in places:
+        while ended[n].last < place.first:
+            holes.give(ended[n].offset, ended[n].bytes)
+            n += 1
+        place.offset = holes.take(place.bytes)
+    return holes.end
+
+
+def _lower_bound(places: list[Place], rooms: list[Room]) -> int:
+    changes: dict[float, int] = {0: -sum(int(room.bytes) for room in rooms)}
+    for place in places:
+        changes[place.first] = changes.get(place.first, 0) + place.bytes
+        changes[place.last + 1] = changes.get(place.last + 1, 0) - place.bytes
+    for room in rooms:
+        changes[room.until] = changes.get(room.until, 0) + int(room.bytes)
+    bound = alive = 0
+    for at in sorted(changes):
+        alive += changes[at]
+        bound = max(bound, alive)
+    return bound
+
+
+def _added_to(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
     """The product in the place of the sum so far: {output: operand}."""
     v, y = addend_in_place(product, program.values), product.outputs[0]
-    return {y: v} if v in ending and y in born else {}
+    return {y: v} if v in ending and y in planned else {}
 
 
-def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> dict[int, int]:
+def _in_place(program: Program, group: Entry, ending: set[int], planned: dict) -> dict[int, int]:
     """Outputs that may take a dying operand's place: {output: operand}.
 
     Blocks go through the instructions in order, so the operand must not be read after the
@@ -145,7 +255,7 @@ def _in_place(program: Program, group: Entry, ending: set[int], born: dict) -> d
     places: dict[int, int] = {}
     values = program.values
     for v, at in written.items():
-        if v not in born:
+        if v not in planned:
             continue
         for x in sorted(ending - set(places.values())):
             same = values[x].shape == values[v].shape and values[x].dtype == values[v].dtype

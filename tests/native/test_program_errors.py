@@ -42,6 +42,28 @@ NEGATIVE = OPS["negative"].id
 TWO = [(0, (4,), "i", 0), (0, (4,), "p", 0)]
 
 
+def hosted(n, where, read_by):
+    """A program whose value 1 lies in an output's memory; steps 1 and 2 make outputs of n values,
+    the first of which is value 2, from value 1 or 0."""
+    values = [(0, (n,), "i", 0), (0, (n,), "p", where), (0, (n,), "o", 0), (0, (n,), "o", 0)]
+    reads = [1 if k in read_by else 0 for k in range(2)]
+    pairs = [(0, 1), (reads[0], 2), (reads[1], 3)]
+    steps = [(0, NEGATIVE, (a,), (b,), (), None) for a, b in pairs]
+    return [values, steps, [2, 3], [], 64, 0, 1]
+
+
+def test_a_value_may_lie_in_an_output_until_that_is_made():
+    program = Program(*hosted(32, (0, 3), [0]))
+    x = np.arange(32, dtype="f4")
+    before = []
+    for _ in range(4):
+        first, second = program.run([x])
+        assert first.tolist() == x.tolist()
+        assert second.tolist() == (-x).tolist()
+        before.append(second)  # keeps its memory: the next run's is elsewhere
+    assert all(t.tolist() == (-x).tolist() for t in before)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -72,6 +94,12 @@ TWO = [(0, (4,), "i", 0), (0, (4,), "p", 0)]
         ([TWO, [(1,)], [], [], 64, 0, 1], "a step is"),
         ([[(1, 2)], [], [], [], 64, 0, 1], "a value is"),
         ([[], [], [], [], -1, 0, 1], "negative or too large"),
+        (hosted(16, (64, 3), [0]), "not in an output"),
+        (hosted(32, (0, 0), [0]), "not in an output"),
+        (hosted(32, (8, 3), [0]), "not in an output"),
+        (hosted(32, (0, 99), [0]), "not in an output"),
+        (hosted(32, (0, 2), [1]), "an output's that is made"),
+        (hosted(32, (0, 2), [0, 1]), "an output's that is made"),
     ],
 )
 def test_wrong_programs_are_refused(arguments, message):
