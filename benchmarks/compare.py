@@ -32,6 +32,7 @@ SECTIONS = {
         {"TAPEGRAD_NUM_THREADS": "2"},
         False,
     ),
+    "profile": ("Recorded steps, entry by entry", "bench_profile", "report", {}, True),
     "gemm": ("Matrix products", "bench_gemm", "report", {}, True),
     "gemm-avx2": ("Matrix products, AVX2", "bench_gemm", "report", AVX2, True),
     "threads": (

@@ -169,8 +169,26 @@ void tg_program_leave(tg_program *g, struct tg_placement *outer)
     tg_relock(g->lock);
 }
 
+/* The steps, and the time of each. */
+static int time_steps(tg_program *g)
+{
+    int status = TG_OK, j = 0;
+    double from = tg_program_now();
+    for (; j < g->n_steps && !status; ++j) {
+        status = g->steps[j].run(g, &g->steps[j]);
+        tg_placement_end(&g->placement);
+        const double now = tg_program_now();
+        g->step_ns[j] = now - from;
+        from = now;
+    }
+    g->failed_step = status ? j - 1 : -1;
+    return status;
+}
+
 int tg_program_do_steps(tg_program *g)
 {
+    if (g->step_ns)
+        return time_steps(g);
     int status = TG_OK;
     tg_step *s = g->steps, *const end = s + g->n_steps;
     for (; s < end && !status; ++s) {

@@ -140,6 +140,7 @@ typedef struct tg_program {
     int n_captured, n_outputs, n_hosted;
     void *lock; /* what to give back to the interpreter lock while the steps run */
     double ns; /* the last run's time */
+    double *step_ns; /* of its steps; NULL: nobody asks */
     void *owner; /* what call_python needs */
     /* run a PYTHON step; the lock is held and nothing is placed */
     int (*call_python)(struct tg_program *program, tg_step *step);

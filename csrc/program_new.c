@@ -322,6 +322,7 @@ void tg_program_free(tg_program *g)
     free(g->captured);
     free(g->outputs);
     free(g->hosted);
+    free(g->step_ns);
     free(g->values);
     free(g->steps);
     free(g);

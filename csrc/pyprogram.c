@@ -331,6 +331,7 @@ static PyMethodDef program_methods[] = {
      "run(inputs, *seeds) -> outputs, or the number of the guard that failed"},
     {"run_epoch", (PyCFunction)(void (*)(void))tg_program_run_epoch, METH_FASTCALL,
      "run_epoch(data, order, batch_size, first_step, n_steps, results, *seeds) -> steps done"},
+    {"time_steps", tg_program_time_steps, METH_O, "time_steps(on)"},
     {0},
 };
 
@@ -351,6 +352,7 @@ static PyGetSetDef program_getset[] = {
      NULL},
     {"steps_done", steps_done, NULL, "By the last run_epoch, before an error if there was one.",
      NULL},
+    {"step_ns", tg_program_step_ns, NULL, "Of the last run's steps, if time_steps is on.", NULL},
     {"block_bytes", block_bytes, NULL, "Planned memory.", NULL},
     {"scratch_bytes", scratch_bytes, NULL, "Memory that the steps share, one at a time.", NULL},
     {"fallbacks", fallbacks, NULL, "Requests the scratch memory had no room for, ever.", NULL},

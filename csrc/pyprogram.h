@@ -32,6 +32,8 @@ bool tg_is_program(PyObject *o);
 bool tg_program_is_free(const program_object *self); /* not running; false with an error set */
 void tg_program_let_go(program_object *self); /* of what was bound */
 PyObject *tg_program_run_epoch(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
+PyObject *tg_program_time_steps(PyObject *self, PyObject *on); /* pyprofile.c */
+PyObject *tg_program_step_ns(PyObject *self, void *unused);
 int tg_call_python(tg_program *program, tg_step *step);
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
