@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from training import training_step
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -33,16 +34,8 @@ def make():
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Dropout(0.25), nn.Linear(8, 3))
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    @tg.compile
-    def step(x, y):
-        with tg.tape():
-            loss = nn.cross_entropy(net(x), y)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        return {"loss": loss, "net": "mlp"}
-
-    return step, net, adam
+    train = training_step(net, adam)
+    return tg.compile(lambda x, y: {"loss": train(x, y), "net": "mlp"}), net, adam
 
 
 def by_hand(step, order, batch_size, drop_last=False):

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from training import training_step
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -27,16 +28,7 @@ def make(seed=0):
     net = nn.MLP(16, [24, 4], "tanh")
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    @tg.compile
-    def step(x, y):
-        with tg.tape():
-            loss = nn.cross_entropy(net(x), y)
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        return loss
-
-    return step, net
+    return tg.compile(training_step(net, adam)), net
 
 
 def state(net):
