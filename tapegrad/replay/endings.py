@@ -5,7 +5,6 @@ the gradient of a bias is."""
 from __future__ import annotations
 
 from collections import Counter
-from itertools import groupby
 from math import gcd, prod
 from typing import Any, NamedTuple
 
@@ -19,31 +18,14 @@ ROWS, MOST_ROWS = 16, 1024  # of columns: in a block, in a unit
 
 
 class Ending(NamedTuple):
-    """The reduction that ends a group: its row and params, and the value it reads."""
+    """The reduction that ends an entry: its row and params, and the value it reads; n of whose
+    elements become one, cols of which lie side by side, as csrc/reduce.h has them."""
 
     op: Any
     params: tuple
     value: int
-
-    def shape(self, values: list) -> tuple[int, int] | None:
-        """(n, cols) as csrc/reduce.h has them: n elements become one; cols of them lie side by
-        side. None: the axes are not at one end."""
-        full = values[self.value].shape
-        if self.op.name == "sum_to":
-            kept = (1,) * (len(full) - len(self.params)) + self.params
-            reduced = [n != m for n, m in zip(full, kept)]
-        else:
-            reduced = [d in self.params[1:] for d in range(len(full))]
-        runs = [
-            (is_reduced, prod(full[d] for d in axes))
-            for is_reduced, axes in groupby(
-                [d for d in range(len(full)) if full[d] > 1], key=lambda d: reduced[d]
-            )
-        ]
-        if not 1 <= len(runs) <= 2 or not any(is_reduced for is_reduced, _ in runs):
-            return None
-        n = next(size for is_reduced, size in runs if is_reduced)
-        return n, 1 if runs[-1][0] else runs[-1][1]
+    n: int
+    cols: int
 
     def text(self, names: list[str], e: Entry) -> str:
         """As listing() prints it."""
@@ -53,10 +35,9 @@ class Ending(NamedTuple):
 
     def fits(self, values: list) -> bool:
         """Whether groups over that value fall into units that are whole subtrees of the fold."""
-        shape, total = self.shape(values), prod(values[self.value].shape)
-        if shape is None or not total or values[self.value].dtype not in FLOATS:
+        n, cols, total = self.n, self.cols, prod(values[self.value].shape)
+        if not total:
             return False
-        n, cols = shape
         if cols == 1:
             return total <= UNIT or n == total or UNIT // n >= LINE // gcd(n, LINE)
         rows = ROWS
@@ -64,16 +45,37 @@ class Ending(NamedTuple):
             rows *= 2
         return n <= rows or (rows * cols <= UNIT and rows * cols % LINE == 0)
 
-    def lowered(self, values: list) -> tuple:
+    def lowered(self) -> tuple:
         """As the C core takes it."""
-        n, cols = self.shape(values)
-        return FOLDS[self.op.name], int(self.op.name == "mean"), n, cols, self.value
+        return FOLDS[self.op.name], int(self.op.name == "mean"), self.n, self.cols, self.value
 
     def folds_rows(self, values: list) -> bool:
         """Whether it makes one row of all of a matrix, or of a stack of them."""
-        full = values[self.value].shape
-        n, cols = self.shape(values) or (0, 0)
-        return n > 1 and cols > 1 and cols == full[-1] and values[self.value].dtype in FLOATS
+        return self.n > 1 and self.cols > 1 and self.cols == values[self.value].shape[-1]
+
+
+def ending_of(e: Entry, values: list) -> Ending | None:
+    """The entry as what another ends in, or None: it is no reduction of floats over axes at one
+    end."""
+    if e.kind != OP or e.view or e.op.name not in FOLDS:
+        return None
+    (v,), params = e.inputs, e.params
+    full = values[v].shape
+    if e.op.name == "sum_to":
+        kept = (1,) * (len(full) - len(params)) + params
+        reduced = [n != m for n, m in zip(full, kept)]
+    else:
+        reduced = [d in params[1:] for d in range(len(full))]
+    runs: list[tuple[bool, int]] = []  # neighbours of one kind
+    for is_reduced, size in zip(reduced, full):
+        if runs and runs[-1][0] == is_reduced and size != 1:
+            runs[-1] = is_reduced, runs[-1][1] * size
+        elif size != 1:
+            runs.append((is_reduced, size))
+    sizes = [size for is_reduced, size in runs if is_reduced]
+    if len(sizes) != 1 or len(runs) > 2 or values[v].dtype not in FLOATS:
+        return None
+    return Ending(e.op, params, v, sizes[0], 1 if runs[-1][0] else runs[-1][1])
 
 
 def join_endings(program: Program) -> Program:
@@ -87,8 +89,8 @@ def join_endings(program: Program) -> Program:
     home: dict[int, int] = {}  # value: where the entry without ending is that makes it
     entries: list[Entry] = []
     for e in program.entries:
-        if e.kind == OP and not e.view and e.op.name in FOLDS and e.inputs[0] in home:
-            ending, at = Ending(e.op, e.params, e.inputs[0]), home[e.inputs[0]]
+        at = home.get(e.inputs[0]) if e.inputs else None
+        if at is not None and (ending := ending_of(e, program.values)) is not None:
             is_staged = uses[ending.value] == 1 and ending.value not in results
             if joins(entries[at], ending, program.values):
                 for v in entries[at].outputs:

@@ -106,7 +106,8 @@ def addend_in_place(e: Entry, values: list) -> int | None:
     a, b, c = [values[v] for v in e.inputs]
     if len(a.shape) != 2 or len(b.shape) != 2 or min(c.shape) < 2:
         return None
-    return e.inputs[2] if a.shape[1] <= select._core.Program.DEPTHS[c.dtype] else None
+    core = select._core
+    return e.inputs[2] if core and a.shape[1] <= core.Program.DEPTHS[c.dtype] else None
 
 
 def joined(product: Entry, v: int, e: Entry) -> Entry:

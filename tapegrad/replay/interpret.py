@@ -84,7 +84,7 @@ def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -
         for at, v in enumerate(e.outputs, start=len(inputs)):
             values[v] = codes.get(at)
         if e.params:  # the last output is a reduction of another, or of the value after those
-            op, params, v = e.params
+            op, params, v, *_ = e.params
             at = len(inputs) + (*e.outputs[:-1], v).index(v)
             values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
     elif e.kind == ir.PRODUCT:

@@ -78,11 +78,11 @@ class NativeProgram:
 
     def _step(self, e: ir.Entry) -> tuple:
         if e.kind == ir.GROUP:
-            ending = e.params.lowered(self.program.values) if e.params else ()
+            ending = e.params.lowered() if e.params else ()
             return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
         if e.kind == ir.PRODUCT:
             then, ending = e.extra
-            fold = ending.lowered(self.program.values)[:3] if ending else ()
+            fold = ending.lowered()[:3] if ending else ()
             return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, (*e.params, *fold), then
         if e.kind == ir.VJP:
             raise AssertionError("a fused vjp outside a group")

@@ -16,7 +16,7 @@ from .ir import GROUP, MADE, PRODUCT, Entry, Program
 
 ALIGN = 64
 LARGE = 4096  # bytes of a value that is worth finding room in a result for
-MANY = 256  # places that are too many to compare each with each
+MANY = 100  # places that are too many to compare each with each
 
 
 @dataclass
@@ -71,15 +71,15 @@ class Room:
 
     def find(self, place: Place) -> int | None:
         """The lowest offset at which it fits, or None."""
-        if place.bytes > self.bytes or place.last >= self.until:
-            return None
-        at = 0
+        first, last, size, at = place.first, place.last, place.bytes, 0
         for other in self.places:
-            if other.first <= place.last and place.first <= other.last:
-                if at + place.bytes <= other.offset:
+            if other.first <= last and first <= other.last:
+                if at + size <= other.offset:
                     break
-                at = max(at, other.offset + other.bytes)
-        return at if at + place.bytes <= self.bytes else None
+                end = other.offset + other.bytes
+                if end > at:
+                    at = end
+        return at if at + size <= self.bytes else None
 
     def take(self, place: Place, offset: int) -> None:
         place.offset, place.host = offset, self.result
@@ -194,7 +194,8 @@ def _by_size(places: list[Place], rooms: list[Room]) -> int:
     """
     block, end = Room(None, float("inf"), float("inf")), 0
     for place in sorted(places, key=lambda p: (-p.bytes, p.first)):
-        for room in (*(rooms if place.bytes >= LARGE else ()), block):
+        fitting = [r for r in rooms if r.bytes >= place.bytes >= LARGE and r.until > place.last]
+        for room in (*fitting, block):
             offset = room.find(place)
             if offset is not None:
                 room.take(place, offset)
