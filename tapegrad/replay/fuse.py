@@ -19,7 +19,7 @@ FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bo
 
 
 def is_elementwise(e: Entry) -> bool:
-    return e.kind == VJP or (e.kind == OP and e.op.id < FIRST_OTHER.id)
+    return e.kind == VJP or (e.kind == OP and 0 <= e.op.id < FIRST_OTHER.id)
 
 
 # One row, or a row's vjp, in a group: (row's id, k, operands, to, params, line). k: of which input
