@@ -189,8 +189,8 @@ def _rooms(program: Program) -> list[Room]:
 def _by_size(places: list[Place], rooms: list[Room]) -> int:
     """Find the places, largest first, each as low as it goes; the end of the block.
 
-    Source: Pisarchyk & Lee (2020), Efficient memory management for deep neural net inference,
-    section 5.2 (greedy by size).
+    Source: Pisarchyk & Lee (2020), Efficient memory management for deep neural net inference:
+    offsets, greedy by size.
     """
     block, end = Room(None, float("inf"), float("inf")), 0
     for place in sorted(places, key=lambda p: (-p.bytes, p.first)):
