@@ -151,7 +151,7 @@ def test_a_product_that_ends_in_a_sum_of_its_rows_has_the_bits_of_both(left, rig
     assert len(ended) == (2 if rows > 1 and cols > 1 and n_out > 1 else 0)
     if ended:
         assert "; v" in str(compiled.program)
-        assert "sums over rows joined" in compiled.explain()
+        assert "reductions over rows joined" in compiled.explain()
 
 
 def test_gradients_of_biases_are_made_with_the_products_before_them(threads):

@@ -352,7 +352,7 @@ def summary(variant: Variant) -> list[str]:
     ]
     for n, what in (
         (sum(then is not None for then, _ in products), "elementwise entries"),
-        (sum(ending is not None for _, ending in products), "sums over rows"),
+        (sum(ending is not None for _, ending in products), "reductions over rows"),
     ):
         if n:
             lines.append(f"  {n} {what} joined to the product before them")
