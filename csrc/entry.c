@@ -58,8 +58,8 @@ void tg_entry_calls(int op, void (*hold)(int64_t), void (*drop)(int64_t))
     drop_call = drop;
 }
 
-bool tg_op_is_call(int op) { return facts[op].calls; }
-bool tg_entry_is_call(const tg_entry *e) { return tg_op_is_call(tg_entry_op(e)) && e->n_p; }
+static bool is_call(int op) { return facts[op].calls; }
+bool tg_entry_is_call(const tg_entry *e) { return is_call(tg_entry_op(e)) && e->n_p; }
 
 /* --- entries ----------------------------------------------------------------------------- */
 
@@ -102,7 +102,7 @@ int tg_entry_fill(tg_entry *e, const tg_call *call, tg_tensor *out, uint16_t sav
     e->versions = versions;
     e->line = 0;
     e->op = (uint16_t)(call->op + 1);
-    if (tg_op_is_call(call->op) && call->n_p)
+    if (is_call(call->op) && call->n_p)
         hold_call(call->p[0]);
     return TG_OK;
 }
@@ -123,7 +123,7 @@ void tg_entry_clear(tg_entry *e)
     const int64_t number = old.n_p ? tg_entry_params(&old)[0] : 0;
     if (old.far)
         tg_free(old.far, tg_class_of(far_bytes(old.n_in, old.n_p)));
-    if (tg_op_is_call(tg_entry_op(&old)) && old.n_p)
+    if (is_call(tg_entry_op(&old)) && old.n_p)
         drop_call(number); /* last: Python may run anything now */
 }
 

@@ -44,7 +44,6 @@ typedef struct pieces {
 } pieces;
 
 enum { NEAR = 512 * 1024 }; /* bytes that the second cache keeps */
-enum { COLUMNS = 512 }; /* of a piece: as many as kernels copy of B at a time */
 
 static size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
@@ -86,7 +85,7 @@ static void split(pieces *p, int dtype, size_t n_threads)
     p->col_unit = 2 * p->kernels->lanes;
     const size_t panels = divide_up(g->n, p->col_unit);
     if (panels >= 4 * n_threads || g->m < TG_TILE_ROWS * n_threads) {
-        const size_t rounds = divide_up(g->n, COLUMNS * n_threads);
+        const size_t rounds = divide_up(g->n, TG_GEMM_COLUMNS * n_threads);
         const bool is_near = g->m * g->k * tg_itemsize(dtype) <= NEAR;
         const size_t wanted = (is_near && rounds < 2 ? 2 : rounds) * n_threads;
         p->across = wanted < panels ? wanted : panels;
@@ -292,31 +291,27 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     return status;
 }
 
-/* The product without its fold, if that is not done on the way. */
-static int fitting_product(int dtype, const tg_gemm_args *g, bool *is_folded)
-{
-    tg_gemm_args t = *g;
-    *is_folded = false;
-    if (g->n == 1 || g->m == 1) {
-        if (g->m == 1 && g->n != 1)
-            t = transposed(g);
-        vector_product(dtype, &t);
-        return TG_OK;
-    }
-    if (pays_transposed(dtype, g))
-        t = transposed(g);
-    if (g->beta != 0 && (!g->addend || g->addend == g->c) && g->k > tg_gemm_depth(dtype))
-        return product_apart(dtype, &t);
-    *is_folded = t.folded != NULL;
-    return matrix_product(dtype, &t);
-}
-
 int tg_gemm(int dtype, const tg_gemm_args *g)
 {
-    bool is_folded;
+    tg_gemm_args t;
+    const tg_gemm_args *as = g;
+    int status = TG_OK;
+    bool is_folded = false;
     if (g->m == 0 || g->n == 0)
         return TG_OK;
-    const int status = fitting_product(dtype, g, &is_folded);
+    if (g->n != 1 && (g->m == 1 || pays_transposed(dtype, g))) {
+        t = transposed(g);
+        as = &t;
+    }
+    if (g->n == 1 || g->m == 1) {
+        vector_product(dtype, as);
+    } else if (g->beta != 0 && (!g->addend || g->addend == g->c) &&
+               g->k > tg_gemm_depth(dtype)) {
+        status = product_apart(dtype, as);
+    } else {
+        status = matrix_product(dtype, as);
+        is_folded = as == g;
+    }
     if (status == TG_OK && g->folded && !is_folded)
         tg_gemm_fold(dtype, g, 0, g->m, 0, g->n);
     return status;

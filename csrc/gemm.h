@@ -37,6 +37,9 @@ tg_gemm_args tg_matrices(const tg_tensor *a, const tg_tensor *b);
 
 /* --- per ISA and dtype (gemm_kernel.inc.c) ------------------------------------------------ */
 enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors */
+enum {
+    TG_GEMM_COLUMNS = 512
+}; /* most that are copied of B at a time: with a block of k 1 MB */
 enum { TG_GEMM_SCRATCH = 1088 * 1024 };
 
 /* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs

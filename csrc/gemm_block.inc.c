@@ -8,7 +8,6 @@
 #endif
 enum {
     FN(dtype) = sizeof(T) == 4 ? TG_F32 : TG_F64,
-    FN(columns) = 512, /* most that are copied of B at a time: with KC rows 1 MB */
     FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
 };
@@ -26,7 +25,7 @@ enum {
   #define NEAR_B (640 * 1024)
   #define ROWS_FOR_B 49
 #endif
-_Static_assert((KC * FN(columns) + FN(slice) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
+_Static_assert((KC * TG_GEMM_COLUMNS + FN(slice) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
                "the copies fit the scratch");
 
 VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
@@ -255,10 +254,10 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
     const bool sliced = far || copy_a;
     /* In even parts: a short last one would cost as much copying of A as the others. */
-    const size_t parts = copy_b && sliced ? (n + FN(columns) - 1) / FN(columns) : 1;
+    const size_t parts = copy_b && sliced ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
     const size_t nc = ((n + parts - 1) / parts + L - 1) / L * L;
     const size_t slice = sliced ? FN(slice) : m;
-    T *const b_copy = scratch, *const a_copy = b_copy + KC * FN(columns);
+    T *const b_copy = scratch, *const a_copy = b_copy + KC * TG_GEMM_COLUMNS;
     FN(tile_job) job;
     job.c_row = g->c_row;
     job.stretch = far ? FETCH_EVERY : SIZE_MAX;

@@ -26,7 +26,8 @@ tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t
         g->outputs = malloc(((size_t)n_values + 1) * sizeof *g->outputs);
         g->hosted = malloc(((size_t)n_values + 1) * sizeof *g->hosted);
         is_made = g->values && g->steps && g->argument_of && g->captured && g->outputs &&
-                  block_bytes <= PTRDIFF_MAX / 2 && scratch_bytes <= PTRDIFF_MAX / 2 &&
+                  g->hosted && block_bytes <= PTRDIFF_MAX / 2 &&
+                  scratch_bytes <= PTRDIFF_MAX / 2 &&
                   (g->block = tg_system_block(block_bytes + TG_PAD)) != NULL &&
                   posix_memalign(&arena, TG_PAD, scratch_bytes + TG_PAD) == 0;
         g->placement.arena = arena;

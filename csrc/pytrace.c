@@ -168,14 +168,12 @@ static PyObject *report(const tg_trace *trace, tg_transcript *words, PyObject *a
     PyObject *all[] = {bytes,     f.lines, f.asked,  f.leaves, f.read,
                        f.without, f.set,   f.arrays, f.calls};
     enum { N = sizeof all / sizeof *all };
-    PyObject *answer = PyTuple_New(N + 1);
+    PyObject *answer = PyTuple_New(N);
     bool fine = answer != NULL;
     for (int i = 0; i < N; ++i)
         fine = fine && all[i] && PyTuple_SetItem(answer, i, Py_NewRef(all[i])) == 0;
     fine = fine && find_entries(&f, trace) && find_asked(&f, words, asked) &&
-           find_leaves(&f, words) && find_variables(&f, words, trace) &&
-           find_arrays(&f, words) &&
-           PyTuple_SetItem(answer, N, PyLong_FromSize_t(words->n_values)) == 0;
+           find_leaves(&f, words) && find_variables(&f, words, trace) && find_arrays(&f, words);
     for (int i = 0; i < N; ++i)
         Py_XDECREF(all[i]);
     if (!fine)
@@ -206,11 +204,12 @@ static bool adopt_all(PyObject *asked, PyObject *adopt)
 static PyObject *trace_end(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *asked, *adopt;
+    PyObject *asked = NULL, *adopt = NULL;
     tg_trace *trace = open_trace();
-    if (!trace || !PyArg_ParseTuple(args, "O!O", &PyList_Type, &asked, &adopt))
+    if (!trace)
         return NULL;
-    const bool is_native = adopt_all(asked, adopt);
+    const bool is_native =
+        PyArg_ParseTuple(args, "O!O", &PyList_Type, &asked, &adopt) && adopt_all(asked, adopt);
     tg_list *list = tg_list_here();
     list->trace = NULL;
     list->n_lines = 0;

@@ -152,7 +152,6 @@ bool tg_is_tracing(void); /* this thread records a program */
 uint16_t tg_residuals(int op, int input);
 /* An op whose first param is the number of something Python keeps while an entry holds it. */
 void tg_entry_calls(int op, void (*hold)(int64_t number), void (*drop)(int64_t number));
-bool tg_op_is_call(int op);
 bool tg_entry_is_call(const tg_entry *e);
 const char *tg_entry_name(const tg_entry *e);
 bool tg_has_rule(int op, int input);

@@ -3,6 +3,7 @@ warnings and print(tape)."""
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 
@@ -14,21 +15,15 @@ _THEIRS = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _SCIPYS = os.path.join(os.path.dirname(os.path.dirname(_THEIRS)), "scipy") + os.sep
 
 
-class _Passed(dict):
-    """Whether a file is passed over, by its name."""
-
-    def __missing__(self, filename: str) -> bool:
-        self[filename] = is_passed = filename.startswith((_OURS, _THEIRS, _SCIPYS))
-        return is_passed
-
-
-_passed = _Passed()
+@functools.cache
+def _is_passed(filename: str) -> bool:
+    return filename.startswith((_OURS, _THEIRS, _SCIPYS))
 
 
 def user_line() -> tuple[str, int]:
     """File and line number of the innermost frame outside tapegrad, NumPy and SciPy."""
     frame = sys._getframe(1)
-    while frame is not None and _passed[frame.f_code.co_filename]:
+    while frame is not None and _is_passed(frame.f_code.co_filename):
         frame = frame.f_back
     return (frame.f_code.co_filename, frame.f_lineno) if frame else ("unknown file", 0)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from training import training_step
+from corpus import training
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -21,7 +21,7 @@ def make(audit):
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 3))
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    return tg.compile(training_step(net, adam), audit=audit), net
+    return tg.compile(training(net, adam), audit=audit), net
 
 
 def test_an_audited_step_trains_as_one_that_is_not(backend):

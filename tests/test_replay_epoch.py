@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from training import training_step
+from corpus import training
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -34,7 +34,7 @@ def make():
     net = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Dropout(0.25), nn.Linear(8, 3))
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    train = training_step(net, adam)
+    train = training(net, adam)
     return tg.compile(lambda x, y: {"loss": train(x, y), "net": "mlp"}), net, adam
 
 

@@ -2,34 +2,30 @@
 
 import numpy as np
 import pytest
-from training import training_step
+from corpus import training
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, optim
 from tapegrad.engine import select
 from tapegrad.ops.table import BY_ID, OPS
-from tapegrad.replay import build, interpret, passes
+from tapegrad.replay import interpret, passes
 from tapegrad.replay import plan as plan_module
 from tapegrad.replay.build import program_of
-from tapegrad.replay.ir import GRAD, GROUP, PRODUCT, Entry
+from tapegrad.replay.ir import GRAD, GROUP, PRODUCT
 from tapegrad.replay.plan import plan_memory
 from tapegrad.replay.record import record
 
 
-def recording(function, *arrays):
+def recorded(function, *arrays):
+    """The raw program of function(*arrays)."""
     tensors = [tg.tensor(np.asarray(a)) for a in arrays]
 
     def call():
         result = function(*tensors)
         return result, list(result) if isinstance(result, tuple) else [result]
 
-    return record(tensors, call)[1]
-
-
-def recorded(function, *arrays):
-    """The raw program of function(*arrays)."""
-    return program_of(recording(function, *arrays))
+    return program_of(record(tensors, call)[1])
 
 
 def outputs(program, *arrays):
@@ -94,23 +90,6 @@ PASSES = [
     passes.keep_views, passes.drop_dead, passes.fold_constants, passes.skip_same_shape,
     passes.merge_common, passes.join_epilogues, passes.fuse, fused_with_endings, passes.optimise,
 ]  # fmt: skip
-
-
-@pytest.mark.skipif(tg.backend() != "native", reason="C makes entries of its own log")
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
-def test_c_makes_the_entries_that_python_would(function):
-    found = recording(function, X)
-    builder = build._Builder(found)
-    rows = list(zip(found.engine.log.entries(found.words), found.lines, strict=True))
-    assert not found.events
-    for row, line in rows:
-        builder.add(row, line)
-    program = program_of(found)
-    for ours, theirs in zip(builder.entries, program.entries, strict=True):
-        for slot in Entry.__slots__:
-            assert getattr(ours, slot) == getattr(theirs, slot), slot
-    for ours, theirs in zip(builder.values, program.values, strict=True):
-        assert (ours.dtype, ours.shape, ours.kind) == (theirs.dtype, theirs.shape, theirs.kind)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
@@ -340,7 +319,7 @@ def test_a_step_needs_no_more_memory_than_eager(sizes, activation, batch):
     x = tg.tensor(rng.normal(size=(batch, sizes[0])).astype("f4"))
     y = tg.tensor(rng.normal(size=(batch, sizes[-1])).astype("f4"))
 
-    step = training_step(model, optimizer, nn.mse_loss)
+    step = training(model, optimizer, nn.mse_loss)
     step(x, y)
     lib = select._core.lib
     lib.tg_pool_peak_bytes()

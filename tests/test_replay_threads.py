@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from training import training_step
+from corpus import training
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -28,7 +28,7 @@ def make(seed=0):
     net = nn.MLP(16, [24, 4], "tanh")
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    return tg.compile(training_step(net, adam)), net
+    return tg.compile(training(net, adam)), net
 
 
 def state(net):

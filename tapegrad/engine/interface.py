@@ -75,10 +75,6 @@ class EngineLog(Protocol):
     def entries(self, words: Any) -> Iterator[tuple]:
         """(row, inputs, output, params, notes, dtype code, shape) of each, values by number."""
 
-    def build(self, words: Any, lines: Sequence[int], stops: list[int], builder: Any) -> None:
-        """Call builder.add(entry as above, line) for each, and before entry stops[n]
-        builder.add_event(n). (C does itself what `add` would do of a plain entry.)"""
-
     def reads_grad(self, variable: Any) -> None: ...
 
     def sets_grad(self, variable: Any) -> None: ...

@@ -67,7 +67,6 @@ class NativeLog:
         self.length = core.trace_length
         self._end = core.trace_end
         self._entries = core.trace_entries
-        self._build = core.trace_build
         self._adopt = adopt
 
     def end(self, asked: list[list]) -> Logged:
@@ -79,9 +78,6 @@ class NativeLog:
         while at < len(words):
             some, at = self._entries(words, at, BY_ID, ASSIGN)
             yield from some
-
-    def build(self, words: Any, lines: Any, stops: list[int], builder: Any) -> None:
-        self._build(words, lines.obj, stops, builder, BY_ID, ASSIGN)
 
     def reads_grad(self, variable: Any) -> None:
         pass

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -100,7 +99,6 @@ class NumpyTrace:
             [(p, numbers.get(id(grad))) for p, grad in grads],
             [(numbers[id(x)], array) for x, array in self._sources if id(x) in numbers],
             self._calls,
-            len(numbers),
         )
 
     def _leaf(self, number: int, node: Node) -> tuple:
@@ -128,16 +126,6 @@ class NumpyLog:
 
     def entries(self, words: Any) -> Iterator[tuple]:
         return iter(words)
-
-    def build(self, words: Any, lines: Sequence[int], stops: list[int], builder: Any) -> None:
-        rows, begin = zip(words, lines), 0
-        for n, stop in enumerate(stops):
-            for row, line in islice(rows, stop - begin):
-                builder.add(row, line)
-            builder.add_event(n)
-            begin = stop
-        for row, line in rows:
-            builder.add(row, line)
 
     def reads_grad(self, variable: Any) -> None:
         this_thread.trace.reads_grad(self._engine.node_of(variable))

@@ -36,7 +36,6 @@ class Logged(NamedTuple):
     sets_grad: list[tuple[Any, int | None]]  # variables whose .grad was set or read, its number
     arrays: list[tuple[int, Any]]  # (number, ndarray) of values copied from arrays
     calls: list[int]  # of entries that stand for calls (ops/calls.py), their numbers
-    n_values: int
 
 
 class _Here(threading.local):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
 from ..ops.calls import is_call
 from ..transforms.entries import EntryCall
 from .ir import GRAD, OP, OPTIMIZER, PYTHON, RANDOM, VJP, Entry, Program, Value
-from .record import Recording
+from .record import Event, Recording
 from .state import record_of
 
 
@@ -20,24 +21,28 @@ def program_of(recording: Recording) -> Program:
 
 class _Builder:
     """Puts logged entries and events in order. Where two values are the same, entries read the
-    first, and the other is nobody's. csrc/pyentries.c adds plain entries as add() would."""
-
-    entry, value, kinds = Entry, Value, (OP, VJP)
+    first, and the other is nobody's."""
 
     def __init__(self, recording: Recording):
         self.recording = recording
         self.entries: list[Entry] = []
-        self.values = [Value(0, ())] * recording.n_values  # nobody's
-        for n, value in recording.leaves.items():
-            self.values[n] = value
+        self.values = dict(recording.leaves)
         self.same = dict(recording.same)
+        self.made: dict[tuple, Value] = {}  # made values by dtype and shape
         self.calls = iter(recording.calls)
 
     def build(self) -> Program:
         r = self.recording
-        r.engine.log.build(r.words, r.lines, [e.position for e in r.events], self)
+        rows = zip(r.engine.log.entries(r.words), r.lines)
+        begin = 0
+        for event in r.events:
+            self._add_entries(islice(rows, event.position - begin))
+            begin = event.position
+            self._add_event(event)
+        self._add_entries(rows)
+        nobodys = Value(0, ())
         return Program(
-            self.values,
+            [self.values.get(i, nobodys) for i in range(max(self.values, default=-1) + 1)],
             self.entries,
             self._numbers(r.outputs),
             r.n_arguments,
@@ -51,26 +56,36 @@ class _Builder:
     def _numbers(self, numbers: Iterable[int]) -> list[int]:
         return [self.same.get(v, v) for v in numbers]
 
-    def add(self, row: tuple, line: int) -> None:
-        op, inputs, out, params, notes, dtype, shape = row
-        inputs = tuple(self._numbers(inputs))
-        if notes & GRAD_NOTE:
-            self.values[out] = Value(dtype, shape, GRAD, self.values[inputs[0]].source)
-            return
-        call = None
-        if is_call(op):
-            call, params = next(self.calls), ()
-            if isinstance(call, EntryCall):  # stands for its first operand, computed before it
-                self.same[out] = inputs[0]
-                return
-        self.values[out] = Value(dtype, shape)
-        k = (notes >> 8 & 15) - 1
-        kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
-        view, reads = notes >> 4 & 15, notes >> 12 & 15
-        self.entries.append(Entry(kind, op, inputs, (out,), params, line, view, k, reads, call))
+    def _add_entries(self, rows: Iterable[tuple]) -> None:
+        same, values, made = self.same, self.values, self.made
+        renamed = same.keys()
+        has_calls, add = bool(self.recording.calls), self.entries.append
+        for (op, inputs, out, params, notes, dtype, shape), line in rows:
+            if not renamed.isdisjoint(inputs):
+                inputs = tuple(self._numbers(inputs))
+            if notes & GRAD_NOTE:
+                values[out] = Value(dtype, shape, GRAD, values[inputs[0]].source)
+                continue
+            call = None
+            if has_calls and is_call(op):
+                call, params = next(self.calls), ()
+                if isinstance(call, EntryCall):  # stands for its first operand, computed before it
+                    same[out] = inputs[0]
+                    continue
+            value = made.get((dtype, shape))
+            if value is None:
+                value = made[dtype, shape] = Value(dtype, shape)
+            values[out] = value
+            if not notes and call is None:
+                add(Entry(OP, op, inputs, (out,), params, line))
+                continue
+            k = (notes >> 8 & 15) - 1
+            kind = PYTHON if call or notes & PYTHON_NOTE else OP if k < 0 else VJP
+            view, reads = notes >> 4 & 15, notes >> 12 & 15
+            add(Entry(kind, op, inputs, (out,), params, line, view, k, reads, call))
 
-    def add_event(self, n: int) -> None:
-        _, kind, tensors, data, line = self.recording.events[n]
+    def _add_event(self, event: Event) -> None:
+        _, kind, tensors, data, line = event
         inputs, outputs, extra = tuple(self._numbers(tensors)), (), data
         if kind == RANDOM:
             *extra, dtype, shape = data
@@ -87,5 +102,5 @@ class _Builder:
         found = [(p, self.same.get(n, n)) for p, n in self.recording.grads]
         if not self.recording.state.reads_grad:
             return found
-        before = {(record_of(v.source), n) for n, v in enumerate(self.values) if v.kind == GRAD}
+        before = {(record_of(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
         return [(p, n) for p, n in found if (record_of(p), n) not in before]

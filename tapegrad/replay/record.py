@@ -114,7 +114,7 @@ class Recording:
     to make a Program of it (build.py).
 
     Attributes:
-        words, lines, n_values: the engine's entries, over so many values.
+        words, lines: the engine's entries.
         events: what it does not know, in order; of random draws the generator is one of streams.
         leaves: the values that no entry made, by number.
         outside: of those of them that are Tensors from outside, which record it is.
@@ -130,7 +130,7 @@ class Recording:
 
     def __init__(self, recorder: Recorder, logged: Logged, calls: dict):
         self.engine = recorder.engine
-        self.words, self.lines, self.n_values = logged.words, logged.lines, logged.n_values
+        self.words, self.lines = logged.words, logged.lines
         self.calls = [calls.get(number) or call_of(number) for number in logged.calls]
         arguments, self.outputs, lives, *of_events = logged.asked
         self.n_arguments = len(arguments)
@@ -155,7 +155,7 @@ class Recording:
     def _settled(self, e: Event, numbers: list[int]) -> Event:
         """The event over numbers, and a draw by how far into the step's part of a stream it is."""
         if e.kind != RANDOM:
-            return Event(e.position, e.kind, numbers, e.data, e.line)
+            return e._replace(tensors=numbers)
         kind, generator, a, b, state, *result = e.data
         g = next((i for i, x in enumerate(self.streams) if x[0] is generator), len(self.streams))
         if g == len(self.streams):
