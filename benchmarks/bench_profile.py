@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 from bench_replay import NETWORKS, STILL, WIDE, training_step
 from peak import fma_loop
 
 import tapegrad as tg
+from tapegrad.cli.timing import interleave
 from tapegrad.ops.table import BY_ID
 from tapegrad.replay.ir import GROUP, PRODUCT, Entry, Program, instructions_of
 
 LEAST = 0.01  # of a step, for an entry to have a row
 
 
-def best_of(call: Callable[[], object], tries: int = 15) -> float:
-    seconds = []
-    for _ in range(tries):
-        begun = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds)
-
-
 def copy_seconds(n_bytes: int) -> float:
-    """What it takes to read and write that many bytes, half of each, as often as in a step."""
+    """What it takes to read and write that many bytes, half of each."""
     source = np.ones(n_bytes // 2, np.uint8)
     target = np.ones_like(source)
-    turns = max(1, 1_000_000 // n_bytes)
-
-    def copy() -> None:
-        for _ in range(turns):
-            np.copyto(target, source)
-
-    return best_of(copy) / turns
+    copy = {"copy": lambda: np.copyto(target, source)}
+    return interleave(copy, rounds=5, slice_seconds=0.002)["copy"].best
 
 
 def floor_of(e: Entry, program: Program, flops_a_second: float) -> float:
@@ -63,7 +47,7 @@ def report() -> list[str]:
     if isa == "generic":
         return ["The generic instruction set has no peak to compare with."]
     loop, n_flops = fma_loop(isa, "f32", 1e7)
-    flops_a_second = n_flops / best_of(loop)
+    flops_a_second = n_flops / interleave({"peak": loop}, rounds=9)["peak"].best
     rows = []
     for name, case in list(NETWORKS.items())[1:]:  # the first one's time is the calls'
         step = tg.compile(training_step(case, STILL))

@@ -39,7 +39,7 @@ class TestNative:
         for p, q in zip(model.parameters(), twin.parameters()):
             np.testing.assert_array_equal(p, q)
         assert [t.entry for t in found] == step.program.entries
-        assert all(0 < t.seconds < 1 for t in found)
+        assert sum(t.seconds for t in found) > 0  # a clock may be coarse, but not for all of it
         text = str(found).splitlines()
         assert len(text) == len(found) + 1
         assert "linear(x0" in text[0]
