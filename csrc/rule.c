@@ -145,9 +145,11 @@ static int define_by_twin(const question *q, const tg_rule *rule, tg_tensor **re
     tg_template *t = NULL;
     int status = twin_of(rule, &w);
     if (!status) {
+        const uint32_t line = q->list->line; /* of the entry; switches forget it */
         const bool was_on = tg_set_recording(q->list, false);
         status = trace_rule(q, &w.rule, &unused, &t);
         tg_set_recording(q->list, was_on);
+        q->list->line = line;
     }
     tg_drop(unused);
     twin_free(&w);
@@ -247,5 +249,10 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     sign(&signature, rule);
     tg_template *t = tg_template_find(&signature);
     const question q = {list, &signature, python, context};
-    return t ? tg_template_run(t, rule, result) : define(&q, rule, result);
+    if (t)
+        return tg_template_run(t, rule, result);
+    const uint32_t line = list->line;
+    const int status = define(&q, rule, result);
+    list->line = line; /* Python's ops have marked theirs */
+    return status;
 }

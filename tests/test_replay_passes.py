@@ -342,6 +342,22 @@ def test_the_listing_names_entries_and_lines():
     assert text.splitlines()[-1].startswith("return ")
 
 
+def test_entries_have_their_lines_where_rules_are_used_for_the_first_time():
+    """Each as for a shape that nobody else has; a square's operands are one, which is a case of
+    its own."""
+    x = np.linspace(-1, 1, 3 * 1013, dtype="f4").reshape(3, 1013)
+
+    def function(x):
+        with tg.tape() as t:
+            t.watch(x)
+            y = tnp.max(x @ x.T, axis=0) * tnp.sum(tnp.tanh(x) * x)
+            loss = tnp.mean(y)
+        return t.gradient(loss, x)
+
+    *entries, _ = str(recorded(function, x)).splitlines()
+    assert [text for text in entries if "test_replay_passes.py:" not in text] == []
+
+
 def second_order(x):
     with tg.tape() as outer:
         outer.watch(x)
