@@ -91,8 +91,8 @@ int tg_part_from_variable(tg_tensor *t);
 void tg_copy(tg_tensor *dst, const tg_tensor *src);
 
 /* --- errors: entry points and run functions return 0 or one of TG_E..., having said what --- */
-/* Where on the Wengert list the last failure was: the entry's line (0: not kept), and the handles
- * of what it had saved, if it failed because one of them has been written. */
+/* Where on the Wengert list, or in a program, the last failure was: the entry's line (0: not kept), and
+ * the handles of what it had saved, if it failed because one of them has been written. */
 typedef struct tg_error_place {
     uint32_t line;
     int n_written;

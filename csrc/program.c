@@ -4,9 +4,11 @@
 #define _GNU_SOURCE
 #include "program.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "kernels.h"
 #include "move.h"
 #include "pool.h"
 #include "tensor.h"
@@ -169,35 +171,52 @@ void tg_program_leave(tg_program *g, struct tg_placement *outer)
     tg_relock(g->lock);
 }
 
+/* Say which step failed, and where it was recorded. */
+static int explain(tg_program *g, const tg_step *s, int status)
+{
+    g->failed_step = (int)(s - g->steps);
+    if (status == TG_EPYTHON || status == TG_EMEMORY || status == TG_EGUARD)
+        return status;
+    char text[400], shapes[200];
+    snprintf(text, sizeof text, "%s", tg_error_text());
+    if (s->op >= 0 && (s->kind == TG_STEP_RUN || s->kind == TG_STEP_PRODUCT))
+        tg_fail(status, "entry %d, %s of %s: %s", g->failed_step, tg_ops[s->op].name,
+                tg_shapes_text(shapes, sizeof shapes, tg_step_operands(g, s), s->n_in), text);
+    tg_error_was_at(&(tg_error_place){.line = s->line});
+    return status;
+}
+
 /* The steps, and the time of each. */
 static int time_steps(tg_program *g)
 {
-    int status = TG_OK, j = 0;
     double from = tg_program_now();
-    for (; j < g->n_steps && !status; ++j) {
-        status = g->steps[j].run(g, &g->steps[j]);
+    for (int j = 0; j < g->n_steps; ++j) {
+        const int status = g->steps[j].run(g, &g->steps[j]);
         tg_placement_end(&g->placement);
+        if (status)
+            return explain(g, &g->steps[j], status);
         const double now = tg_program_now();
         g->step_ns[j] = now - from;
         from = now;
     }
-    g->failed_step = status ? j - 1 : -1;
-    return status;
+    g->failed_step = -1;
+    return TG_OK;
 }
 
 int tg_program_do_steps(tg_program *g)
 {
     if (g->step_ns)
         return time_steps(g);
-    int status = TG_OK;
-    tg_step *s = g->steps, *const end = s + g->n_steps;
-    for (; s < end && !status; ++s) {
-        status = s->run(g, s);
+    tg_step *const end = g->steps + g->n_steps;
+    for (tg_step *s = g->steps; s < end; ++s) {
+        const int status = s->run(g, s);
         if (g->placement.overflows)
             tg_placement_end(&g->placement);
+        if (status)
+            return explain(g, s, status);
     }
-    g->failed_step = status ? (int)(s - 1 - g->steps) : -1;
-    return status;
+    g->failed_step = -1;
+    return TG_OK;
 }
 
 int tg_program_run_steps(tg_program *g)

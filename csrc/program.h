@@ -104,6 +104,7 @@ typedef struct tg_step {
     uint32_t moves; /* sum of its inputs' when a view was made */
     uint32_t layouts; /* sum of its inputs' when place_at was found out */
     int op, n_in, n_out, n_p;
+    uint32_t line; /* where it was recorded; 0: not kept */
     int place_at; /* number of the request that gets the output's place; -1: not known */
     int *in, *out; /* values */
     int64_t *p;

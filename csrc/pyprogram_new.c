@@ -291,18 +291,20 @@ static bool add_step(program_object *self, int index, PyObject *item)
 {
     tg_program *g = self->program;
     int kind, op;
+    unsigned int line = 0;
     PyObject *in, *out, *params, *extra;
     uint64_t floats = 0;
     if (!PyTuple_Check(item) ||
-        !PyArg_ParseTuple(item, "iiO!O!O!O", &kind, &op, &PyTuple_Type, &in, &PyTuple_Type,
-                          &out, &PyTuple_Type, &params, &extra))
-        return refuse("a step is (kind, op, inputs, outputs, params, extra)", index);
+        !PyArg_ParseTuple(item, "iiO!O!O!O|I", &kind, &op, &PyTuple_Type, &in, &PyTuple_Type,
+                          &out, &PyTuple_Type, &params, &extra, &line))
+        return refuse("a step is (kind, op, inputs, outputs, params, extra) and a line", index);
     if (kind < 0 || kind >= TG_N_STEPS)
         return refuse("no such kind of step", index);
     tg_step *s = tg_program_step(g, index, kind, op, (int)PyTuple_Size(in),
                                  (int)PyTuple_Size(out), (int)PyTuple_Size(params));
     if (!s)
         return raise_status(TG_EMEMORY);
+    s->line = line;
     if (!read_ints(s->in, in) || !read_ints(s->out, out) ||
         !tg_read_params(params, s->n_p, s->p, &floats) ||
         !raise_status(tg_program_step_ready(g, s)))

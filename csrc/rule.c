@@ -66,13 +66,27 @@ typedef struct question {
     void *context;
 } question;
 
+/* What a rule does is its entry's line's doing, which the sweep has put in force; a user's rule has
+ * lines of its own. Tapes and switches forget the line. */
+static int ask(const question *q, const tg_rule *rule, tg_tensor **result)
+{
+    const uint32_t line = q->list->line;
+    const size_t n_lines = q->list->n_lines;
+    if (!tg_entry_is_call(rule->e))
+        q->list->n_lines = 0;
+    const int status = q->python(q->context, rule, result);
+    q->list->n_lines = n_lines;
+    q->list->line = line;
+    return status;
+}
+
 /* *made: a template of what Python did, NULL if there can be none. */
 static int trace_rule(const question *q, const tg_rule *rule, tg_tensor **result,
                       tg_template **made)
 {
     tg_trace trace = {0}, *outer = q->list->trace;
     q->list->trace = &trace;
-    const int status = q->python(q->context, rule, result);
+    const int status = ask(q, rule, result);
     q->list->trace = outer;
     *made = status ? NULL : tg_template_freeze(rule, &trace, *result);
     tg_trace_clear(&trace);
@@ -156,7 +170,7 @@ static int define_by_twin(const question *q, const tg_rule *rule, tg_tensor **re
     if (status)
         return status;
     if (!t)
-        return q->python(q->context, rule, result);
+        return ask(q, rule, result);
     status = tg_template_run(t, rule, result);
     tg_template_keep(t, q->signature);
     return status;
@@ -167,7 +181,7 @@ static int define(const question *q, const tg_rule *rule, tg_tensor **result)
 {
     /* a rule inside a rule's trace is part of that trace */
     if (!q->signature->words || (q->list->trace && !q->list->trace->program))
-        return q->python(q->context, rule, result);
+        return ask(q, rule, result);
     /* a program's trace wants what the template does on the true operands */
     if (!operands_differ(rule) || q->list->trace)
         return define_by_twin(q, rule, result);
@@ -231,11 +245,13 @@ static int trace_fused(tg_trace *trace, const tg_rule *rule, tg_tensor *result)
 int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, void *context)
 {
     const int op = tg_entry_op(rule->e);
-    if (op >= tg_op_count())
-        return python(context, rule, result);
     tg_list *list = tg_list_here();
     if (!list)
         return TG_EMEMORY;
+    tg_signature signature; /* not cleared: it is large, and of most rules a few words */
+    const question q = {list, &signature, python, context};
+    if (op >= tg_op_count())
+        return ask(&q, rule, result);
     const bool traced = list->trace && list->trace->program;
     if (tg_ops[op].run == tg_run_map && is_aligned(rule) && !list->n_active &&
         (traced || !list->trace)) {
@@ -245,14 +261,7 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
         if (status != TG_ENOKERNEL)
             return status;
     }
-    tg_signature signature; /* not cleared: it is large, and of most rules a few words */
     sign(&signature, rule);
     tg_template *t = tg_template_find(&signature);
-    const question q = {list, &signature, python, context};
-    if (t)
-        return tg_template_run(t, rule, result);
-    const uint32_t line = list->line;
-    const int status = define(&q, rule, result);
-    list->line = line; /* Python's ops have marked theirs */
-    return status;
+    return t ? tg_template_run(t, rule, result) : define(&q, rule, result);
 }

@@ -176,15 +176,11 @@ int tg_walk_explain(const walk *w, int status, uint64_t position, const tg_entry
 {
     if (status == TG_EPYTHON || status == TG_EMEMORY)
         return status;
-    char text[400], shapes[200] = "", one[80];
+    char text[400], shapes[200];
     snprintf(text, sizeof text, "%s", tg_error_text());
-    size_t at = 0;
-    for (int i = 0; i < e->n_in && i < 3 && at < sizeof shapes; ++i)
-        at += (size_t)snprintf(shapes + at, sizeof shapes - at, "%s%s", i ? ", " : "",
-                               tg_shape_text(one, sizeof one, tg_entry_in(e)[i]->ndim,
-                                             tg_shape(tg_entry_in(e)[i])));
     tg_fail(status, "entry %llu, %s of %s: %s", (unsigned long long)(position - w->begin),
-            tg_entry_name(e), shapes, text);
+            tg_entry_name(e), tg_shapes_text(shapes, sizeof shapes, tg_entry_in(e), e->n_in),
+            text);
     tg_error_place place = {.line = e->line};
     for (int i = 0; status == TG_EVERSION && i < e->n_in && i < 4; ++i)
         if (tg_saves_in(e->saved, i))

@@ -71,8 +71,8 @@ def wrote(parameter: int) -> None:
 
 
 def place(line: int, written: tuple[int, ...] = ()) -> str:
-    """What an error of a sweep says of where its entry was recorded, and where the first of the
-    parameters `written` of which that is known was written."""
+    """What an error of a sweep or a replay says of where its entry was recorded, and where the
+    first of the parameters `written` of which that is known was written."""
     if not line:
         return " (tape(lines=True), or TAPEGRAD_LINES=1, keeps lines and names them here)"
     writes = [_writes[p] for p in written if p in _writes]

@@ -194,6 +194,29 @@ def test_arguments_may_have_the_other_byte_order():
         assert compiled(swapped).tolist() == [0.0, 2.0, 4.0, 6.0, 8.0]
 
 
+@pytest.mark.parametrize("backend", ["native", "numpy"])
+def test_an_error_in_a_replay_names_the_entry_and_the_line_that_recorded_it(backend):
+    with tg.use_backend(backend):
+        net = nn.Linear(4, 3)
+
+        def loss(x, y):
+            return nn.cross_entropy(net(x), y)
+
+        compiled = tg.compile(loss)
+        x, y = np.ones((6, 4), "f4"), np.array([0, 1, 2] * 2)
+        wrong = np.array([0, 1, 2, 3, 1, 2])
+        line = loss.__code__.co_firstlineno + 1
+        for call in range(5):  # recorded twice, replayed by Python, then by C
+            compiled(x, y)
+            with pytest.raises(IndexError, match="label 3 ") as caught:
+                compiled(x, wrong)
+            if call > 1:
+                assert f"test_replay_calls.py:{line})" in str(caught.value)
+                assert "entry 1, cross_entropy" in str(caught.value)
+        with pytest.raises(IndexError, match=rf"entry 1, .*test_replay_calls.py:{line}\)"):
+            compiled.epoch(np.ones((12, 4), "f4"), np.concatenate([y, wrong]), batch_size=6)
+
+
 def test_contents_of_arrays_that_python_looks_at_are_compared_in_c():
     switch = np.array([[1.0, 0.0], [2.0, 3.0]], "f4")
 

@@ -342,20 +342,44 @@ def test_the_listing_names_entries_and_lines():
     assert text.splitlines()[-1].startswith("return ")
 
 
-def test_entries_have_their_lines_where_rules_are_used_for_the_first_time():
-    """Each as for a shape that nobody else has; a square's operands are one, which is a case of
-    its own."""
+@tg.custom_vjp
+def cubed(x):
+    return x * x * x
+
+
+def cubed_vjp(x, ct):
+    return (3.0 * x * x * ct,)
+
+
+cubed.defvjp(lambda x: (x * x * x, x), cubed_vjp)
+
+
+def line_of(function):
+    """Of a function's first statement."""
+    return f"test_replay_passes.py:{function.__code__.co_firstlineno + 1}"
+
+
+def gradient(t, loss, x):
+    return t.gradient(loss, x)
+
+
+def test_entries_have_the_lines_of_what_they_differentiate():
+    """Also where a rule is used for the first time (nobody else has the shape), where its operands
+    are one, and where it runs in Python each time; but a user's rule has lines of its own."""
     x = np.linspace(-1, 1, 3 * 1013, dtype="f4").reshape(3, 1013)
 
     def function(x):
         with tg.tape() as t:
             t.watch(x)
             y = tnp.max(x @ x.T, axis=0) * tnp.sum(tnp.tanh(x) * x)
-            loss = tnp.mean(y)
-        return t.gradient(loss, x)
+            z = tnp.linalg.solve(x @ x.T, cubed(y))
+            loss = tnp.sum(z)
+        return gradient(t, loss, x)
 
     *entries, _ = str(recorded(function, x)).splitlines()
     assert [text for text in entries if "test_replay_passes.py:" not in text] == []
+    assert [text for text in entries if text.endswith(line_of(gradient))] == []
+    assert [text for text in entries if text.endswith(line_of(cubed_vjp))] != []
 
 
 def second_order(x):

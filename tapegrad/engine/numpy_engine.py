@@ -107,9 +107,8 @@ class NumpyEngine:
             saved = 0
             for i in tracked:
                 saved |= op.residuals(i)
-            line = 0
-            if tape._lines:
-                line = lines.line_here()
+            keeps = tape._lines or this_thread.trace is not None
+            line = this_thread.line_here() if keeps else 0
             tape.append(Entry(op, nodes, out, params, saved, line), nodes, out)
             if out.tape is None:
                 out.tape = tape

@@ -6,7 +6,9 @@ Griewank & Walther, Evaluating Derivatives, ch. 3.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,19 @@ class Thread(threading.local):
         self.open: list[NumpyTape] = []
         self.recording = True
         self.trace: Any = None  # the log of a step that is being recorded as a program
+        self._line = 0  # of the entry whose rule is at work; 0: the user's is the one in force
+
+    def line_here(self) -> int:
+        """The number of the line whose doing an op is now."""
+        return self._line or lines.line_here()
+
+    @contextlib.contextmanager
+    def at_line(self, line: int) -> Iterator[None]:
+        before, self._line = self._line, line
+        try:
+            yield
+        finally:
+            self._line = before
 
 
 this_thread = Thread()
@@ -235,7 +250,8 @@ class NumpyTape:
             kept = sources is not None and slot in sources
             ct = cotangents.get(slot) if kept else cotangents.pop(slot, None)
             if ct is not None and needed[slot]:
-                self._sweep_entry(slot, entry, ct, needed, sources, cotangents, block)
+                with this_thread.at_line(entry.line):
+                    self._sweep_entry(slot, entry, ct, needed, sources, cotangents, block)
             if not self.persistent and not keep:
                 self._entries[slot] = None
         return cotangents
@@ -294,7 +310,7 @@ class NumpyTape:
     def push(
         self, sources: list, tangents: list, targets: list, block: int = 0, keep: bool = False
     ) -> list:
-        node_of, wrap = self._engine.node_of, self._engine.wrap
+        node_of = self._engine.node_of
         resume = self._begin()
         try:
             values: dict[Any, Any] = {}
@@ -305,29 +321,37 @@ class NumpyTape:
             for slot, e in enumerate(self._entries):
                 if slot in given:
                     continue
-                e.check_versions(slot)
-                total = None
-                for i, route in enumerate(e.routes):
-                    rule, tangent = e.op.jvp(i), values.get(route)
-                    if rule is None or tangent is None:
-                        continue
-                    inputs = tuple(map(wrap, e.inputs))
-                    term = _run(rule, e, i, tangent, wrap(e.out), inputs, block)
-                    if term is None:
-                        continue
-                    term = _fitted("broadcast_to", term, e.out.shape, block)
-                    total = term if total is None else total + term
+                with this_thread.at_line(e.line):
+                    total = self._push_entry(slot, e, values, block)
                 if total is not None:
                     values[slot] = total
             return [values.get(self._key(node_of(y))) for y in targets]
         finally:
             self._end(resume, keep)
 
+    def _push_entry(self, slot: int, e: Entry, values: dict, block: int) -> Any:
+        """The tangent of an entry's output, or None."""
+        wrap, total = self._engine.wrap, None
+        e.check_versions(slot)
+        for i, route in enumerate(e.routes):
+            rule, tangent = e.op.jvp(i), values.get(route)
+            if rule is None or tangent is None:
+                continue
+            inputs = tuple(map(wrap, e.inputs))
+            term = _run(rule, e, i, tangent, wrap(e.out), inputs, block)
+            if term is not None:
+                term = _fitted("broadcast_to", term, e.out.shape, block)
+                total = term if total is None else total + term
+        return total
+
 
 def _run(rule: Any, e: Entry, i: int, ct: Any, out: Any, inputs: tuple, block: int) -> Any:
-    if block:
-        return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
-    return rule(e.op, i, ct, out, inputs, e.params)
+    from ..ops.calls import is_call
+
+    with this_thread.at_line(0 if is_call(e.op) else e.line):  # a user's rule has its own lines
+        if block:
+            return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
+        return rule(e.op, i, ct, out, inputs, e.params)
 
 
 def _fitted(op: str, t: Any, shape: tuple, block: int) -> Any:

@@ -39,7 +39,6 @@ class NumpyTrace:
         return number
 
     def log(self, op: Any, nodes: list, out: Node, params: tuple, notes: int = 0) -> None:
-        from ..lines import line_here
         from ..ops.calls import is_call
 
         if op is not None and is_call(op):  # its number, which no two recordings share
@@ -54,7 +53,7 @@ class NumpyTrace:
         self._held.append(out)
         made = self._numbers.setdefault(id(out), len(self._numbers))
         out.flags |= TRACED
-        self._lines.append(line_here())
+        self._lines.append(this_thread.line_here())
         notes |= view << 4
         self.entries.append((op, numbers, made, params, notes, CODES[out.dtype], out.shape))
 

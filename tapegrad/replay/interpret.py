@@ -14,6 +14,7 @@ import numpy as np
 from ..engine import select
 from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
+from ..lines import place
 from ..ops.table import BY_ID
 from ..switches import no_grad
 from ..tensor import Tensor, tensor
@@ -36,7 +37,11 @@ def run(program: ir.Program, arguments: list, counters: list, done: list | None 
     with no_grad():
         values: list[Any] = [_bind(v, arguments) for v in program.values]
         for e in program.entries:
-            _run_entry(e, values, program, counters)
+            try:
+                _run_entry(e, values, program, counters)
+            except Exception as error:
+                _say_where(error, e, len(done))
+                raise
             done.append(e)
         outputs = [_fresh(values[v]) for v in program.outputs]
         for p in program.cleared:
@@ -44,6 +49,14 @@ def run(program: ir.Program, arguments: list, counters: list, done: list | None 
         for p, v in program.grads:
             p.grad = values[v]
     return outputs
+
+
+def _say_where(error: Exception, e: ir.Entry, at: int) -> None:
+    """Which entry failed, and where it was recorded; of a user's primitive the traceback tells."""
+    is_users = e.kind == ir.PYTHON and e.extra is not None
+    if not is_users and error.args and isinstance(error.args[0], str):
+        text = f"entry {at}, {e.name}: {error.args[0]}{place(e.line)}"
+        error.args = (text, *error.args[1:])
 
 
 def _bind(value: Any, arguments: list) -> Any:

@@ -66,7 +66,7 @@ class NativeProgram:
             else:
                 where = adopt(where)
             values.append((v.dtype, v.shape, role, where))
-        steps = [self._step(e) for e in p.entries]
+        steps = [(*self._step(e), e.line) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
         grads = [(adopt(q), v) for q, v in p.grads]
         return select._core.Program(values, steps, self._outputs, grads, plan.bytes, 0, n)
