@@ -116,6 +116,45 @@ def clipped_gradients():
 
 
 @case()
+def bounds_of_clipping_change():
+    net = network()
+    opt = adam(net)
+    norm, value = nn.ClipGradNorm(0.5), nn.ClipGradValue(0.3)
+
+    def step(x, y):
+        with tape():
+            loss = nn.cross_entropy(net(x), y)
+        opt.zero_grad()
+        loss.backward()
+        before = norm(net.parameters())
+        value(net.parameters())
+        opt.step()
+        return loss, before
+
+    def bounds(n, v):
+        return lambda: (setattr(norm, "max_norm", n), setattr(value, "clip_value", v))
+
+    return step, [XY, XY, XY, bounds(0.05, 0.01), XY, bounds(np.inf, 9), XY], numbers(net)
+
+
+@case()
+def layers_made_inside_the_step():
+    net = network()
+    opt = adam(net)
+
+    def step(x, y):
+        with tape():
+            loss = nn.cross_entropy(net(nn.Dropout(0.25)(x)), y)
+        opt.zero_grad()
+        loss.backward()
+        nn.ClipGradNorm(0.1)(net.parameters())
+        opt.step()
+        return loss
+
+    return step, [XY] * 5, numbers(net)
+
+
+@case()
 def clipping_that_only_sometimes_bites():
     net = network()
     opt = adam(net)

@@ -36,7 +36,27 @@ def test_clip_grad_value_clips_elements():
     np.testing.assert_array_equal(p.grad.numpy(), [-1, 0.5, 1])
 
 
+@pytest.mark.parametrize("norm_type", [1, 2.0, np.inf])
+def test_clipping_objects_do_what_the_functions_do(norm_type):
+    gradients = [3.0, -0.5], [[4.0]]
+    ours, theirs = with_gradients(*gradients), with_gradients(*gradients)
+    norm, value = nn.ClipGradNorm(1.5, norm_type), nn.ClipGradValue(0.75)
+    before = norm(ours)
+    assert before.item() == nn.clip_grad_norm_(theirs, 1.5, norm_type).item()
+    value(ours)
+    nn.clip_grad_value_(theirs, 0.75)
+    for p, q in zip(ours, theirs):
+        np.testing.assert_array_equal(p.grad.numpy(), q.grad.numpy())
+    assert repr(norm) == f"ClipGradNorm(max_norm=1.5, norm_type={norm_type})"
+    assert repr(value) == "ClipGradValue(clip_value=0.75)"
+    norm.max_norm = -1.0
+    with pytest.raises(ValueError, match=r"max_norm=-1\.0"):
+        norm(ours)
+
+
 REFUSED = [
+    (lambda: nn.ClipGradNorm(-1.0), ValueError, "ClipGradNorm: max_norm=-1.0"),
+    (lambda: nn.ClipGradValue("1"), ValueError, "ClipGradValue: clip_value='1'"),
     (lambda: nn.clip_grad_norm_([], -1.0), ValueError, "max_norm=-1.0"),
     (lambda: nn.clip_grad_norm_([], "1"), ValueError, "max_norm='1'"),
     (lambda: nn.clip_grad_norm_([], 1.0, norm_type=0), ValueError, "norm_type=0"),

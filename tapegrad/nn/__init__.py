@@ -14,7 +14,7 @@ from .activations import (
     Softplus,
     Tanh,
 )
-from .clip import clip_grad_norm_, clip_grad_value_
+from .clip import ClipGradNorm, ClipGradValue, clip_grad_norm_, clip_grad_value_
 from .functional import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -55,5 +55,5 @@ __all__ = [
     "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu", "gelu", "huber_loss",
     "l1_loss", "leaky_relu", "linear", "log_softmax", "mse_loss", "relu", "sigmoid", "silu",
     "smooth_l1_loss", "softmax", "softplus", "tanh",
-    "clip_grad_norm_", "clip_grad_value_",
+    "ClipGradNorm", "ClipGradValue", "clip_grad_norm_", "clip_grad_value_",
 ]  # fmt: skip

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.recording import Live, here
 from ..numpy import abs, isfinite, maximum, minimum, sqrt
 from ..ops.composite import clip
 from ..switches import no_grad
 from ..tensor import Tensor, asarray
+from .module import Module
 
 
-@no_grad()
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -33,6 +34,14 @@ def clip_grad_norm_(
         FloatingPointError: see error_if_nonfinite; no gradient has changed then.
         ValueError: for a max_norm below 0, a norm_type not above 0.
     """
+    return _clip_norm(parameters, max_norm, norm_type, error_if_nonfinite)
+
+
+@no_grad()
+def _clip_norm(
+    parameters: Any, max_norm: Any, norm_type: float, error_if_nonfinite: bool, owner: Any = None
+) -> Tensor:
+    """clip_grad_norm_; a recorded step reads owner.max_norm, if given, before each run."""
     _check_bound("clip_grad_norm_: max_norm", max_norm)
     if not isinstance(norm_type, (int, float, np.number)) or not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type!r}; it must be a number above 0")
@@ -46,7 +55,8 @@ def clip_grad_norm_(
             f"clip_grad_norm_: the norm of the gradients is {total}; "
             "pass error_if_nonfinite=False to scale by it all the same"
         )
-    scale = minimum(max_norm / (total + 1e-6), 1.0)
+    bound = _bound(max_norm, owner, "max_norm", total.dtype)
+    scale = minimum(bound / (total + 1e-6), 1.0)
     for p, g in zip(params, grads):
         p.grad = g * scale.astype(g.dtype)
     return total
@@ -70,18 +80,85 @@ def _join(a: Tensor, b: Tensor, p: float) -> Tensor:
     return (a**p + b**p) ** (1 / p)
 
 
-@no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every element of every gradient into [-clip_value, clip_value]."""
+    _clip_value(parameters, clip_value)
+
+
+@no_grad()
+def _clip_value(parameters: Any, clip_value: Any, owner: Any = None) -> None:
+    """clip_grad_value_; a recorded step reads owner.clip_value, if given, before each run."""
     _check_bound("clip_grad_value_: clip_value", clip_value)
     for p, g in zip(*_gradients(parameters)):
-        p.grad = clip(g, -clip_value, clip_value)
+        bound = _bound(clip_value, owner, "clip_value", g.dtype)
+        p.grad = clip(g, -bound, bound)
+
+
+class ClipGradNorm(Module):
+    """clip_grad_norm_ with a bound of its own, which compiled steps read anew at each call.
+
+    Args:
+        max_norm, norm_type, error_if_nonfinite: as clip_grad_norm_'s. A step that is compiled and
+            gives clip_grad_norm_ a number has it for a constant, and is recorded again when the
+            number changes; `clip.max_norm = 0.5` between calls records nothing.
+
+    Call it with parameters, between backward and the optimizer's step.
+    """
+
+    _live = frozenset({"max_norm"})
+
+    def __init__(self, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False):
+        _check_bound("ClipGradNorm: max_norm", max_norm)
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.error_if_nonfinite = error_if_nonfinite
+
+    def forward(self, parameters: Tensor | Iterable[Tensor]) -> Tensor:
+        """Scale the gradients; the norm before that, a scalar Tensor."""
+        return _clip_norm(parameters, self.max_norm, self.norm_type, self.error_if_nonfinite, self)
+
+    __call__ = forward
+
+    def extra_repr(self) -> str:
+        return f"max_norm={self.max_norm}, norm_type={self.norm_type}"
+
+
+class ClipGradValue(Module):
+    """clip_grad_value_ with a bound of its own, which compiled steps read anew at each call.
+
+    Args:
+        clip_value: as clip_grad_value_'s.
+    """
+
+    _live = frozenset({"clip_value"})
+
+    def __init__(self, clip_value: float):
+        _check_bound("ClipGradValue: clip_value", clip_value)
+        self.clip_value = clip_value
+
+    def forward(self, parameters: Tensor | Iterable[Tensor]) -> None:
+        """Clip the gradients."""
+        _clip_value(parameters, self.clip_value, self)
+
+    __call__ = forward
+
+    def extra_repr(self) -> str:
+        return f"clip_value={self.clip_value}"
+
+
+def _bound(value: Any, owner: Any, name: str, dtype: Any) -> Any:
+    """The bound as operations take it: while a step is recorded, what owner has at each run."""
+    if owner is None or here.recorder is None:
+        return value
+    return here.recorder.live(Live(owner, name, float, _is_bound), dtype)
+
+
+def _is_bound(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and bool(value >= 0)
 
 
 def _check_bound(name: str, value: Any) -> None:
-    if not isinstance(value, Tensor) and not (
-        isinstance(value, (int, float, np.number)) and value >= 0
-    ):
+    if not isinstance(value, Tensor) and not _is_bound(value):
         raise ValueError(f"{name}={value!r}; it must be a number, at least 0")
 
 
