@@ -12,6 +12,7 @@ from .errors import (
     EngineError,
     MissingExtra,
     ReplayError,
+    ReplayWarning,
     ShapeError,
     StaleValueError,
     StateDictError,
@@ -88,8 +89,8 @@ def __dir__() -> list:
 
 __all__ = [
     "AxisError", "DTypeError", "DetachedWarning", "EngineError", "GradientTape",
-    "MissingExtra", "Parameter", "ReplayError", "ShapeError", "StaleValueError",
-    "StateDictError", "TapeError", "TapegradError", "Tensor", "UnsupportedError",
+    "MissingExtra", "Parameter", "ReplayError", "ReplayWarning", "ShapeError",
+    "StaleValueError", "StateDictError", "TapeError", "TapegradError", "Tensor", "UnsupportedError",
     "__version__", "asarray", "backend", "checkpoint", "compile", "custom_jvp", "custom_vjp",
     "data", "defjvp", "defvjp", "elementwise_grad", "elu", "enable_grad", "erf", "gelu",
     "get_default_dtype", "get_num_threads", "get_rng_state", "grad", "gradcheck", "hessian",

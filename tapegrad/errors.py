@@ -49,3 +49,7 @@ class UnsupportedError(TapegradError, TypeError):
 
 class DetachedWarning(UserWarning):
     """A Tensor that a tape records was made an ndarray: its derivative ends there."""
+
+
+class ReplayWarning(UserWarning):
+    """A compiled function is called so that it is recorded again and again."""

@@ -7,13 +7,15 @@ import functools
 import gc
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import tree
 from ..engine import select
 from ..engine.recording import here
-from ..errors import ReplayError
+from ..errors import ReplayError, ReplayWarning
+from ..lines import user_line
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects
 from .audit import audit
@@ -22,17 +24,19 @@ from .call import fast_call, result_pattern
 from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
 from .guards import Change, Guards
-from .ir import GROUP, PRODUCT, PYTHON, Program
+from .ir import Program
 from .look import held_by
 from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
 from .record import record
+from .signatures import difference as difference_of
 from .variant import Variant, as_result, leaf
 from .writes import Writes
 
 MAX_SIGNATURES = 64  # least recently used ones go
 MAX_CALLS = 8  # that C is asked about before Python
+MAX_FIRST_CALLS = 16  # of different signatures in a row that go without a warning
 MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 
@@ -82,6 +86,7 @@ class Compiled:
         self.turn = threading.RLock() if select._core is None else select._core.Turn()
         self._signatures: dict[tuple, list[Variant]] = {}
         self._why: list[str] = []  # each recording's reason
+        self._has_warned = False
         self._last: Variant | None = None
         self._fast: list[Variant] = []  # those with a replay in C, the latest made first
         self._calls: list[Callable] = []  # their replays
@@ -140,6 +145,8 @@ class Compiled:
                     variant.replays += 1
                     return variant.result(outputs)
                 reason = reason or "a branch on data went the other way"
+        if not reason and not variants and len(self._signatures) > 1:
+            reason = self._other_arguments(signature, args, kwargs)
         return self._record(variants, rebuild, arrays, key, reason)
 
     def _make_fast(self, variant: Variant, args: tuple, kwargs: dict, state: int) -> None:
@@ -213,15 +220,31 @@ class Compiled:
         self._signatures[signature] = variants
         return variants
 
+    def _other_arguments(self, signature: tuple, args: tuple, kwargs: dict) -> str:
+        """What makes this call the first of its signature; warns where every call is."""
+        *_, last, _ = self._signatures
+        reason = difference_of(last, signature, self._function, args, kwargs)
+        earlier = list(self._signatures.values())[-1 - MAX_FIRST_CALLS : -1]
+        replays = any(v.ready for variants in earlier for v in variants)
+        if len(earlier) == MAX_FIRST_CALLS and not replays and not self._has_warned:
+            self._has_warned = True
+            warnings.warn_explicit(
+                f"compile: the last {MAX_FIRST_CALLS} calls of {self._name} were recorded and none "
+                f"replayed, because each has other arguments: {reason}. Values of arrays may "
+                "change from call to call: pass numbers as np.float32(x), and rows in batches of "
+                "one size",
+                ReplayWarning,
+                *user_line(),
+            )
+        return reason
+
     # --- recording
 
     def _record(self, variants: list, rebuild: Any, arrays: list, key: list, reason: str) -> Any:
         waiting = [v for v in variants if v.ready is None and v.fits()]
         if not waiting:
             if not reason:
-                reason = next((v.guards.changed() for v in variants[::-1]), None) or (
-                    "the first call with these arguments" if len(self._signatures) > 1 else ""
-                )
+                reason = next((v.guards.changed() for v in variants[::-1]), None) or ""
             self._note(reason or "first call")
             guards = Guards(self._function, arguments=objects(key))
         else:
@@ -328,7 +351,7 @@ class Compiled:
         lines = [f"{self._name}: {len(variants)} programs, {len(ready)} of them replaying"]
         lines += [f"  recorded: {why}" for why in self._why]
         if ready:
-            lines += summary(self._latest())
+            lines += self._latest().summary()
         return "\n".join(lines)
 
     def _latest(self) -> Variant:
@@ -338,27 +361,6 @@ class Compiled:
         if not variants:
             raise ReplayError(f"compile: {self._name} has not been called yet")
         return variants[-1]
-
-
-def summary(variant: Variant) -> list[str]:
-    """What the passes made of a variant's program."""
-    program = variant.ready.program
-    groups = [e for e in program.entries if e.kind == GROUP]
-    products = [e.extra for e in program.entries if e.kind == PRODUCT]
-    slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
-    lines = [
-        f"  {variant.n_recorded} entries as recorded, {len(program.entries)} run",
-        f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
-    ]
-    for n, what in (
-        (sum(then is not None for then, _ in products), "elementwise entries"),
-        (sum(ending is not None for _, ending in products), "reductions over rows"),
-    ):
-        if n:
-            lines.append(f"  {n} {what} joined to the product before them")
-    if slow:
-        lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
-    return lines
 
 
 class Bound(functools.partial):

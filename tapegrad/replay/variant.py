@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from .build import program_of
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
-from .ir import Program
+from .ir import GROUP, PRODUCT, PYTHON, Program
 from .look import contents
 from .native import NativeProgram
 from .record import Recording
@@ -122,3 +122,23 @@ class Variant:
             else:
                 plain = plain or isinstance(new, (int, float, complex, np.generic))
         return plain
+
+    def summary(self) -> list[str]:
+        """What the passes made of its program."""
+        program = self.ready.program
+        groups = [e for e in program.entries if e.kind == GROUP]
+        products = [e.extra for e in program.entries if e.kind == PRODUCT]
+        slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
+        lines = [
+            f"  {self.n_recorded} entries as recorded, {len(program.entries)} run",
+            f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
+        ]
+        for n, what in (
+            (sum(then is not None for then, _ in products), "elementwise entries"),
+            (sum(ending is not None for _, ending in products), "reductions over rows"),
+        ):
+            if n:
+                lines.append(f"  {n} {what} joined to the product before them")
+        if slow:
+            lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
+        return lines

@@ -1,0 +1,78 @@
+"""What makes one call's signature another than an earlier call's, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .arguments import Identity
+from .guards import short
+
+_STATES = {-1: "inside no_grad", 0: "outside tapes", 1: "inside a tape"}
+
+
+def difference(old: tuple, new: tuple, function: Callable, args: tuple, kwargs: dict) -> str:
+    """The first thing in which a call with these arguments, whose signature is `new`, differs from
+    one whose signature was `old` (arguments.flatten, after the engine's name and its state)."""
+    if old[0] != new[0]:
+        return f"the engine was {old[0]}, is {new[0]}"
+    if old[1] != new[1]:
+        return f"it was called {_STATES[old[1]]}, is {_STATES[new[1]]}"
+    for path, was, now in zip(_paths(function, args, kwargs), old[2:], new[2:]):
+        if was != now:
+            return f"{path} was {_text(was)}, is {_text(now)}"
+    return "the arguments are others"
+
+
+def _paths(function: Callable, args: tuple, kwargs: dict) -> Iterator[str]:
+    """What to call each part of a signature, in the order in which flatten comes to them."""
+    yield "the call"
+    yield "args"
+    names = _names(function)
+    for i, x in enumerate(args):
+        yield from _inside(f"argument {names[i] if i < len(names) else i}", x)
+    yield "kwargs"
+    for name, x in kwargs.items():
+        yield from _inside(f"argument {name}", x)
+
+
+def _names(function: Callable) -> list[str]:
+    try:
+        kinds = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of a builtin
+        return []
+    return [p.name for p in kinds if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _inside(path: str, x: Any) -> Iterator[str]:
+    yield path
+    if isinstance(x, dict):
+        for key, part in x.items():
+            yield from _inside(f"{path}[{key!r}]", part)
+    elif type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
+        for i, part in enumerate(x):
+            yield from _inside(f"{path}[{i}]", part)
+    elif dataclasses.is_dataclass(x) and not isinstance(x, type):
+        for f in dataclasses.fields(x):
+            if f.init:
+                yield from _inside(f"{path}.{f.name}", getattr(x, f.name))
+
+
+def _text(part: Any) -> str:
+    """A part of a signature in a sentence."""
+    if isinstance(part, Identity):
+        return short(part.thing)
+    if isinstance(part, int):
+        return "an array that was given before"
+    kind, value, *layout = part
+    if isinstance(kind, np.dtype):
+        return f"{kind} of shape {value}" + ("" if layout[0] is True else " and other strides")
+    if issubclass(kind, (list, tuple)):
+        return f"a {kind.__name__} of {value}"
+    if issubclass(kind, dict) or dataclasses.is_dataclass(kind):
+        return f"a {kind.__name__} of {', '.join(map(str, value)) or 'nothing'}"
+    return value if kind in (float, complex) and type(value) is str else short(value)

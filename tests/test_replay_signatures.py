@@ -1,0 +1,99 @@
+"""Signatures of compiled calls: what makes one another, and calls that are only ever recorded."""
+
+import dataclasses
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tapegrad as tg
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+@dataclasses.dataclass
+class Data:
+    a: Any
+    b: Any
+
+
+X = np.arange(8, dtype="f4").reshape(4, 2)
+P = tg.parameter(X)
+FLOATS = "float32 of shape (4, 2)"
+
+# (arguments of one call, those of the next, what explain() says of the difference)
+DIFFERENCES = [
+    ((X,), (X[:2],), f"argument x was {FLOATS}, is float32 of shape (2, 2)"),
+    ((X,), (X.astype("f8"),), f"argument x was {FLOATS}, is float64 of shape (4, 2)"),
+    ((X,), (X.copy(order="F"),), f"argument x was {FLOATS}, is {FLOATS} and other strides"),
+    ((P,), (X,), f"argument x was Parameter of shape (4, 2) and float32, is {FLOATS}"),
+    ((X, X), (X, X.copy()), f"argument y was an array that was given before, is {FLOATS}"),
+    ((X, 0.0), (X, -0.0), "argument y was 0.0, is -0.0"),
+    ((X, "relu"), (X, "tanh"), "argument y was 'relu', is 'tanh'"),
+    ((X, None), (X, slice(1, 2)), "argument y was None, is slice(1, 2, None)"),
+    ((X, [1, 2]), (X, [1, 2, 3]), "argument y was a list of 2, is a list of 3"),
+    ((X, {"a": 1}), (X, {"b": 1}), "argument y was a dict of a, is a dict of b"),
+    ((X, {"a": [X + 1]}), (X, {"a": [1]}), f"argument y['a'][0] was {FLOATS}, is 1"),
+    ((X, Pair(1, 2)), (X, Pair(1, 3)), "argument y[1] was 2, is 3"),
+    ((X, Data(1, 2)), (X, Data(1, 3)), "argument y.b was 2, is 3"),
+    ((X, Data(1, 2)), (X, Pair(1, 2)), "argument y was a Data of a, b, is a Pair of 2"),
+    ((X, 1, 2), (X, 1, 3), "argument 2 was 2, is 3"),
+    ((X, 1), (X, 1, 2), "args was a tuple of 2, is a tuple of 3"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "why"), DIFFERENCES, ids=[w for *_, w in DIFFERENCES])
+def test_explain_says_which_argument_is_another(first, second, why):
+    compiled = tg.compile(lambda x, y=None, *rest: x * 2.0)
+    compiled(*first)
+    compiled(*second)
+    assert compiled.explain().splitlines()[2] == f"  recorded: {why}"
+
+
+def test_explain_says_so_of_keywords_and_tapes():
+    compiled = tg.compile(lambda x, **options: x * 2.0)
+    compiled(X)
+    compiled(X, scale=1)
+    compiled(X, scale=2)
+    with tg.no_grad():
+        compiled(X, scale=2)
+    assert compiled.explain().splitlines()[2:] == [
+        "  recorded: kwargs was a dict of nothing, is a dict of scale",
+        "  recorded: argument scale was 1, is 2",
+        "  recorded: it was called outside tapes, is inside no_grad",
+    ]
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="there is one engine in this run")
+def test_explain_says_so_of_engines():
+    compiled = tg.compile(lambda x: x * 2.0)
+    compiled(X)
+    with tg.use_backend("numpy"):
+        compiled(X)
+    assert compiled.explain().splitlines()[2:] == ["  recorded: the engine was native, is numpy"]
+
+
+def test_calls_that_are_only_ever_recorded_are_warned_of_once():
+    compiled = tg.compile(lambda x, t: x * t)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for t in range(40):
+            np.testing.assert_array_equal(compiled(X, float(t)), X * np.float32(t))
+    (warning,) = caught
+    assert warning.category is tg.ReplayWarning
+    assert warning.filename == __file__
+    assert "argument t was 15.0, is 16.0" in str(warning.message)
+    assert "np.float32" in str(warning.message)
+
+
+def test_calls_of_many_shapes_that_come_again_are_not_warned_of():
+    compiled = tg.compile(lambda x: x * 2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for n in range(1, 41):
+            for _ in range(2):
+                compiled(np.ones(n, "f4"))
