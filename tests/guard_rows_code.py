@@ -113,6 +113,23 @@ def _wrapped():
 
 
 @row
+def _attribute_of_a_function():
+    def helper(x):
+        return x * helper.rate
+
+    helper.rate = 1
+    return lambda x: helper(x), setting(helper, "rate", 2), "'helper'.rate was 1, is 2"
+
+
+@row
+def _attribute_that_a_function_has_later():
+    def helper(x):
+        return x * getattr(helper, "rate", 1)
+
+    return lambda x: helper(x), setting(helper, "rate", 2), "'helper'.rate is new: 2"
+
+
+@row
 def _transformed_by_tapegrad():
     n = [1]
 

@@ -2,6 +2,7 @@
 
 import types
 from collections import OrderedDict, defaultdict, deque
+from contextvars import ContextVar
 
 from guard_rows import Config, Thing, row, setting
 
@@ -126,6 +127,19 @@ def _dict_order():
 
 
 @row
+def _order_of_an_ordered_dict():
+    n = OrderedDict(a=1, b=2)
+    return lambda x: list(n), lambda: n.move_to_end("a"), "was ('a', 'b'), is ('b', 'a')"
+
+
+@row
+def _view_of_a_dict():
+    n = {"a": [1]}
+    view = types.MappingProxyType(n)
+    return lambda x: view["a"], lambda: n["a"].append(2), "'view'['a']) was 1, is 2"
+
+
+@row
 def _dict_kinds():
     n = OrderedDict(a=defaultdict(list, b=Table(c=1)))
     return lambda x: n, lambda: n["a"]["b"].update(c=2), "'n'['a']['b']['c'] was 1, is 2"
@@ -166,6 +180,48 @@ def _namespace():
 def _namespace_by_string():
     config = types.SimpleNamespace(depth=2)
     return lambda x: getattr(config, "depth", 1), setting(config, "depth", 3), "was 2, is 3"
+
+
+@row
+def _namespace_by_a_string_of_its_own():
+    config, name = types.SimpleNamespace(depth=2), "depth"
+    return lambda x: getattr(config, name), setting(config, "depth", 3), "was 2, is 3"
+
+
+@row
+def _namespace_by_a_list_of_strings():
+    config = types.SimpleNamespace(names=["depth"], depth=2)
+
+    def step(x):
+        return [getattr(config, name) for name in config.names]
+
+    return step, setting(config, "depth", 3), "was 2, is 3"
+
+
+@row
+def _namespace_by_formatted_strings():
+    config = types.SimpleNamespace(w0=2, w1=2)
+
+    def step(x):
+        return [getattr(config, f"w{i}") for i in range(2)]
+
+    return step, setting(config, "w1", 3), "'config'.w1 was 2, is 3"
+
+
+@row
+def _slot_and_class_attribute_by_formatted_strings():
+    class Rates(Slotted):
+        rate_of_class = 1
+
+    rates, kind = Rates(), "of_class"
+    change = setting(Rates, "rate_of_class", 2)
+    return lambda x: getattr(rates, f"rate_{kind}"), change, "rate_of_class was 1, is 2"
+
+
+@row
+def _context_variable():
+    rate = ContextVar("rate", default=1)
+    return lambda x: x * rate.get(), lambda: rate.set(2), "'rate'.get() was 1, is 2"
 
 
 @row

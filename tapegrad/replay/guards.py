@@ -22,7 +22,7 @@ from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks
-from .look import Contents, Order, contents, is_library_function
+from .look import Contents, Order, is_library_function
 from .reads import Known
 from .walk import SCALARS, Walk
 
@@ -79,7 +79,7 @@ class Guards:
 
     def again(self) -> Guards:
         """Guards of the same function as the world is now."""
-        if self._is_as_it_was():
+        if self._found.is_as_it_was():
             return self
         guards = copy(self)  # they know what these have learned
         guards._adopt(guards._walk())
@@ -109,7 +109,7 @@ class Guards:
         """
         if self._hold() and changes.config[0] is self._config[0] and not self._others:
             return None
-        if not self._hold() or not all(map(_is_content, self._others)):
+        if not self._hold() or not self._found.others_hold():
             return self._compare()
         config = changes.config[0]
         if config is self._config[0]:
@@ -126,7 +126,7 @@ class Guards:
     def written(self) -> Change | None:
         """As changed(), the live hyper-parameters included; of guards made before a recording,
         what the function itself has changed."""
-        if self._is_as_it_was():
+        if self._found.is_as_it_was():
             return None
         now = self._walk()
         return _difference([*self._values, *self._live], [*now.values, *now.live])
@@ -147,10 +147,6 @@ class Guards:
 
     # --- the walk
 
-    def _is_as_it_was(self) -> bool:
-        """Whether another walk would find just what is known."""
-        return self._found.is_as_it_was() and all(map(_is_content, self._others))
-
     def _walk(self) -> Walk:
         """A walk with all the names that walking teaches."""
         self._before = changes.config[0]
@@ -167,11 +163,6 @@ class Guards:
         self._values = walk.values
         self._live = walk.live
         self._hold = Checks(walk.rows).hold
-
-
-def _is_content(pair: tuple[Any, Any]) -> bool:
-    value, copy = pair
-    return contents(value) == copy if isinstance(value, np.ndarray) else value == copy
 
 
 def same_value(old: Any, new: Any) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import gc
 import operator
 import sys
 import types
 import weakref
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -51,6 +53,8 @@ def inside(value: Any) -> Any:
     """What a wrapper of the standard library around other data wraps, or NOTHING: it is none."""
     if isinstance(value, weakref.ref):
         return value()
+    if isinstance(value, types.MappingProxyType):  # refers to nothing else
+        return gc.get_referents(value)[0]
     if isinstance(value, _WITH_DATA):
         return value.data
     return value.maps if isinstance(value, collections.ChainMap) else NOTHING
@@ -68,6 +72,13 @@ def cell_value(cell: Any) -> Any:
     try:
         return NOTHING if cell is None else cell.cell_contents
     except ValueError:
+        return NOTHING
+
+
+def context_value(variable: ContextVar) -> Any:
+    try:
+        return variable.get()
+    except LookupError:
         return NOTHING
 
 

@@ -7,7 +7,7 @@ whose attribute is read, the attribute counts as read of everything (`loose`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from opcode import opmap
 from types import CodeType
@@ -23,6 +23,8 @@ class Reads(NamedTuple):
     chains: frozenset[tuple[str, ...]]  # (root kind, root name, attribute ...): root.a.b
     imports: frozenset[str]
     sees_all: bool  # asks for a whole __dict__
+    by_string: bool  # reads attributes named by strings
+    fragments: frozenset[str]  # of which it may format such names
 
 
 # kind: root of a chain. "self" is the first argument; whether that is an object, who calls knows.
@@ -51,9 +53,11 @@ _STORE_ATTR = _codes("STORE_ATTR", "DELETE_ATTR")
 _IMPORT = _codes("IMPORT_NAME")
 _IMPORT_FROM = _codes("IMPORT_FROM")
 _MATCH_CLASS = _codes("MATCH_CLASS")
+_FORMAT = _codes("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 _CACHE = _codes("CACHE")
 
-# Functions that read attributes named by strings; every string constant beside them counts.
+# Functions that read attributes named by strings; every string constant beside them counts, and so
+# does every string that the walk finds.
 _BY_STRING = frozenset(
     {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "globals"}
 )
@@ -114,12 +118,15 @@ def reads_of(code: CodeType) -> Reads:
             attributes |= {
                 n for c in code.co_consts if isinstance(c, tuple) for n in c if isinstance(n, str)
             }
-    if _BY_STRING & (read_globals | attributes):
+    by_string, fragments = bool(_BY_STRING & (read_globals | attributes)), set()
+    if by_string:
         strings = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
         attributes |= strings
         loose |= strings
         if "globals" in read_globals:
             read_globals |= strings
+        if any(op in _FORMAT for op, _ in _instructions(code)):
+            fragments = strings
     own = Reads(
         frozenset(read_globals),
         frozenset(attributes),
@@ -127,6 +134,8 @@ def reads_of(code: CodeType) -> Reads:
         frozenset(chains),
         frozenset(imports),
         bool(_BY_DICT & (read_globals | attributes)),
+        by_string,
+        frozenset(fragments),
     )
     nested = [reads_of(c) for c in code.co_consts if isinstance(c, CodeType)]
     if not nested:
@@ -140,6 +149,8 @@ def reads_of(code: CodeType) -> Reads:
         own.chains.union(*({c for c in r.chains if c[0] != SELF} for r in nested)),
         own.imports.union(*(r.imports for r in nested)),
         own.sees_all or any(r.sees_all for r in nested),
+        own.by_string or any(r.by_string for r in nested),
+        own.fragments.union(*(r.fragments for r in nested)),
     )
 
 
@@ -153,16 +164,35 @@ class Known:
         self.methods: dict[Any, Any] = {}  # function: the one object it is a method of
         self.shared: set[Any] = set()  # methods of several objects
         self.sees_all = False
+        self.by_string = False
+        self.fragments: set[str] = set()
 
     def learn(self, reads: Reads) -> None:
         self.names |= reads.attributes
         self.loose |= reads.loose
         self.sees_all |= reads.sees_all
+        self.by_string |= reads.by_string
+        self.fragments |= reads.fragments
+
+    def names_of(self, container: Iterable[str]) -> set[str]:
+        """The names that may be read of an object with this __dict__ or these slots."""
+        if not self.fragments:
+            return self.names
+        parts = self.fragments
+        return self.names | {name for name in container if any(part in name for part in parts)}
+
+    def hear(self, value: Any) -> None:
+        """A string that the function may read, perhaps to name an attribute by it."""
+        if self.by_string and isinstance(value, str) and value.isidentifier():
+            self.names.add(value)
+            self.loose.add(value)
 
     def bind(self, method: Any, value: Any) -> None:
         if self.methods.setdefault(method, value) is not value:
             self.shared.add(method)
 
     def size(self) -> tuple:
-        learned = (self.names, self.loose, self.read, self.methods, self.shared)
-        return (*map(len, learned), self.sees_all)
+        learned = (
+            self.names, self.loose, self.fragments, self.read, self.methods, self.shared,
+        )  # fmt: skip
+        return (*map(len, learned), self.sees_all, self.by_string)

@@ -13,8 +13,9 @@ import random
 import sys
 import types
 from array import array
-from collections import deque
-from collections.abc import Callable, Iterable, KeysView, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from copy import copy
 from dataclasses import is_dataclass
 from typing import Any
@@ -26,14 +27,15 @@ from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
-from .checks import Checks, pairs, same_pairs
+from .checks import pairs
+from .found import Found
 from .look import (
     CONSTRUCTORS,
     NOT_CALLED,
     NOTHING,
-    Contents,
     Order,
     cell_value,
+    context_value,
     contents,
     globals_of,
     held_by,
@@ -56,7 +58,7 @@ SCALARS = frozenset(
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
 
-class Walk:
+class Walk(Found):
     """See the module.
 
     Args:
@@ -66,16 +68,6 @@ class Walk:
             early in it, so that a walk is repeated until it learns nothing.
         watched: of which ndarrays to check the contents, not only which they are.
     Attributes:
-        rows: what to check at every call, see checks.py.
-        others: (set or bytearray, copy) and (ndarray that no row can compare, Contents).
-        modules, tensors: what to look at only when changes.config has risen: (vars(module),
-            tuple of keys and values in turn), (Tensor, its flags, what it holds).
-        settings: (vars(module), name, path, value) of the numbers and flags among them.
-        values: (path, value) of everything compared, in the order of the walk.
-        live: (path, value) of hyper-parameters that recorded steps read anew at each call.
-        groups: (group of an optimizer, tuple of keys and values in turn).
-        generators: (path, random number generator) of Python's and NumPy's.
-        arrays: (what to call its contents, ndarray).
         is_complete: whether it learned nothing that objects met before could have shown.
     """
 
@@ -86,22 +78,7 @@ class Walk:
         known: Known,
         watched: Callable[[np.ndarray], bool],
     ):
-        self.rows: list[tuple[Any, Any, Any, str]] = []
-        self.others: list[tuple[Any, Any]] = []
-        self.modules: list[tuple[dict, tuple]] = []
-        self.tensors: list[tuple[Tensor, int, Contents]] = []
-        self.settings: list[tuple[dict, str, str, Any]] = []
-        self.values: list[tuple[str, Any]] = []
-        self.live: list[tuple[str, Any]] = []
-        self.groups: list[tuple[dict, tuple]] = []
-        self.generators: list[tuple[str, Any]] = []
-        self.arrays: list[tuple[str, np.ndarray]] = []
-        # What its course depended on beside: rows, names that were not there, cells and slots
-        # that were empty, what wrappers wrapped.
-        self._course: list[tuple[Any, Any, Any, str]] = []
-        self._absent: list[tuple[KeysView, set[str]]] = []
-        self._unset: list[tuple[Any, str]] = []
-        self._inside: list[tuple[Any, Any]] = []
+        super().__init__()
         self._known = known
         self._watched = watched
         self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
@@ -117,42 +94,7 @@ class Walk:
             self._visit(path, value)
         self.is_complete = known.size() == size
 
-    def modules_hold(self) -> bool:
-        """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
-        modules = all(same_pairs(found, parts) for found, parts in self.modules)
-        return modules and self._tensors_hold()
-
-    def _tensors_hold(self) -> bool:
-        for tensor, flags, held in self.tensors:
-            if tensor._flags != flags or (held and held_by(tensor) != held):
-                return False
-        return True
-
-    @functools.cached_property
-    def _whole(self) -> Any:
-        """Checks of everything that lies in containers."""
-        dicts = [(found, None, parts, "dict") for found, parts in (*self.modules, *self.groups)]
-        return Checks([*self.rows, *self._course, *dicts])
-
-    def is_as_it_was(self) -> bool:
-        """Whether another walk would find just this, if others hold."""
-        return (
-            self._whole.hold()
-            and self._tensors_hold()
-            and all(there.isdisjoint(names) for there, names in self._absent)
-            and all(static(value, name) is NOTHING for value, name in self._unset)
-            and all(inside(value) is wrapped for value, wrapped in self._inside)
-        )
-
     # --- one value
-
-    def _names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
-        """Those of the names that a container has, in order."""
-        found = [name for name in names if name in container]
-        absent = set(names).difference(found)
-        if absent:
-            self._absent.append((container.keys(), absent))
-        return sorted(found)
 
     def _item(self, path: str, container: Any, key: Any) -> None:
         value = container[key]
@@ -163,6 +105,8 @@ class Walk:
         self.values.append((path, value))
         kind = type(value)
         if kind in SCALARS or id(value) in self._seen:
+            if kind is str:
+                self._known.hear(value)
             return
         self._seen.add(id(value))
         self._keep.append(value)
@@ -196,7 +140,7 @@ class Walk:
             self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
-                for name in self._names_in(vars(value), self._known.names):
+                for name in self.names_in(vars(value), self._known.names_of(vars(value))):
                     self._item(f"{path}.{name}", vars(value), name)
         elif isinstance(value, types.FunctionType):
             self._function(path, value)
@@ -216,8 +160,13 @@ class Walk:
                     self._visit(path, part)
         elif isinstance(value, GENERATORS):
             self.generators.append((path, value))
+        elif isinstance(value, ContextVar):
+            held = context_value(value)
+            self.others.append((value, held))
+            if held is not NOTHING:
+                self._visit(f"{path}.get()", held)
         elif (wrapped := inside(value)) is not NOTHING:
-            self._inside.append((value, wrapped))
+            self.inside.append((value, wrapped))
             self._visit(path, wrapped)
         elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
             self._known.names |= names_of(value)
@@ -237,7 +186,10 @@ class Walk:
     def _dict(self, path: str, value: dict) -> None:
         self.values.append((f"list({path})", Order(value)))
         self.rows.append((value, None, pairs(value), "dict"))
+        if isinstance(value, OrderedDict):  # whose order is not that of the dict in it
+            self.others.append((value, Order(value)))
         for key, part in list(value.items()):
+            self._known.hear(key)
             self._visit(f"{path}[{key!r}]", part)
 
     # --- functions
@@ -257,20 +209,20 @@ class Walk:
         self.values.append((f"the code of {path}", function.__code__))
         scope = function.__globals__
         of = "" if scope is self._home else f" of module {scope.get('__name__')}"
-        for name in self._names_in(scope, reads.globals):
+        for name in self.names_in(scope, reads.globals):
             if is_library_module(scope[name]):
-                self._course.append((scope, name, scope[name], "item"))
+                self.course.append((scope, name, scope[name], "item"))
             else:
                 self._item(f"global {name!r}{of}", scope, name)
-        for name in self._names_in(sys.modules, reads.imports):
+        for name in self.names_in(sys.modules, reads.imports):
             if not is_library(name):
-                self._course.append((sys.modules, name, sys.modules[name], "item"))
+                self.course.append((sys.modules, name, sys.modules[name], "item"))
                 self._visit(f"module {name}", sys.modules[name])
         closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         for name, cell in closure.items():
             value = cell_value(cell)
             if value is NOTHING:  # not assigned yet
-                self._unset.append((cell, "cell_contents"))
+                self.unset.append((cell, "cell_contents"))
                 continue
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
@@ -282,6 +234,10 @@ class Walk:
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
             for name, value in zip(names[-len(function.__defaults__) :], function.__defaults__):
                 self._visit(f"default of {function.__name__}'s argument {name!r}", value)
+        found = vars(function)
+        self.rows.append((found, None, len(found), "len"))
+        for name in self.names_in(found, self._known.names_of(found)):
+            self._item(f"{path}.{name}", found, name)
         for name in function.__kwdefaults__ or ():
             where = f"default of {function.__name__}'s argument {name!r}"
             self._item(where, function.__kwdefaults__, name)
@@ -326,7 +282,7 @@ class Walk:
                 continue
             self._seen.add(key)
             self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
-            known = self._known.names
+            known = self._known.names_of(vars(base))
             for name, value in list(vars(base).items()):
                 if name in CONSTRUCTORS:
                     wanted = constructs
@@ -349,13 +305,16 @@ class Walk:
             if not library:
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
-            for name in list(found) if every else self._names_in(found, self._known.names):
+            names = list(found) if every else self.names_in(found, self._known.names_of(found))
+            for name in names:
                 self._item(f"{path}.{name}", found, name)
-        for name in look_at(cls).slots:
+        slots = look_at(cls).slots
+        read = self._known.names_of(slots)
+        for name in slots:
             part = static(value, name)
             if part is NOTHING:
-                self._unset.append((value, name))
-            elif name in self._known.names:
+                self.unset.append((value, name))
+            elif name in read:
                 self.rows.append((value, name, part, "attr"))
                 self._visit(f"{path}.{name}", part)
         self._class(path, cls, constructs=False)
@@ -375,7 +334,7 @@ class Walk:
         # A layer of ours reads whatever it has; of a user's class what its code names counts,
         # and whatever parameters(), modules() and the like would find.
         ours, known, live = look.is_ours, self._known, module._live
-        every = ours or known.sees_all
+        every, read = ours or known.sees_all, known.names_of(found)
         for name, value in list(found.items()):
             where = f"{path}.{name}"
             if name in live:
@@ -386,7 +345,8 @@ class Walk:
             elif type(value) not in SCALARS:
                 if name != "_buffers":
                     self._visit(where, value)
-            elif every or name in known.names:
+            elif every or name in read:
+                known.hear(value)
                 self.settings.append((found, name, where, value))
                 self.values.append((where, value))
         if "training" not in found and (ours or "training" in known.names):

@@ -1,0 +1,103 @@
+"""What a walk (walk.py) found of the data that a function reads, and whether it is still so."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Iterable, KeysView, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .checks import Checks, same_pairs
+from .look import NOTHING, Contents, Order, contents, context_value, held_by, inside, static
+
+
+class Found:
+    """Lists of what there is to compare.
+
+    Attributes:
+        rows: what to check at every call, see checks.py.
+        others: what no row can compare, see is_content: (set or bytearray, copy), (OrderedDict,
+            Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
+        modules, tensors: what to look at only when changes.config has risen: (vars(module),
+            tuple of keys and values in turn), (Tensor, its flags, what it holds).
+        settings: (vars(module), name, path, value) of the numbers and flags among them.
+        values: (path, value) of everything compared, in the order of the walk.
+        live: (path, value) of hyper-parameters that recorded steps read anew at each call.
+        groups: (group of an optimizer, tuple of keys and values in turn).
+        generators: (path, random number generator) of Python's and NumPy's.
+        arrays: (what to call its contents, ndarray).
+    What the walk's course depended on beside:
+        course: rows.
+        absent: (keys of a container, names that were not among them).
+        unset: (cell or object, name of what was not there).
+        inside: (wrapper, what it wrapped).
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, Any, Any, str]] = []
+        self.others: list[tuple[Any, Any]] = []
+        self.modules: list[tuple[dict, tuple]] = []
+        self.tensors: list[tuple[Tensor, int, Contents]] = []
+        self.settings: list[tuple[dict, str, str, Any]] = []
+        self.values: list[tuple[str, Any]] = []
+        self.live: list[tuple[str, Any]] = []
+        self.groups: list[tuple[dict, tuple]] = []
+        self.generators: list[tuple[str, Any]] = []
+        self.arrays: list[tuple[str, np.ndarray]] = []
+        self.course: list[tuple[Any, Any, Any, str]] = []
+        self.absent: list[tuple[KeysView, set[str]]] = []
+        self.unset: list[tuple[Any, str]] = []
+        self.inside: list[tuple[Any, Any]] = []
+
+    def names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
+        """Those of the names that a container has, in order."""
+        found = [name for name in names if name in container]
+        absent = set(names).difference(found)
+        if absent:
+            self.absent.append((container.keys(), absent))
+        return sorted(found)
+
+    def others_hold(self) -> bool:
+        return all(map(is_content, self.others))
+
+    def modules_hold(self) -> bool:
+        """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
+        modules = all(same_pairs(found, parts) for found, parts in self.modules)
+        return modules and self._tensors_hold()
+
+    def _tensors_hold(self) -> bool:
+        for tensor, flags, held in self.tensors:
+            if tensor._flags != flags or (held and held_by(tensor) != held):
+                return False
+        return True
+
+    @functools.cached_property
+    def _whole(self) -> Any:
+        """Checks of everything that lies in containers."""
+        dicts = [(found, None, parts, "dict") for found, parts in (*self.modules, *self.groups)]
+        return Checks([*self.rows, *self.course, *dicts])
+
+    def is_as_it_was(self) -> bool:
+        """Whether another walk would find just this."""
+        return (
+            self._whole.hold()
+            and self._tensors_hold()
+            and self.others_hold()
+            and all(there.isdisjoint(names) for there, names in self.absent)
+            and all(static(value, name) is NOTHING for value, name in self.unset)
+            and all(inside(value) is wrapped for value, wrapped in self.inside)
+        )
+
+
+def is_content(pair: tuple[Any, Any]) -> bool:
+    """Whether an object has the contents that a copy tells."""
+    value, copy = pair
+    if isinstance(value, np.ndarray):
+        return contents(value) == copy
+    if isinstance(value, ContextVar):
+        return context_value(value) is copy
+    return (Order(value) if isinstance(value, OrderedDict) else value) == copy
