@@ -29,7 +29,7 @@ FLOATS = "float32 of shape (4, 2)"
 DIFFERENCES = [
     ((X,), (X[:2],), f"argument x was {FLOATS}, is float32 of shape (2, 2)"),
     ((X,), (X.astype("f8"),), f"argument x was {FLOATS}, is float64 of shape (4, 2)"),
-    ((X,), (X.copy(order="F"),), f"argument x was {FLOATS}, is {FLOATS} and other strides"),
+    ((X,), (X.copy(order="F"),), f"argument x was {FLOATS}, is {FLOATS} and strides (4, 16)"),
     ((P,), (X,), f"argument x was Parameter of shape (4, 2) and float32, is {FLOATS}"),
     ((X, X), (X, X.copy()), f"argument y was an array that was given before, is {FLOATS}"),
     ((X, 0.0), (X, -0.0), "argument y was 0.0, is -0.0"),

@@ -15,7 +15,7 @@ from .epilogues import addend_in_place
 from .ir import GROUP, MADE, PRODUCT, Entry, Program
 
 ALIGN = 64
-LARGE = 4096  # bytes of a value that is worth finding room in a result for
+LARGE = 256  # bytes of a value that is worth finding room in a result for
 MANY = 100  # places that are too many to compare each with each
 
 
