@@ -45,7 +45,7 @@ static bool is_wanted(const walk *w, const tg_entry *e, int i)
 
 static bool is_last_wanted(const walk *w, const tg_entry *e, int i)
 {
-    while (++i < e->n_in)
+    while (i-- > 0)
         if (is_wanted(w, e, i))
             return false;
     return true;
@@ -56,7 +56,9 @@ static int sweep_entry(walk *w, uint64_t position, tg_entry *e, tg_tensor *ct)
     const bool is_source = w->marks[position - w->begin] & SOURCE; /* ct is a result */
     int status = tg_walk_check_versions(e);
     w->list->line = e->line; /* what its rules do is that line's doing */
-    for (int i = 0; i < e->n_in && !status; ++i) {
+    /* From the last input to the first: a layer's weights come before what it was given, so that a
+     * program has the layer's input no more when it makes the cotangent of that. */
+    for (int i = e->n_in; i-- > 0 && !status;) {
         if (!is_wanted(w, e, i))
             continue;
         const tg_rule rule = {.kind = TG_VJP,

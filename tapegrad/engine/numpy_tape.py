@@ -259,8 +259,8 @@ class NumpyTape:
     def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents, block) -> None:
         wrap = self._engine.wrap
         entry.check_versions(slot)
-        for i, route in enumerate(entry.routes):
-            rule = entry.op.vjp(i)
+        for i in reversed(range(len(entry.routes))):
+            rule, route = entry.op.vjp(i), entry.routes[i]
             if rule is None or not self._is_needed(route, needed, sources):
                 continue
             inputs = tuple(map(wrap, entry.inputs))

@@ -85,7 +85,7 @@ class EntryCall:
             found = self._pulled(ct, inputs)  # may run other calls
             _last.call, _last.ct_key, _last.ct, _last.found = self, _key(ct), ct, found
         found = _last.found[index - 1]
-        if index == self.n_arguments:
+        if index == 1:  # sweeps come to it last
             _last.call = _last.ct = _last.found = None
         return found
 
