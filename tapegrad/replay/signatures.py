@@ -70,7 +70,8 @@ def _text(part: Any) -> str:
         return "an array that was given before"
     kind, value, *layout = part
     if isinstance(kind, np.dtype):
-        return f"{kind} of shape {value}" + ("" if layout[0] is True else f" and strides {layout[0]}")
+        strides = "" if layout[0] is True else f" and strides {layout[0]}"
+        return f"{kind} of shape {value}{strides}"
     if issubclass(kind, (list, tuple)):
         return f"a {kind.__name__} of {value}"
     if issubclass(kind, dict) or dataclasses.is_dataclass(kind):
