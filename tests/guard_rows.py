@@ -67,6 +67,6 @@ def setting(target, name, value):
 ROWS = {}
 
 
-def row(make):
-    ROWS[make.__name__.removeprefix("_")] = make
+def row(make, name=None):
+    ROWS[name or make.__name__.removeprefix("_")] = make
     return make

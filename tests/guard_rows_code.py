@@ -113,6 +113,20 @@ def _wrapped():
 
 
 @row
+def _partial_method():
+    class Thing:
+        rate = 1
+
+        def scaled(self, x, by):
+            return x * self.rate * by
+
+        doubled = functools.partialmethod(scaled, by=2)
+
+    thing = Thing()
+    return lambda x: thing.doubled(x), setting(thing, "rate", 2), "'thing'.rate"
+
+
+@row
 def _attribute_of_a_function():
     def helper(x):
         return x * helper.rate

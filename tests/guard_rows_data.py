@@ -1,9 +1,12 @@
 """Rows: plain data changes: numbers, containers, attributes of objects and classes."""
 
+import functools
 import types
 from collections import OrderedDict, defaultdict, deque
 from contextvars import ContextVar
+from typing import NamedTuple
 
+import numpy as np
 from guard_rows import Config, Thing, row, setting
 
 
@@ -143,6 +146,39 @@ def _view_of_a_dict():
 def _dict_kinds():
     n = OrderedDict(a=defaultdict(list, b=Table(c=1)))
     return lambda x: n, lambda: n["a"]["b"].update(c=2), "'n'['a']['b']['c'] was 1, is 2"
+
+
+class Named(NamedTuple):
+    rate: float
+
+
+class Rates(Named):
+    pass
+
+
+class Line(np.ndarray):
+    pass
+
+
+class Group(set):
+    pass
+
+
+class Items(list):
+    pass
+
+
+def with_attribute(container):
+    container.scale = 1
+    return lambda x: x * container.scale, setting(container, "scale", 2), ".scale was 1, is 2"
+
+
+row(lambda: with_attribute(Table(a=1)), "attribute_of_a_dict")
+row(lambda: with_attribute(Items([1])), "attribute_of_a_list")
+row(lambda: with_attribute(Group({1})), "attribute_of_a_set")
+row(lambda: with_attribute(Rates(1.0)), "attribute_of_a_named_tuple")
+row(lambda: with_attribute(np.ones(2).view(Line)), "attribute_of_an_array")
+row(lambda: with_attribute(functools.partial(scaled)), "attribute_of_a_partial")
 
 
 @row

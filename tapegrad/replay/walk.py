@@ -54,6 +54,8 @@ from .reads import FREE, GLOBAL, Known, reads_of
 SCALARS = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
 )
+# Containers without attributes of their own; a user's kinds of them may have some.
+PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
@@ -148,10 +150,11 @@ class Walk(Found):
             self._known.bind(value.__func__, value.__self__)
             self._visit(f"{path}.__self__", value.__self__)
             self._visit(path, value.__func__)
-        elif isinstance(value, functools.partial):
+        elif isinstance(value, (functools.partial, functools.partialmethod)):
             self._visit(path, value.func)
             self._visit(f"{path}.args", value.args)
             self._visit(f"{path}.keywords", value.keywords)
+            self._object(path, value)
         elif isinstance(value, (staticmethod, classmethod)):
             self._visit(path, value.__func__)
         elif isinstance(value, property):
@@ -172,6 +175,9 @@ class Walk(Found):
             self._known.names |= names_of(value)
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
+            return
+        if kind not in PLAIN and isinstance(value, PLAIN):
+            self._object(path, value)
 
     def _sequence(self, path: str, value: Any) -> None:
         self.values.append((f"len({path})", len(value)))
@@ -180,8 +186,6 @@ class Walk(Found):
             self.rows.append((value, None, parts, "list"))
         for i, part in enumerate(parts):
             self._visit(f"{path}[{i}]", part)
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            self._class(path, type(value), constructs=False)
 
     def _dict(self, path: str, value: dict) -> None:
         self.values.append((f"list({path})", Order(value)))
