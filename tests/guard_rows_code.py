@@ -113,6 +113,26 @@ def _wrapped():
 
 
 @row
+def _another_class():
+    class Other(Thing):
+        def step(self, x):
+            return x
+
+    thing = Thing()
+    change = setting(thing, "__class__", Other)
+    return lambda x: thing.step(x), change, "'thing' was type Thing, is type"
+
+
+@row
+def _dispatch_by_type():
+    @functools.singledispatch
+    def helper(x):
+        return x
+
+    return lambda x: helper(x), lambda: helper.register(int, lambda x: 2 * x), "registry) was ("
+
+
+@row
 def _partial_method():
     class Thing:
         rate = 1

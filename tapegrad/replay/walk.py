@@ -206,6 +206,8 @@ class Walk(Found):
                 part = cell_value(cell)
                 if callable(part) and not isinstance(part, type):
                     self._visit(path, part)
+            if "registry" in vars(function):  # functools.singledispatch
+                self._visit(f"{path}.registry", vars(function)["registry"])
             return
         reads = reads_of(function.__code__)
         self._known.learn(reads)
@@ -307,6 +309,8 @@ class Walk(Found):
             library = is_library(cls.__module__) and cls is not types.SimpleNamespace
             every = self._known.sees_all or is_dataclass(value)
             if not library:
+                self.rows.append((value, "__class__", cls, "attr"))
+                self.values.append((f"the class of {path}", cls))
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
             names = list(found) if every else self.names_in(found, self._known.names_of(found))
