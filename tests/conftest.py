@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: the engines, instruction sets and dtypes a test runs on."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -21,6 +22,10 @@ elif os.environ.get("TAPEGRAD_ISA") or not HAS_CORE:
     BACKENDS = [tg.backend()]
 else:
     BACKENDS = ["native", "numpy"]
+
+
+# A run that a shell has put in the background has Ctrl-C ignored, and some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=BACKENDS)
