@@ -24,7 +24,7 @@ class Reads(NamedTuple):
     imports: frozenset[str]
     sees_all: bool  # asks for a whole __dict__
     by_string: bool  # reads attributes named by strings
-    fragments: frozenset[str]  # of which it may format such names
+    fragments: frozenset[str]  # with which names may begin or end that it formats
 
 
 # kind: root of a chain. "self" is the first argument; whether that is an object, who calls knows.
@@ -126,7 +126,7 @@ def reads_of(code: CodeType) -> Reads:
         if "globals" in read_globals:
             read_globals |= strings
         if any(op in _FORMAT for op, _ in _instructions(code)):
-            fragments = strings
+            fragments = {s for s in strings if s.strip("_")}
     own = Reads(
         frozenset(read_globals),
         frozenset(attributes),
@@ -178,8 +178,8 @@ class Known:
         """The names that may be read of an object with this __dict__ or these slots."""
         if not self.fragments:
             return self.names
-        parts = self.fragments
-        return self.names | {name for name in container if any(part in name for part in parts)}
+        ends = tuple(self.fragments)
+        return self.names | {n for n in container if n.startswith(ends) or n.endswith(ends)}
 
     def hear(self, value: Any) -> None:
         """A string that the function may read, perhaps to name an attribute by it."""
