@@ -336,5 +336,5 @@ def test_the_namespace_follows_the_array_api():
         tnp.zeros(3, device="gpu")
     if hasattr(np, "__array_namespace_info__"):
         info = tnp.__array_namespace_info__()
-        assert info.devices() == ["cpu"]
+        assert list(info.devices()) == ["cpu"]
         assert info.dtypes()["float32"] == np.float32

@@ -66,10 +66,9 @@ def test_engines_have_the_interfaces_methods_and_arguments(name):
         if method == "start":
             continue
         assert hasattr(engine, method), f"{name} engine has no {method}"
-        try:
-            found = inspect.signature(getattr(engine, method))
-        except ValueError:  # a C function does not say
+        if inspect.isbuiltin(getattr(engine, method)):  # a C function does not say
             continue
+        found = inspect.signature(getattr(engine, method))
         names = [p for p in inspect.signature(wanted).parameters if p != "self"]
         assert list(found.parameters)[: len(names)] == names, f"{name} engine: {method}"
 
