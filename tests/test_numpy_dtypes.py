@@ -14,9 +14,6 @@ import tapegrad.numpy as tnp
 from tapegrad.numpy import fft, linalg
 
 pytestmark = [
-    pytest.mark.skipif(
-        np.lib.NumpyVersion(np.__version__) < "2.0.0", reason="NumPy 1 promotes scalars by value"
-    ),
     pytest.mark.usefixtures("backend"),
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
@@ -111,10 +108,19 @@ def tolerance(dtype):
     return 2e-3 if dtype == np.float16 else 2e-5 if dtype in (np.float32, np.complex64) else 1e-10
 
 
+# (row, dtype) that NumPy got wrong before a version.
+MENDED = {
+    ("sinc(x)", "f2"): "2.3.0",  # nan at 0
+    ("quantile(x, [0, 0.4, 1], weights=abs(r), method='inverted_cdf')", "i4"): "2.2.0",
+}
+
+
 @pytest.mark.parametrize("row", ROWS)
 def test_results_are_numpys(row):
     taken = 0
     for dtype in DTYPES:
+        if np.lib.NumpyVersion(np.__version__) < MENDED.get((row, dtype), "2.0.0"):
+            continue
         given = operands(dtype)
         try:
             want = arrays(eval(row, NUMPYS | given))

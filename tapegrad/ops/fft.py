@@ -19,17 +19,9 @@ from .shapes import as_dtype
 NORMS = ("backward", "ortho", "forward")
 
 
-def _cast(y, x, is_complex):
-    """y in x's precision: NumPy 1 transforms in double precision whatever x is."""
-    if x.dtype.kind not in "fc":
-        return y
-    single = np.result_type(x.dtype, np.complex64)
-    return y.astype(single if is_complex else single.type(0).real.dtype, copy=False)
-
-
 def _fft_numpy(x, axis, is_inverse, norm):
     transform = np.fft.ifft if is_inverse else np.fft.fft
-    return _cast(transform(x, axis=axis, norm=NORMS[norm]), x, True)
+    return transform(x, axis=axis, norm=NORMS[norm])
 
 
 def _fft_vjp(ct, x_like, params):
@@ -77,7 +69,7 @@ def _rfft_vjp(ct, x_like, params):
 
 rfft = linear(  # params: (axis, norm)
     "rfft",
-    lambda x, axis, norm: _cast(np.fft.rfft(x, axis=axis, norm=NORMS[norm]), x, True),
+    lambda x, axis, norm: np.fft.rfft(x, axis=axis, norm=NORMS[norm]),
     _rfft_vjp,
     examples=_signals(
         ((4,), (0, 0)), ((2, 5), (1, 1)), ((3, 2), (0, 2)), ((1,), (0, 0)), is_complex=False
@@ -93,7 +85,7 @@ def _irfft_vjp(ct, params):
 
 irfft = linear(  # params: (axis, length of the result, norm)
     "irfft",
-    lambda x, axis, n, norm: _cast(np.fft.irfft(x, n, axis, NORMS[norm]), x, False),
+    lambda x, axis, n, norm: np.fft.irfft(x, n, axis, NORMS[norm]),
     _irfft_vjp,
     examples=_signals(
         ((3,), (0, 4, 0)), ((2, 3), (1, 5, 1)), ((2, 2), (0, 2, 2)), ((1,), (0, 1, 0)),
