@@ -28,14 +28,6 @@ PyObject *tg_raise(int status, int op, PyObject *inputs)
     return NULL;
 }
 
-void tg_mark_line(tg_list *list)
-{
-    PyObject *id = PyObject_CallFunctionObjArgs(tg_python.here, NULL);
-    list->line = id ? (uint32_t)PyLong_AsUnsignedLong(id) : 0;
-    Py_XDECREF(id);
-    PyErr_Clear();                   /* a line that cannot be found is not worth an error */
-}
-
 /* --- apply ------------------------------------------------------------------------------- */
 
 static bool is_native_dtype(const tg_tensor *t) { return t->dtype <= TG_F64; }

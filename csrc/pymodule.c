@@ -12,9 +12,10 @@ static void relock(void *state) { PyEval_RestoreThread(state); }
 static PyObject *setup(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *tensor, *ndarray, *slow_apply, *operate, *run_rule, *raise_error, *here, *dtypes;
+    PyObject *tensor, *ndarray, *slow_apply, *operate, *run_rule, *raise_error, *line_number,
+        *dtypes;
     if (!PyArg_ParseTuple(args, "OOOOOOOO!", &tensor, &ndarray, &slow_apply, &operate,
-                          &run_rule, &raise_error, &here, &PyTuple_Type, &dtypes))
+                          &run_rule, &raise_error, &line_number, &PyTuple_Type, &dtypes))
         return NULL;
     if (!PyType_Check(tensor) || !PyType_Check(ndarray) ||
         PyTuple_Size(dtypes) != TG_N_DTYPES) {
@@ -28,7 +29,7 @@ static PyObject *setup(PyObject *module, PyObject *args)
     tg_python.operate = operate;
     tg_python.run_rule = run_rule;
     tg_python.raise_error = raise_error;
-    tg_python.here = here;
+    tg_python.line_number = line_number;
     for (int i = 0; i < TG_N_DTYPES; ++i)
         tg_python.dtypes[i] = PyTuple_GetItem(dtypes, i);
     const int status = tg_find_operators();

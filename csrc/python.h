@@ -30,7 +30,7 @@ typedef struct python_side {
     PyObject *operate; /* (op, a, b): the same of an operator; may give NotImplemented */
     PyObject *run_rule; /* (kind, op, input, ct, out, inputs, params, block) */
     PyObject *raise_error; /* (code, text, op, inputs, line, written) raises */
-    PyObject *here; /* () -> line id of the user's line */
+    PyObject *line_number; /* (file, line) -> its number, 0: the file is a library's */
     PyObject *dtypes[TG_N_DTYPES];
     int native; /* the native engine is in force */
 } python_side;

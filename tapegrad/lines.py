@@ -36,7 +36,15 @@ _names: list[str] = [""]
 
 def line_here() -> int:
     """The number of the user's line; line_name() turns it into text."""
-    line = user_line()
+    return _number(user_line())
+
+
+def line_number(file: str, line: int) -> int:
+    """The number of a line, or 0: the file is none of the user's. What csrc/pylines.c asks."""
+    return 0 if _is_passed(file) else _number((file, line))
+
+
+def _number(line: tuple[str, int]) -> int:
     number = _numbers.get(line)
     if number is None:
         number = _numbers[line] = len(_names)

@@ -108,7 +108,7 @@ class NativeEngine:
             self.add_row(op, c_rows.get(op.name, -1))
         core.setup(
             tensor_type, np.ndarray, slow_apply, select.operate, run_rule, raise_error,
-            lines.line_here, DTYPES,
+            lines.line_number, DTYPES,
         )  # fmt: skip
 
     def add_row(self, op: Any, c_id: int = -1) -> None:
