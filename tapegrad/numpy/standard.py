@@ -36,7 +36,7 @@ globals().update(_TYPES)
 
 
 def __array_namespace_info__() -> Any:
-    """What the array API standard's inspection gives: devices, dtypes, capabilities (NumPy 2)."""
+    """What the array API standard's inspection gives: devices, dtypes, capabilities (NumPy 2.1)."""
     return np.__array_namespace_info__()
 
 
