@@ -66,8 +66,9 @@ class Live:
         return self.fits(getattr(self.owner, self.name))
 
     def is_as(self, other: Live) -> bool:
-        """Whether both read the same number the same way. Owners that are not one were made inside
-        the step, where nobody else changes what they have."""
+        """Whether both read the same number the same way. Owners that are not one, with one number,
+        were made inside the step, where nobody else changes what they have; or the step takes them
+        from an iterator in turn, which no guard sees (docs/replay.md)."""
         if (self.name, self.function) != (other.name, other.function):
             return False
         alike = type(self.owner) is type(other.owner) and self.value() == other.value()
