@@ -141,34 +141,35 @@ static void vector_product(int dtype, const tg_gemm_args *g)
 {
     vector_sums(dtype, g);
     if (g->act)
-        tg_gemm_act(dtype, g, 0, g->m, 0, 1);
+        tg_gemm_act(dtype, g, NULL, 0, g->m, 0, 1);
 }
 
 /* --- what follows a product ------------------------------------------------------------------ */
 
 /* act on n elements side by side, `at` bytes into C. Kernels do whole vectors: the last ones go
  * through memory of their own, as what follows them is another thread's, or another row. */
-static void act_run(const tg_gemm_args *g, size_t at, size_t n, size_t item)
+static void act_run(const tg_gemm_args *g, const char *product, size_t at, size_t n,
+                    size_t item)
 {
-    static const size_t step[TG_ACT_INPUTS] = {1, 1, 1, 1, 1};
     const void *in[TG_ACT_INPUTS];
     const size_t whole = n * item / TG_PAD * TG_PAD, rest = n - whole / item;
     for (int k = 0; k < g->n_act; ++k)
-        in[k] = (const char *)g->act_in[k] + at;
+        in[k] = g->act_in[k] ? (const char *)g->act_in[k] + at * g->act_step[k] : product;
     char *out = (char *)g->c + at;
     if (whole)
-        g->act(out, in, step, g->act_params, whole / item);
+        g->act(out, in, g->act_step, g->act_params, whole / item);
     if (!rest)
         return;
     _Alignas(TG_PAD) char last[1 + TG_ACT_INPUTS][TG_PAD];
     for (int k = 0; k < g->n_act; ++k)
-        in[k] = tg_fill_lanes(last[1 + k], (const char *)in[k] + whole, rest, item, TG_PAD);
-    g->act(last[0], in, step, g->act_params, rest);
+        if (g->act_step[k])
+            in[k] = tg_fill_lanes(last[1 + k], (const char *)in[k] + whole, rest, item, TG_PAD);
+    g->act(last[0], in, g->act_step, g->act_params, rest);
     memcpy(out + whole, last[0], rest * item);
 }
 
-void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
-                 size_t columns)
+void tg_gemm_act(int dtype, const tg_gemm_args *g, const void *product, size_t i, size_t rows,
+                 size_t j, size_t columns)
 {
     const size_t item = tg_itemsize(dtype);
     const bool by_row = g->c_col == 1;
@@ -179,8 +180,12 @@ void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t
         n *= runs;
         runs = 1;
     }
-    for (; runs > 0; --runs, at += apart)
-        act_run(g, (size_t)at * item, n, item);
+    for (const char *from = product; runs > 0; --runs, at += apart) {
+        act_run(g, from ? from : (const char *)g->c + at * (ptrdiff_t)item, (size_t)at * item,
+                n, item);
+        if (from)
+            from += n * item;
+    }
 }
 
 /* Room for the levels of the tree, each as wide as C. */
@@ -286,7 +291,7 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     if (status == TG_OK)
         tg_isa->gemm[dtype]->finish(g, sums);
     if (status == TG_OK && g->act)
-        tg_gemm_act(dtype, g, 0, g->m, 0, g->n);
+        tg_gemm_act(dtype, g, NULL, 0, g->m, 0, g->n);
     free(sums);
     return status;
 }
@@ -299,7 +304,7 @@ int tg_gemm(int dtype, const tg_gemm_args *g)
     bool is_folded = false;
     if (g->m == 0 || g->n == 0)
         return TG_OK;
-    if (g->n != 1 && (g->m == 1 || pays_transposed(dtype, g))) {
+    if (g->n != 1 && (g->m == 1 || (!tg_gemm_reads_c(g) && pays_transposed(dtype, g)))) {
         t = transposed(g);
         as = &t;
     }

@@ -18,9 +18,18 @@ static inline size_t tg_gemm_depth(int dtype)
     return dtype == TG_F32 ? TG_KC_F32 : TG_KC_F64;
 }
 
-/* g's act over rows i.. and columns j.. of C, whose sums and bias are there. */
-void tg_gemm_act(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
-                 size_t columns);
+/* g's act over rows i.. and columns j.. of C. product: these elements' sums and bias, their rows side by
+ * side; NULL: C has them. */
+void tg_gemm_act(int dtype, const tg_gemm_args *g, const void *product, size_t i, size_t rows,
+                 size_t j, size_t columns);
+/* Whether act reads what C held, so that tiles cannot be stored there. */
+static inline bool tg_gemm_reads_c(const tg_gemm_args *g)
+{
+    for (int k = 0; g->act && k < g->n_act; ++k)
+        if (g->act_in[k] == g->c)
+            return true;
+    return false;
+}
 /* g's fold over the blocks of rows that end among rows i.. of C, which are finished, and columns
  * j..; the rows before them have been folded. c_col is 1. */
 void tg_gemm_fold(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_t j,
@@ -40,7 +49,7 @@ enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors
 enum {
     TG_GEMM_COLUMNS = 512
 }; /* most that are copied of B at a time: with a block of k 1 MB */
-enum { TG_GEMM_SCRATCH = 1088 * 1024 };
+enum { TG_GEMM_SCRATCH = 1192 * 1024 };
 
 /* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs
  * more than one block, beta is 0 or the addend not C. scratch: TG_GEMM_SCRATCH bytes, 64-byte

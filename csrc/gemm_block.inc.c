@@ -13,9 +13,15 @@ enum {
 };
 /* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice as often as
  * it would with longer vectors, so that rows far apart, few of which fit L1, are copied sooner. */
+#undef NARROW
 #undef NEAR_A
 #undef NEAR_B
 #undef ROWS_FOR_B
+#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2
+  #define NARROW 4 /* columns that gemm_narrow.inc.c does */
+#else
+  #define NARROW 0
+#endif
 #ifdef TG_ISA_AVX2
   #define NEAR_A (48 * 1024)
   #define NEAR_B (256 * 1024)
@@ -25,7 +31,13 @@ enum {
   #define NEAR_B (640 * 1024)
   #define ROWS_FOR_B 49
 #endif
-_Static_assert((KC * TG_GEMM_COLUMNS + FN(slice) * (KC + 32)) * sizeof(T) <= TG_GEMM_SCRATCH,
+enum {
+    FN(a_room) = FN(slice) * (KC + 32), /* elements of the copy of A */
+    FN(strip) = FN(slice) * (TG_GEMM_COLUMNS + NARROW), /* of sums that do not go to C */
+    FN(few) = KC * NARROW, /* of B's last columns */
+};
+_Static_assert((KC * TG_GEMM_COLUMNS + FN(a_room) + FN(strip) + FN(few)) * sizeof(T) <=
+                   TG_GEMM_SCRATCH,
                "the copies fit the scratch");
 
 VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
@@ -110,11 +122,8 @@ static void FN(gemm_finish)(const tg_gemm_args *g, void *s)
     FN(finish_tile)(g, s, g->n, 0, g->m, 0, g->n, false, true);
 }
 
-#if defined TG_ISA_AVX512 || defined TG_ISA_AVX2
+#if NARROW
   #include "gemm_narrow.inc.c"
-  #define NARROW 4
-#else
-  #define NARROW 0
 #endif
 
 /* A tile that needs more than the micro-kernel's own bias: through a copy on the stack. */
@@ -161,7 +170,7 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
     return next;
 }
 
-/* Rows [i, i + m) of one panel of columns, from job->a and job->b. */
+/* Rows [i, i + m) of one panel of columns, from job->a and job->b; to job->c. */
 static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, size_t m,
                           size_t j, size_t wide, bool special, bool at_end,
                           FN(next_slice) * next)
@@ -192,7 +201,6 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
         }
         return;
     }
-    job->c = (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
     job->c_ahead = job->c;
     if (job->add) /* its first element so far */
         job->add += (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
@@ -206,32 +214,54 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     }
 }
 
-/* What is to be done with rows i.. and columns j.., which are finished, while they are in the
- * cache; of rows [i0, i1). */
-static void FN(follow)(const tg_gemm_args *g, size_t i0, size_t i1, size_t i, size_t rows,
-                       size_t j, size_t columns)
+/* What is to be done with rows i.. and columns j.., whose sums are there (tg_gemm_act's product), while
+ * they are in the cache; of rows [i0, i1). */
+static void FN(follow)(const tg_gemm_args *g, const T *product, size_t i0, size_t i1, size_t i,
+                       size_t rows, size_t j, size_t columns)
 {
     if (g->act)
-        tg_gemm_act(FN(dtype), g, i, rows, j, columns);
+        tg_gemm_act(FN(dtype), g, product, i, rows, j, columns);
     if (tg_gemm_folds(g, i0, i1))
         tg_gemm_fold(FN(dtype), g, i, rows, j, columns);
 }
+
+#if NARROW
+/* Rows i.. of the last columns, j.., to a strip. Out of line: gemm_block's registers are few. */
+__attribute__((noinline)) static void FN(narrow_strip)(const tg_gemm_args *g, T *strip,
+                                                       size_t width, size_t i, size_t rows,
+                                                       size_t j, T *few)
+{
+    tg_gemm_args part = FN(columns_from)(g, j);
+    part.m = rows;
+    part.a = (const T *)g->a + (ptrdiff_t)i * g->a_row;
+    part.c = strip;
+    part.c_row = (ptrdiff_t)width;
+    FN(narrow_block)(&part, 0, rows, few);
+}
+#endif
 
 static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j0, size_t j1,
                            void *scratch)
 {
     const size_t m = i1 - i0, k = g->k;
+    const bool reads_c = tg_gemm_reads_c(g);
+    T *const b_copy = scratch, *const a_copy = b_copy + KC * TG_GEMM_COLUMNS,
+             *const strip = reads_c ? a_copy + FN(a_room) : NULL;
     size_t beside = 0; /* last columns that are there already, but for what follows */
 #if NARROW
     /* A few columns, or a few more than vectors hold. */
-    const size_t rest = g->n <= NARROW ? g->n : j1 == g->n && j1 - j0 > L ? (j1 - j0) % L : 0;
+    const size_t rest = g->n <= NARROW && !strip    ? g->n
+                        : j1 == g->n && j1 - j0 > L ? (j1 - j0) % L
+                                                    : 0;
     if (rest > 0 && rest <= NARROW && g->a_col == 1 && m >= 4) {
-        const tg_gemm_args part = FN(columns_from)(g, j1 - rest);
-        FN(narrow_block)(&part, i0, i1, scratch);
         j1 -= rest;
         beside = rest;
+        if (!strip) {
+            const tg_gemm_args part = FN(columns_from)(g, j1);
+            FN(narrow_block)(&part, i0, i1, scratch);
+        }
         if (j0 == j1) {
-            FN(follow)(g, i0, i1, i0, m, j1, rest);
+            FN(follow)(g, NULL, i0, i1, i0, m, j1, rest);
             return;
         }
     }
@@ -254,16 +284,17 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
     const bool sliced = far || copy_a;
     /* In even parts: a short last one would cost as much copying of A as the others. */
-    const size_t parts = copy_b && sliced ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
+    const size_t parts =
+        (copy_b && sliced) || strip ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
     const size_t nc = ((n + parts - 1) / parts + L - 1) / L * L;
-    const size_t slice = sliced ? FN(slice) : m;
-    T *const b_copy = scratch, *const a_copy = b_copy + KC * TG_GEMM_COLUMNS;
+    const size_t slice = sliced ? FN(slice) : strip ? FN(strip) / (nc + beside) : m;
     FN(tile_job) job;
-    job.c_row = g->c_row;
     job.stretch = far ? FETCH_EVERY : SIZE_MAX;
     for (size_t jc = 0; jc < n; jc += nc) {
         const size_t columns = n - jc < nc ? n - jc : nc;
+        const size_t width = columns + (jc + columns == n ? beside : 0);
         size_t pc = 0;
+        job.c_row = strip ? (ptrdiff_t)width : g->c_row;
         do {
             const size_t kc = k - pc < KC ? k - pc : KC;
             const bool at_end = pc + kc == k;
@@ -275,7 +306,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
             if (copy_b && sliced)
                 FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
             for (size_t ic = 0; ic < m; ic += slice) {
-                const size_t rows = m - ic < slice ? m - ic : slice;
+                const size_t i = i0 + ic, rows = m - ic < slice ? m - ic : slice;
                 const T *a = a_block + (ptrdiff_t)ic * g->a_row;
                 ptrdiff_t a_row = g->a_row, a_col = g->a_col;
                 FN(next_slice) next = {.left = 0};
@@ -287,6 +318,8 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     FN(pack_a)(a_copy, a, g->a_row, g->a_col, rows, kc, &a_row, &a_col);
                     a = a_copy;
                 }
+                T *const to =
+                    strip ? strip : (T *)g->c + (ptrdiff_t)i * g->c_row + (ptrdiff_t)(j0 + jc);
                 job.a_row = a_row * (ptrdiff_t)sizeof(T);
                 job.a_col = a_col * (ptrdiff_t)sizeof(T);
                 for (size_t j = 0; j < columns;) {
@@ -298,6 +331,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     job.b_row = (copied ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
                     job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
                     job.add = pc > 0 ? (const T *)g->c : addend;
+                    job.c = to + j;
                     if (copy_b && sliced) {
                         b = b_copy + j * kc;
                     } else if (copied) { /* one panel's place, that stays in L1 */
@@ -307,13 +341,16 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     }
                     job.a = (const char *)a;
                     job.b = (const char *)b;
-                    FN(run_panel)(g, &job, i0 + ic, rows, j0 + jc + j, v,
+                    FN(run_panel)(g, &job, i, rows, j0 + jc + j, v,
                                   g->c_col != 1 || (special && at_end), at_end, &next);
                     j += v * L;
                 }
+#if NARROW
+                if (strip && width > columns)
+                    FN(narrow_strip)(g, strip + columns, width, i, rows, j1, strip + FN(strip));
+#endif
                 if (at_end)
-                    FN(follow)(g, i0, i1, i0 + ic, rows, j0 + jc,
-                               columns + (jc + columns == n ? beside : 0));
+                    FN(follow)(g, strip, i0, i1, i, rows, j0 + jc, width);
             }
             pc += kc;
         } while (pc < k);

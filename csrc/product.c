@@ -1,13 +1,14 @@
 /* product.c: products as steps of a program: shapes looked at once; one elementwise row or vjp that
  * alone reads the product applied, and the columns of the result folded, while they are in the cache.
- * A sum with another array is formed in the tiles, in that array's very place if the plan says so. What
- * one product cannot do (stacks of matrices) goes to the row's own function, the elementwise kernel and
+ * A sum with another array is formed in the tiles. The result may lie in the very place of what is added
+ * to it, or of what the row that follows reads for the last time, if the plan says so. What one product cannot do (stacks of matrices) goes to the row's own function, the elementwise kernel and
  * the fold after it: the bits are the same. */
 #include <stdlib.h>
 
 #include "fold.h"
 #include "gemm.h"
 #include "map.h"
+#include "operand.h"
 #include "program.h"
 #include "tensor.h"
 
@@ -18,16 +19,19 @@ struct tg_product {
     tg_group_call
         after; /* op < 0: nothing follows. Codes: the step's inputs, then its output */
     int n_codes; /* inputs, those that only `after` reads among them */
-    size_t fold_bytes; /* of room on the way */
+    size_t fold_bytes, room; /* on the way; with single values that `after` reads */
     int addend; /* the input to which the tiles add the product; -1: none, or by `after` */
     tg_column_fold fold; /* that the step's second output is; rows = 0: none */
     tg_map_use use;
     const void *act_in[TG_ACT_INPUTS];
+    size_t act_step[TG_ACT_INPUTS];
 };
 
 void tg_product_free(tg_product *product) { free(product); }
 
-/* Whether what follows reads values of the product's shape and dtype. */
+static bool is_single_value(const tg_tensor *t) { return t->ndim == 0; }
+
+/* Whether what follows reads values of the product's dtype and shape, or single ones. */
 static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
                         const tg_group_call *after)
 {
@@ -37,27 +41,50 @@ static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
         if (code < 0 || code == n_codes)
             continue;
         const tg_value *v = code < n_codes ? &g->values[s->in[code]] : NULL;
-        if (!v || v->role == TG_VIEW || v->own.dtype != out->dtype ||
-            v->own.ndim != out->ndim ||
-            memcmp(tg_shape(&v->own), tg_shape(out), out->ndim * sizeof *out->dims) != 0)
+        if (!v || v->role == TG_VIEW || v->own.dtype != out->dtype)
+            return false;
+        if (!is_single_value(&v->own) &&
+            (v->own.ndim != out->ndim ||
+             memcmp(tg_shape(&v->own), tg_shape(out), out->ndim * sizeof *out->dims) != 0))
             return false;
     }
     return after->n_in <= TG_ACT_INPUTS && after->out == n_codes;
 }
 
-/* The input to which tiles add the product: there is one if that is what follows, and the order of
- * arithmetic lets them: a matrix by a matrix in one block of k, and no bias. Else -1. */
-static int addend_of(const tg_program *g, const tg_step *s, const tg_group_call *after,
-                     int n_row, int n_codes)
+/* Whether the step is a matrix by a matrix in one block of k: what the tiles store may then depend on
+ * what lies there. */
+static bool is_one_block(const tg_program *g, const tg_step *s, int n_row)
 {
     const tg_tensor *a = &g->values[s->in[0]].own, *b = &g->values[s->in[1]].own,
                     *c = &g->values[s->out[0]].own;
+    return n_row == 2 && a->ndim == 2 && b->ndim == 2 && c->ndim == 2 && tg_shape(c)[0] > 1 &&
+           tg_shape(c)[1] > 1 && (size_t)tg_shape(a)[1] <= tg_gemm_depth(a->dtype);
+}
+
+/* The input to which tiles add the product: there is one if that is what follows, and the order of
+ * arithmetic lets them. Else -1. */
+static int addend_of(const tg_program *g, const tg_step *s, const tg_group_call *after,
+                     int n_row, int n_codes)
+{
     const int other = after->in[0] == n_codes ? after->in[1] : after->in[0];
     const bool fits = strcmp(tg_ops[after->op].name, "add") == 0 && after->k < 0 &&
-                      other >= n_row && other < n_codes && n_row == 2 && a->ndim == 2 &&
-                      b->ndim == 2 && c->ndim == 2 && tg_shape(c)[0] > 1 &&
-                      tg_shape(c)[1] > 1 && (size_t)tg_shape(a)[1] <= tg_gemm_depth(a->dtype);
+                      other >= n_row && other < n_codes && is_one_block(g, s, n_row) &&
+                      !is_single_value(&g->values[s->in[other]].own);
     return fits ? other : -1;
+}
+
+/* Where the step's output lies among its inputs: in none's place, or exactly in that of one which only
+ * what follows reads. */
+static bool is_placed(const tg_program *g, const tg_step *s, int n_row, int n_codes)
+{
+    const tg_value *out = &g->values[s->out[0]];
+    for (int i = 0; i < n_codes; ++i) {
+        const tg_value *in = &g->values[s->in[i]];
+        if (tg_shares_place(g, in, out) &&
+            (i < n_row || in->offset != out->offset || !is_one_block(g, s, n_row)))
+            return false;
+    }
+    return true;
 }
 
 /* What follows the product elementwise. */
@@ -92,8 +119,6 @@ static int set_fold(tg_program *g, const tg_step *s, tg_product *p, const tg_col
     p->fold = *fold;
     const tg_gemm_args columns = {.m = fold->rows, .n = (size_t)cols};
     p->fold_bytes = tg_gemm_fold_bytes(y->dtype, &columns);
-    if (p->fold_bytes > g->placement.wanted)
-        g->placement.wanted = p->fold_bytes;
     return TG_OK;
 }
 
@@ -132,14 +157,15 @@ int tg_product_new(tg_program *g, tg_step *s, const tg_group_call *after,
         status = set_after(g, s, p, after);
     if (!status && after)
         p->addend = addend_of(g, s, after, n_row, p->n_codes);
-    p->is_checked = p->addend >= 0 || tg_is_biased(s);
-    if (!status && s->in_place &&
-        (p->addend < 0 || g->values[s->in[p->addend]].offset != g->values[s->out[0]].offset ||
-         g->values[s->in[p->addend]].host != g->values[s->out[0]].host))
+    p->is_checked = p->addend >= 0 || tg_is_biased(s) || s->in_place;
+    if (!status && s->in_place && !is_placed(g, s, n_row, p->n_codes))
         status = tg_fail(TG_EVALUE, "step %d: a product cannot lie where this input does",
                          (int)(s - g->steps));
     if (!status && fold)
         status = set_fold(g, s, p, fold);
+    p->room = p->fold_bytes + (after ? TG_PAD * (size_t)after->n_in : 0);
+    if (p->room > g->placement.wanted)
+        g->placement.wanted = p->room;
     s->n_in = n_row;
     s->n_p = 0;
     return status;
@@ -190,8 +216,9 @@ static const char *in_order(tg_tensor *t)
     return t ? t->data : NULL;
 }
 
-/* Where this run's operands of what follows are; those that are not read: anything readable. */
-static int bind_after(const tg_program *g, const tg_step *s, tg_product *p)
+/* Where this run's operands of what follows are; those that are not read: as the product. Single values
+ * fill a line of room each. */
+static int bind_after(const tg_program *g, const tg_step *s, tg_product *p, char *room)
 {
     if (p->addend >= 0) {
         p->g.beta = 1;
@@ -201,12 +228,20 @@ static int bind_after(const tg_program *g, const tg_step *s, tg_product *p)
     p->g.act = tg_map_kernel(&p->use, p->after.op, p->after.k);
     p->g.act_params = p->after.params;
     p->g.act_in = p->act_in;
+    p->g.act_step = p->act_step;
     p->g.n_act = p->after.n_in;
     for (int k = 0; k < p->after.n_in; ++k) {
         const int code = p->after.in[k];
-        p->act_in[k] =
-            code < 0 || code == p->n_codes ? p->g.c : in_order(g->values[s->in[code]].t);
-        if (!p->act_in[k])
+        p->act_step[k] = 1;
+        p->act_in[k] = NULL;
+        if (code < 0 || code == p->n_codes)
+            continue;
+        tg_tensor *t = g->values[s->in[code]].t;
+        if (is_single_value(t)) {
+            p->act_step[k] = 0;
+            p->act_in[k] = tg_fill_lanes(room + (size_t)k * TG_PAD, t->data, 1,
+                                         tg_itemsize(t->dtype), TG_PAD);
+        } else if (!(p->act_in[k] = in_order(t)))
             return TG_EMEMORY;
     }
     return TG_OK;
@@ -217,12 +252,12 @@ static int bind(tg_program *g, tg_step *s, tg_product *p)
 {
     tg_placement *pl = &g->placement;
     tg_placement_begin(pl, &s->records, NULL, -1);
-    pl->used = pl->asked = p->fold_bytes;
+    pl->used = pl->asked = p->room;
     p->g.c = g->values[s->out[0]].t->data;
     p->g.folded = p->fold.rows ? g->values[s->out[1]].t->data : NULL;
     p->g.fold = p->fold.what;
     p->g.fold_room = pl->arena;
-    return p->after.op < 0 ? TG_OK : bind_after(g, s, p);
+    return p->after.op < 0 ? TG_OK : bind_after(g, s, p, pl->arena + p->fold_bytes);
 }
 
 /* Over the result of the row's own function. */
@@ -233,7 +268,7 @@ static void run_after(const tg_product *p, const tg_tensor *y)
     g.c_row = (ptrdiff_t)g.n;
     g.c_col = 1;
     if (g.n && g.act)
-        tg_gemm_act(y->dtype, &g, 0, 1, 0, g.n);
+        tg_gemm_act(y->dtype, &g, NULL, 0, 1, 0, g.n);
     if (g.folded) {
         g.m = p->fold.rows;
         g.n /= g.m;

@@ -200,6 +200,8 @@ typedef struct tg_column_fold {
 /* Whether it is a matmul with a third input, a bias for each column: no row's function, so what it
  * reads must be two matrices. */
 bool tg_is_biased(const tg_step *step);
+/* Whether the planned places of two values, or of what the first shows, have bytes in common. */
+bool tg_shares_place(const tg_program *program, const tg_value *in, const tg_value *out);
 /* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or NULL. Its
  * codes are the step's inputs, of which the product reads the first ones (the step's first param says
  * how many), then the output: the product before, the result after. fold: the step's second output, of

@@ -155,7 +155,7 @@ tg_step *tg_program_step(tg_program *g, int index, int kind, int op, int n_in, i
 }
 
 /* The value whose memory v shows. */
-static tg_value *base_of(tg_program *g, tg_value *v)
+static const tg_value *base_of(const tg_program *g, const tg_value *v)
 {
     while (v->role == TG_VIEW && g->steps[v->maker].n_in)
         v = &g->values[g->steps[v->maker].in[0]];
@@ -164,19 +164,22 @@ static tg_value *base_of(tg_program *g, tg_value *v)
 
 static void mark_written(tg_program *g, int value)
 {
-    base_of(g, &g->values[value])->is_written = true;
+    g->values[base_of(g, &g->values[value]) - g->values].is_written = true;
 }
 
-static bool shares_place(tg_program *g, const tg_step *s)
+bool tg_shares_place(const tg_program *g, const tg_value *in, const tg_value *out)
 {
-    const tg_value *out = &g->values[s->out[0]];
-    for (int i = 0; i < s->n_in && out->role == TG_PLANNED; ++i) {
-        const tg_value *in = base_of(g, &g->values[s->in[i]]);
-        if (in->role == TG_PLANNED && in->host == out->host &&
-            in->offset < out->offset + out->buffer.capacity &&
-            out->offset < in->offset + in->buffer.capacity)
+    in = base_of(g, in);
+    return in->role == TG_PLANNED && out->role == TG_PLANNED && in->host == out->host &&
+           in->offset < out->offset + out->buffer.capacity &&
+           out->offset < in->offset + in->buffer.capacity;
+}
+
+static bool shares_place(const tg_program *g, const tg_step *s)
+{
+    for (int i = 0; i < s->n_in; ++i)
+        if (tg_shares_place(g, &g->values[s->in[i]], &g->values[s->out[0]]))
             return true;
-    }
     return false;
 }
 

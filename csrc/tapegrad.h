@@ -103,9 +103,11 @@ void tg_set_lock_hooks(void *(*release)(void), void (*acquire)(void *state));
  * in elements, any sign; A, B and bias may have 0 strides. addend has C's strides; NULL: C itself,
  * not read when beta is 0. C must not overlap the others, but be the addend. Operations after the
  * product round one by one: alpha * sum, beta * addend, their sum, + bias. Element (i, j) of bias
- * is bias[i * bias_row + j * bias_col]; NULL: none. act is a map kernel, NULL: none; its k-th
- * operand is act_in[k], n_act of them, at most TG_ACT_INPUTS: c itself, which then holds the
- * elements before act, or memory with C's strides. It wants C's rows or columns contiguous.
+ * is bias[i * bias_row + j * bias_col]; NULL: none. act is a map kernel, NULL: none; of its n_act
+ * operands, at most TG_ACT_INPUTS, the k-th is the elements before act where act_in[k] is NULL; or
+ * memory with C's strides, or with act_step[k] = 0 one value that fills 64 bytes. act_step is 1
+ * else. act wants C's rows or columns contiguous. It may read what C held (act_in[k] = C) after a
+ * product of one block of k without more to it, min(m, n) > 1 and C's rows contiguous.
  * folded[j] = the fold (a TG_FOLD_) of column j of the finished C, in the order of reduce.h; NULL:
  * none. It wants C's rows contiguous and fold_room, tg_gemm_fold_bytes of 64-byte aligned memory.
  * TG_F32 or TG_F64. The bits do not depend on strides, instruction set or number of threads;
@@ -127,6 +129,7 @@ typedef struct tg_gemm_args {
                 size_t n);
     const double *act_params;
     const void *const *act_in;
+    const size_t *act_step;
     int n_act, fold;
     void *folded, *fold_room;
 } tg_gemm_args;

@@ -158,10 +158,10 @@ def test_a_bias_joins_the_product_and_then_its_activation():
         return y, z, z * z, s @ W.T + b, x @ W.T + x[0, :2], x @ W.T + 1.0
 
     program = passes.join_epilogues(recorded(function, X, stack))
-    assert names(program).count("add") == 3  # to a stack, of another row, of a number
+    assert names(program).count("add") == 2  # to a stack, of another row
     joined = [e for e in program.entries if e.kind == PRODUCT]
-    assert [len(e.inputs) for e in joined] == [3, 3]
-    assert [e.extra[0] is None for e in joined] == [False, True]
+    assert [len(e.inputs) for e in joined] == [3, 3, 3]  # two biases, a number
+    assert [e.extra[0] is None for e in joined] == [False, True, False]
     for a, b in zip(outputs(program, X, stack), outputs(recorded(function, X, stack), X, stack)):
         np.testing.assert_array_equal(a, b)
 
@@ -204,6 +204,16 @@ def test_products_are_added_to_a_gradient_in_its_place():
     offset = {v: at for v, at, *_ in plan_memory(program).lifetimes}
     for e in sums:
         assert offset[e.outputs[0]] == offset[e.inputs[2]]
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
+def test_a_derivative_lies_where_the_activation_was():
+    program = passes.optimise(recorded(mlp_gradient, X))
+    offset = {v: at for v, at, *_ in plan_memory(program).lifetimes}
+    backward = [e for e in program.entries if e.kind == PRODUCT and e.extra[0][1] == 0]
+    assert backward
+    for e in backward:
+        assert offset[e.outputs[0]] == offset[e.inputs[-1]]
 
 
 @pytest.mark.skipif(tg.backend() != "native", reason="rules are several entries on NumPy")
@@ -308,6 +318,10 @@ NETWORKS = [
     ([64, 128, 64, 10], "relu", 64),
     ([64, 128, 64, 10], "gelu", 64),
     ([32] * 21 + [10], "relu", 64),
+    ([30, 128, 10], "elu", 64),
+    ([1, 100, 64, 50, 1], "sigmoid", 200),
+    ([2, 32, 200, 128, 256, 10], "sigmoid", 512),
+    ([100, 128, 64, 32, 4, 8, 1], "relu", 200),
 ]
 
 

@@ -53,7 +53,7 @@ def join_epilogues(program: Program) -> Program:
         )
 
     def reads_alike(e: Entry, product: int) -> bool:
-        return all(values[v].shape == values[product].shape for v in e.inputs)
+        return all(values[v].shape in (values[product].shape, ()) for v in e.inputs)
 
     for e in program.entries:
         product = None
@@ -97,17 +97,18 @@ def biased(product: Entry, bias: int, y: int) -> Entry:
     return Entry(PRODUCT, product.op, inputs, (y,), (3,), product.line, extra=(None, None))
 
 
-def addend_in_place(e: Entry, values: list) -> int | None:
-    """The value in whose place a product may lie because tiles add the product to it, or None: the
-    order of arithmetic lets them where a matrix meets a matrix in one block of k, without bias."""
-    then, _ = e.extra
-    if then is None or then[:2] != (OPS["add"].id, -1) or e.params != (2,) or len(e.inputs) != 3:
-        return None
-    a, b, c = [values[v] for v in e.inputs]
-    if len(a.shape) != 2 or len(b.shape) != 2 or min(c.shape) < 2:
-        return None
-    core = select._core
-    return e.inputs[2] if core and a.shape[1] <= core.Program.DEPTHS[c.dtype] else None
+def places_for(e: Entry, values: list) -> tuple[int, ...]:
+    """The inputs in whose place a product may lie, once they are read for the last time: arrays of its
+    shape that are added to it or that what follows reads. The order of arithmetic must let it store
+    what is there before: a matrix by a matrix in one block of k, and no bias."""
+    core, shape = select._core, values[e.outputs[0]].shape
+    if not core or e.params != (2,) or len(shape) != 2 or min(shape) < 2:
+        return ()
+    a, b, *others = e.inputs
+    x = values[a]
+    if len(x.shape) != 2 or len(values[b].shape) != 2 or x.shape[1] > core.Program.DEPTHS[x.dtype]:
+        return ()
+    return tuple([v for v in others if values[v].shape == shape])
 
 
 def joined(product: Entry, v: int, e: Entry) -> Entry:

@@ -2,7 +2,7 @@
 
 Each value that no view and no result is gets a place for its lifetime, from the entry that makes
 it to the last that reads it or a view of it. It may be the very place of an operand that dies
-there, of an elementwise group or of what a product is added to. Large values lie in the memory of
+there, of an elementwise group or of what follows a product. Large values lie in the memory of
 results that are not made yet, where that is free; the block is for the rest.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect, insort
 from dataclasses import dataclass, field
 
-from .epilogues import addend_in_place
+from .epilogues import places_for
 from .ir import GROUP, MADE, PRODUCT, Entry, Program
 
 ALIGN = 64
@@ -161,7 +161,7 @@ def _places(program: Program) -> list[Place]:
         if e.kind in (GROUP, PRODUCT) and ending:
             owners = [root[v] for v in e.inputs]
             own = {v for v in ending if owners.count(v) == 1}
-            taken = (_in_place if e.kind == GROUP else _added_to)(program, e, own, last)
+            taken = (_in_place if e.kind == GROUP else _under)(program, e, own, last)
         for v in e.outputs:
             if v in taken:
                 place = of[v] = of[taken[v]]
@@ -232,10 +232,11 @@ def _lower_bound(places: list[Place], rooms: list[Room]) -> int:
     return bound
 
 
-def _added_to(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
-    """The product in the place of the sum so far: {output: operand}."""
-    v, y = addend_in_place(product, program.values), product.outputs[0]
-    return {y: v} if v in ending and y in planned else {}
+def _under(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
+    """The product in the place of what it is added to, or what follows it reads: {output: operand}."""
+    y = product.outputs[0]
+    found = [v for v in places_for(product, program.values) if v in ending and y in planned]
+    return {y: found[0]} if found else {}
 
 
 def _in_place(program: Program, group: Entry, ending: set[int], planned: dict) -> dict[int, int]:

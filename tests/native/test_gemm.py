@@ -243,37 +243,44 @@ class TestBits:
         assert_same_bits(multiply(a, b), np.zeros(shape[:2], dtype))
         assert_same_bits(multiply(a, b, bias=bias), bias)
 
-    def test_activation_sees_finished_elements(self, isa, threads, dtype):
+    @pytest.mark.parametrize("reads_c", [False, True])
+    def test_activation_sees_finished_elements(self, isa, threads, dtype, reads_c):
+        """act(product, weight, one value): weights in an array, or in C's own memory."""
         threads(1)  # the callback wants the interpreter lock
         item = np.dtype(dtype).itemsize
 
         @ffi.callback("void(void *, const void *const *, const size_t *, const double *, size_t)")
         def weigh(out, operand, step, p, n):
-            to, x, weight = (
-                np.frombuffer(ffi.buffer(at, n * item), dtype) for at in (out, *operand[0:2])
+            to, x, weight, one = (
+                np.frombuffer(ffi.buffer(at, size), dtype)
+                for at, size in zip((out, *operand[0:3]), (n * item, n * item, n * item, 64))
             )
-            to[:] = x * weight + p[0]
+            assert tuple(step[0:3]) == (1, 1, 0)
+            to[:] = x * weight + one[-1] * p[0]
 
-        for m, n, k in [
-            (5, 3, 4),
-            (30, 50, 20),
-            (20, 1, 9),
-            (1, 20, 9),
-            (9, 7, 700),
-            (40, 900, 80),
-        ]:
+        shapes = [(5, 3, 4), (30, 50, 20), (9, 7, 70), (40, 900, 80), (70, 515, 250), (300, 150, 9)]
+        if not reads_c:
+            shapes += [(20, 1, 9), (1, 20, 9), (9, 7, 700)]
+        for m, n, k in shapes:
             a, b = operands(dtype, m, n, k)
-            bias = np.broadcast_to(np.ones((1, n), dtype), (m, n))
+            bias = None if reads_c else np.broadcast_to(np.ones((1, n), dtype), (m, n))
             weight = np.random.default_rng(1).standard_normal((m, n)).astype(dtype)
             wanted = reference(a, b, bias=bias) * weight + np.dtype(dtype).type(3)
-            for order in "CF":
+            three = np.full(64 // item, 1.5, dtype)
+            for order in "C" if reads_c else "CF":
                 out, weights = np.empty((m, n), dtype, order), np.asarray(weight, order=order)
-                g = arguments(a, b, out, bias=bias)
-                p = ffi.new("double[1]", [3])
-                reads = ffi.new("void *[2]", [g.c, ffi.cast("void *", weights.ctypes.data)])
-                g.act, g.act_params, g.act_in, g.n_act = weigh, p, reads, 2
-                assert lib.tg_gemm(DTYPES[dtype], g) == 0
-                assert_same_bits(np.ascontiguousarray(out), wanted)
+                for x in row_major(a), column_major(a):
+                    g = arguments(x, b, out, bias=bias)
+                    out[:] = weight
+                    p = ffi.new("double[1]", [2])
+                    theirs = g.c if reads_c else ffi.cast("void *", weights.ctypes.data)
+                    single = ffi.cast("void *", three.ctypes.data)
+                    reads = ffi.new("void *[3]", [ffi.NULL, theirs, single])
+                    steps = ffi.new("size_t[3]", [1, 1, 0])
+                    g.act, g.act_params, g.act_in, g.n_act = weigh, p, reads, 3
+                    g.act_step = steps
+                    assert lib.tg_gemm(DTYPES[dtype], g) == 0
+                    assert_same_bits(np.ascontiguousarray(out), wanted)
 
 
 def assert_close(result, expected):

@@ -162,65 +162,64 @@ def test_linear_with_an_activation_has_the_bits_of_both(
 @pytest.mark.parametrize(
     ("row", "k", "operands"),
     [("tanh", 0, ("product", None, "other")), ("multiply", 0, ("other", None, "product", None)),
-     ("add", -1, ("other", "product")), ("subtract", -1, ("product", "product"))],
+     ("add", -1, ("other", "product")), ("subtract", -1, ("product", "product")),
+     ("multiply", -1, ("one", "product")), ("add", -1, ("product", "one"))],
 )  # fmt: skip
 def test_what_follows_a_product_may_read_more(dtype, shapes, row, k, operands, rng):
     a, c = (tensor(rng, *shape, dtype=dtype) for shape in shapes)
     product = run_op("matmul", a, c)
     b = Building()
     x, w = b.argument(a), b.captured(c)
-    other = b.run("matmul", [x, w], product.shape, dtype=dtype)
-    n = 3 if "other" in operands else 2
+    one = tensor(rng, dtype=dtype)
+    if "one" in operands:
+        other = b.captured(one)
+    else:
+        other = b.run("matmul", [x, w], product.shape, dtype=dtype)
+    n = 2 if set(operands) == {"product"} else 3
     inputs = [x, w, other][:n]
-    codes = tuple({"product": n, "other": 2, None: None}[o] for o in operands)
+    codes = tuple({"product": n, "other": 2, "one": 2, None: None}[o] for o in operands)
     y = b.value(product.shape, dtype, "o")
     b.step(Program.PRODUCT, OPS["matmul"].id, inputs, [y], (2,), (OPS[row].id, k, codes, n, ()))
     program = b.program([y])
     apart = Building()
-    ends = [apart.captured(product), apart.captured(product)]
+    ends = [apart.captured(product), apart.captured(one if "one" in operands else product)]
     z = apart.value(product.shape, dtype, "o")
-    codes = tuple({"product": 0, "other": 1, None: None}[o] for o in operands)
+    codes = tuple({"product": 0, "other": 1, "one": 1, None: None}[o] for o in operands)
     apart.group(ends, [z], [(row, k, codes, 2, ())])
     (wanted,) = apart.program([z]).run([])
     for _ in range(3):
         same_bits(program.run([a])[0], wanted)
 
 
-def sum_in_place(a, c, addend, beside=False):
-    """A program of addend + a @ c in the place of a copy of addend, which is also read later."""
+def product_in_place(row, a, c, other, beside=False):
+    """A program of row(other, a @ c) in the place of a copy of other, which is also read later."""
     b = Building()
     x, w = b.argument(a), b.captured(c)
-    other = b.run("negative", [b.captured(addend)], addend.shape, dtype=addend.dtype)
-    where = b.values[other][3]
-    y = b.value(addend.shape, addend.dtype, "p", where + 64 * beside)
+    copy = b.run("negative", [b.captured(other)], other.shape, dtype=other.dtype)
+    where = b.values[copy][3]
+    y = b.value(other.shape, other.dtype, "p", where + 64 * beside)
     b.bytes += 64 * beside
-    b.step(
-        Program.PRODUCT,
-        OPS["matmul"].id,
-        [x, w, other],
-        [y],
-        (2,),
-        (OPS["add"].id, -1, (2, 3), 3, ()),
-    )
-    z = b.run("negative", [y], addend.shape, dtype=addend.dtype, role="o")
+    then = (OPS[row].id, -1, (2, 3), 3, ())
+    b.step(Program.PRODUCT, OPS["matmul"].id, [x, w, copy], [y], (2,), then)
+    z = b.run("negative", [y], other.shape, dtype=other.dtype, role="o")
     return b.program([z])
 
 
+@pytest.mark.parametrize("row", ["add", "multiply"])  # by the tiles; after them
 @pytest.mark.parametrize(("dtype", "depth"), [("f4", 512), ("f8", 256)])
-def test_a_product_is_added_in_place_where_the_order_of_arithmetic_lets_tiles_do_it(
-    dtype, depth, rng
-):
+def test_a_product_lies_where_the_order_of_arithmetic_lets_it(row, dtype, depth, rng):
     assert Program.DEPTHS[CODES[np.dtype(dtype)]] == depth
-    for m, k, n in [(8, 16, 10), (64, depth, 64), (3, 1, 2), (70, 5, 400)]:
-        a, c, addend = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
-        program = sum_in_place(a, c, addend)
-        wanted = -(-addend + a @ c)
+    shapes = [(8, 16, 10), (64, depth, 64), (3, 1, 2), (70, 5, 400), (300, 40, 99), (30, 200, 1500)]
+    for m, k, n in shapes:
+        a, c, other = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
+        program = product_in_place(row, a, c, other)
+        wanted = -run_op(row, -other, a @ c)
         same_bits(program.run([a])[0], wanted)  # the first run has a way of its own
         same_bits(steady(program, [a])[0], wanted)
     for m, k, n, beside in [(8, depth + 1, 10, 0), (1, 5, 4, 0), (4, 5, 1, 0), (8, 16, 10, 1)]:
-        a, c, addend = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
+        a, c, other = (tensor(rng, *s, dtype=dtype) for s in ((m, k), (k, n), (m, n)))
         with pytest.raises(ValueError, match="cannot lie where this input does"):
-            sum_in_place(a, c, addend, beside)
+            product_in_place(row, a, c, other, beside)
 
 
 def test_a_product_ends_in_a_reduction_of_its_rows_only(rng):
