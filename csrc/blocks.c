@@ -104,20 +104,24 @@ static int broadcast(tg_tensor *const *in, int n_in, int *ndim, int64_t *shape)
     return TG_OK;
 }
 
-/* All operands alike and in C order, the common case: one look at each. */
-static bool is_plain(tg_tensor *const *in, int n_in)
+/* The common case: all operands in C order and alike, or 0-d beside others. One look at each; that
+ * which has the result's shape, NULL in other cases. */
+static const tg_tensor *plain_shape(tg_tensor *const *in, int n_in)
 {
-    const tg_tensor *first = in[0];
+    const tg_tensor *like = in[0];
+    for (int k = 1; k < n_in && !like->ndim; ++k)
+        if (in[k])
+            like = in[k];
     for (int k = 0; k < n_in; ++k) {
-        if (!in[k])
+        if (!in[k] || !in[k]->ndim || in[k] == like)
             continue;
-        if (in[k]->ndim != first->ndim || !tg_is_contiguous(in[k]))
-            return false;
-        for (int d = 0; k && d < first->ndim; ++d)
-            if (tg_shape(in[k])[d] != tg_shape(first)[d])
-                return false;
+        if (in[k]->ndim != like->ndim || !tg_is_contiguous(in[k]))
+            return NULL;
+        for (int d = 0; d < like->ndim; ++d)
+            if (tg_shape(in[k])[d] != tg_shape(like)[d])
+                return NULL;
     }
-    return true;
+    return tg_is_contiguous(like) ? like : NULL;
 }
 
 static tg_tensor *output(tg_tensor *place, int dtype, int ndim, const int64_t *shape)
@@ -133,9 +137,9 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *p
                   int out_dtype, size_t lanes, tg_tensor *const *in, int n_in, const double *p)
 {
     tg_tensor *out;
-    const bool plain = is_plain(in, n_in);
+    const tg_tensor *plain = plain_shape(in, n_in);
     if (plain)
-        out = output(place, out_dtype, in[0]->ndim, tg_shape(in[0]));
+        out = output(place, out_dtype, plain->ndim, tg_shape(plain));
     else {
         int ndim;
         int64_t shape[TG_MAX_NDIM];
@@ -153,12 +157,16 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *p
     const bool is_padded = tg_has_room(out, n, lanes, out_item);
     const void *data[TG_MAX_OPERANDS];
     size_t step[TG_MAX_OPERANDS];
+    _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
     if (plain && n >= lanes && n <= TG_BLOCK && is_padded) {
         bool all = true;
         for (int k = 0; k < n_in; ++k) {
-            data[k] = in[k] ? in[k]->data : tg_nothing;
-            step[k] = in[k] != NULL;
-            all &= !in[k] || tg_has_room(in[k], n, lanes, tg_itemsize(in[k]->dtype));
+            step[k] = in[k] && in[k]->ndim == plain->ndim;
+            data[k] = step[k] ? in[k]->data
+                      : in[k] ? tg_fill_lanes(copies[k], in[k]->data, 1,
+                                              tg_itemsize(in[k]->dtype), TG_PAD)
+                              : tg_nothing;
+            all &= !step[k] || tg_has_room(in[k], n, lanes, tg_itemsize(in[k]->dtype));
         }
         if (all) {
             kernel(out->data, data, step, p, n);
@@ -166,10 +174,9 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *p
         }
     }
     if (plain && n <= lanes) { /* scalars above all: one vector, by way of copies */
-        _Alignas(TG_PAD) char copies[TG_MAX_OPERANDS + 1][TG_PAD];
         for (int k = 0; k < n_in; ++k) {
-            step[k] = in[k] != NULL;
-            data[k] = in[k] ? tg_fill_lanes(copies[k], in[k]->data, n,
+            step[k] = in[k] && in[k]->ndim == plain->ndim;
+            data[k] = in[k] ? tg_fill_lanes(copies[k], in[k]->data, step[k] ? n : 1,
                                             tg_itemsize(in[k]->dtype), TG_PAD)
                             : tg_nothing;
         }

@@ -82,8 +82,14 @@ def _layer_appended():
 
 @row
 def _layer_of_ours():
-    act = nn.LeakyReLU(0.1)
-    return lambda x: act(x), setting(act, "negative_slope", 0.2), "negative_slope was 0.1"
+    act = nn.Softmax(0)
+    return lambda x: act(x), setting(act, "dim", 1), "dim was 0"
+
+
+@row
+def _learned_slope():
+    act = nn.LeakyReLU(tg.parameter(0.1))
+    return lambda x: act(x), setting(act, "negative_slope", tg.parameter(0.1)), "negative_slope"
 
 
 @row
@@ -183,6 +189,12 @@ def _state_loaded():
 def _to_evaluation_and_back():
     net = Net()
     return lambda x: net(x), lambda: net.eval().train(), None
+
+
+@row
+def _live_slope():
+    act = nn.LeakyReLU(0.1)
+    return lambda x: act(x), setting(act, "negative_slope", 0.2), None
 
 
 @row

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..ops.table import Op
 
 # The write of a variable: no row of the table, since users call p.assign(v), but an entry.
@@ -73,3 +75,45 @@ class Live:
             return False
         alike = type(self.owner) is type(other.owner) and self.value() == other.value()
         return self.owner is other.owner or alike
+
+
+class Hyper(float):
+    """A number that a layer of ours has, while a step is recorded: it knows whose it is."""
+
+    owner: Any
+    name: str
+
+    def live(self, function: Any, fits: Any) -> Live:
+        return Live(self.owner, self.name, function, fits)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number))
+
+
+def is_zero(value: Any) -> bool:
+    return is_number(value) and bool(value == 0)
+
+
+def hyper(owner: Any, name: str) -> Any:
+    """owner.name for the function that computes with it: a Hyper while a step is recorded.
+
+    Whatever that function does with it must go through operand() or Hyper.live: elsewhere it is a
+    float, which the program would keep.
+    """
+    value = getattr(owner, name)
+    if here.recorder is None or not is_number(value):
+        return value
+    number = Hyper(value)
+    number.owner, number.name = owner, name
+    return number
+
+
+def operand(value: Any, dtype: Any, function: Any = float, fits: Any = is_number) -> Any:
+    """function(value) as ops take it; of a Hyper anew at each run, while fits(owner.name).
+
+    What is no number, such as a Tensor, is left alone.
+    """
+    if isinstance(value, Hyper):
+        return here.recorder.live(value.live(function, fits), dtype)
+    return function(value) if is_number(value) else value

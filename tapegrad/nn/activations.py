@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..engine.recording import here, hyper
 from . import functional as F
 from .module import Module
 
@@ -30,11 +31,14 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where it is positive, negative_slope x elsewhere."""
 
+    _live = frozenset({"negative_slope"})
+
     def __init__(self, negative_slope: float = 0.01):
         self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Any:
-        return F.leaky_relu(x, self.negative_slope)
+        slope = self.negative_slope if here.recorder is None else hyper(self, "negative_slope")
+        return F.leaky_relu(x, slope)
 
     __call__ = forward
 
@@ -45,11 +49,14 @@ class LeakyReLU(Module):
 class ELU(Module):
     """x where it is positive, alpha (exp(x) - 1) elsewhere."""
 
+    _live = frozenset({"alpha"})
+
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
 
     def forward(self, x: Any) -> Any:
-        return F.elu(x, self.alpha)
+        alpha = self.alpha if here.recorder is None else hyper(self, "alpha")
+        return F.elu(x, alpha)
 
     __call__ = forward
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from ..engine.recording import Live, here
+from ..engine.recording import hyper, is_number, operand
 from ..numpy import abs, isfinite, maximum, minimum, sqrt
 from ..ops.composite import clip
 from ..switches import no_grad
@@ -16,6 +14,7 @@ from ..tensor import Tensor, asarray
 from .module import Module
 
 
+@no_grad()
 def clip_grad_norm_(
     parameters: Tensor | Iterable[Tensor],
     max_norm: float,
@@ -34,16 +33,8 @@ def clip_grad_norm_(
         FloatingPointError: see error_if_nonfinite; no gradient has changed then.
         ValueError: for a max_norm below 0, a norm_type not above 0.
     """
-    return _clip_norm(parameters, max_norm, norm_type, error_if_nonfinite)
-
-
-@no_grad()
-def _clip_norm(
-    parameters: Any, max_norm: Any, norm_type: float, error_if_nonfinite: bool, owner: Any = None
-) -> Tensor:
-    """clip_grad_norm_; a recorded step reads owner.max_norm, if given, before each run."""
     _check_bound("clip_grad_norm_: max_norm", max_norm)
-    if not isinstance(norm_type, (int, float, np.number)) or not norm_type > 0:
+    if not is_number(norm_type) or not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type={norm_type!r}; it must be a number above 0")
     params, grads = _gradients(parameters)
     total = asarray(0.0)
@@ -55,7 +46,7 @@ def _clip_norm(
             f"clip_grad_norm_: the norm of the gradients is {total}; "
             "pass error_if_nonfinite=False to scale by it all the same"
         )
-    bound = _bound(max_norm, owner, "max_norm", total.dtype)
+    bound = operand(max_norm, total.dtype, fits=_is_bound)
     scale = minimum(bound / (total + 1e-6), 1.0)
     for p, g in zip(params, grads):
         p.grad = g * scale.astype(g.dtype)
@@ -80,17 +71,12 @@ def _join(a: Tensor, b: Tensor, p: float) -> Tensor:
     return (a**p + b**p) ** (1 / p)
 
 
+@no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Clip every element of every gradient into [-clip_value, clip_value]."""
-    _clip_value(parameters, clip_value)
-
-
-@no_grad()
-def _clip_value(parameters: Any, clip_value: Any, owner: Any = None) -> None:
-    """clip_grad_value_; a recorded step reads owner.clip_value, if given, before each run."""
     _check_bound("clip_grad_value_: clip_value", clip_value)
     for p, g in zip(*_gradients(parameters)):
-        bound = _bound(clip_value, owner, "clip_value", g.dtype)
+        bound = operand(clip_value, g.dtype, fits=_is_bound)
         p.grad = clip(g, -bound, bound)
 
 
@@ -115,7 +101,8 @@ class ClipGradNorm(Module):
 
     def forward(self, parameters: Tensor | Iterable[Tensor]) -> Tensor:
         """Scale the gradients; the norm before that, a scalar Tensor."""
-        return _clip_norm(parameters, self.max_norm, self.norm_type, self.error_if_nonfinite, self)
+        max_norm = hyper(self, "max_norm")
+        return clip_grad_norm_(parameters, max_norm, self.norm_type, self.error_if_nonfinite)
 
     __call__ = forward
 
@@ -138,7 +125,7 @@ class ClipGradValue(Module):
 
     def forward(self, parameters: Tensor | Iterable[Tensor]) -> None:
         """Clip the gradients."""
-        _clip_value(parameters, self.clip_value, self)
+        clip_grad_value_(parameters, hyper(self, "clip_value"))
 
     __call__ = forward
 
@@ -146,15 +133,8 @@ class ClipGradValue(Module):
         return f"clip_value={self.clip_value}"
 
 
-def _bound(value: Any, owner: Any, name: str, dtype: Any) -> Any:
-    """The bound as operations take it: while a step is recorded, what owner has at each run."""
-    if owner is None or here.recorder is None:
-        return value
-    return here.recorder.live(Live(owner, name, float, _is_bound), dtype)
-
-
 def _is_bound(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number)) and bool(value >= 0)
+    return is_number(value) and bool(value >= 0)
 
 
 def _check_bound(name: str, value: Any) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
-import numpy as np
-
-from ..engine.recording import Live, here
+from ..engine.recording import Hyper, here, is_number, is_zero, operand
 from ..errors import DTypeError
 from ..ops.activations import elu, gelu, leaky_relu
 from ..ops.elementwise import relu, sigmoid, silu, softplus, tanh
@@ -57,11 +54,6 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any
         training: if not, input is returned as it is.
         generator: draws the mask instead of tapegrad's stream.
     """
-    return drop(input, p, training, generator)
-
-
-def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None) -> Tensor:
-    """dropout; a recorded step reads p from layer.p, if given, before each run."""
     check_probability("dropout", p)
     x = input if isinstance(input, Tensor) else asarray(input)
     if x.dtype.kind not in "fc":
@@ -69,23 +61,22 @@ def drop(input: Any, p: float, training: bool, generator: Any, layer: Any = None
     if not training:
         return x
     if p == 0:
-        if layer is not None and here.recorder is not None:
-            here.recorder.watch(Live(layer, "p", _kept, operator.not_))
+        if isinstance(p, Hyper):
+            here.recorder.watch(p.live(_kept, is_zero))
         return x
-    kept, scale = _kept(p), _scale(p)
-    if layer is None or here.recorder is None:
-        mask = bernoulli_tensor(generator_or_default(generator), kept, x.shape)
-        return x * (mask.astype(x.dtype) * scale)
-    live = Live(layer, "p", _kept, bool)
-    mask = bernoulli_tensor(generator_or_default(generator), kept, x.shape, live)
-    factor = here.recorder.live(Live(layer, "p", _scale, bool), x.dtype)
-    return x * (mask.astype(x.dtype) * factor)
+    live = p.live(_kept, _zeroes) if isinstance(p, Hyper) else None
+    mask = bernoulli_tensor(generator_or_default(generator), _kept(p), x.shape, live)
+    return x * (mask.astype(x.dtype) * operand(p, x.dtype, _scale, _zeroes))
 
 
 def check_probability(name: str, p: Any) -> None:
     """Raise ValueError unless 0 <= p <= 1."""
-    if not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+    if not is_zero(p) and not _zeroes(p):
         raise ValueError(f"{name}: p={p!r}; it must be a number between 0 and 1")
+
+
+def _zeroes(p: Any) -> bool:
+    return is_number(p) and bool(0 < p <= 1)
 
 
 def _kept(p: float) -> float:

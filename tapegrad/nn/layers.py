@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ..engine.recording import hyper
 from ..engine.select import apply
 from ..ops.table import OPS
 from . import init
 from .activations import ACTIVATIONS, activation_of
-from .functional import check_probability, drop
+from .functional import check_probability, dropout
 from .module import Module
 
 _LINEAR = OPS["linear"]
@@ -172,7 +173,7 @@ class Dropout(Module):
         self.generator = generator
 
     def forward(self, x: Any) -> Any:
-        return drop(x, self.p, self.training, self.generator, self)
+        return dropout(x, hyper(self, "p"), self.training, generator=self.generator)
 
     __call__ = forward
 

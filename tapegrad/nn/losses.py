@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine.recording import Hyper, here, hyper, is_number, is_zero, operand
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
 from ..ops.elementwise import absolute, softplus, square, where
@@ -96,19 +97,39 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     input, target = _pair("huber_loss", input, target)
     d = input - target
     a = absolute(d)
-    return _reduce(where(a < delta, square(d) * 0.5, a * delta - 0.5 * delta**2), reduction)
+    bound, half = (operand(delta, d.dtype, f, _is_positive) for f in (float, _half_of_square))
+    return _reduce(where(a < bound, square(d) * 0.5, a * bound - half), reduction)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """huber_loss with delta = beta, divided by beta; l1_loss if beta is 0."""
     if beta == 0:
+        if isinstance(beta, Hyper):
+            here.recorder.watch(beta.live(float, is_zero))
         return l1_loss(input, target, reduction)
     if not beta > 0:
         raise ValueError(f"smooth_l1_loss: beta={beta}; it must be at least 0")
     input, target = _pair("smooth_l1_loss", input, target)
     d = input - target
     a = absolute(d)
-    return _reduce(where(a < beta, square(d) * (0.5 / beta), a - 0.5 * beta), reduction)
+    at, over, half = (operand(beta, d.dtype, f, _is_positive) for f in (float, _half_over, _half))
+    return _reduce(where(a < at, square(d) * over, a - half), reduction)
+
+
+def _is_positive(number: Any) -> bool:
+    return is_number(number) and bool(number > 0)
+
+
+def _half(number: float) -> float:
+    return 0.5 * number
+
+
+def _half_over(number: float) -> float:
+    return 0.5 / number
+
+
+def _half_of_square(number: float) -> float:
+    return 0.5 * number**2
 
 
 # --- classification ------------------------------------------------------------------------------
@@ -165,6 +186,8 @@ def cross_entropy(
     input = input if isinstance(input, Tensor) else asarray(input)
     if not isinstance(target, Tensor):
         target = np.asarray(target)
+    if isinstance(label_smoothing, Hyper) and label_smoothing == 0:
+        here.recorder.watch(label_smoothing.live(float, is_zero))
     if target.dtype.kind == "f":
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     if target.dtype is not _INT64:
@@ -189,6 +212,31 @@ def _as_labels(target: Any) -> Any:
 def _check_smoothing(label_smoothing: float) -> None:
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing}; it must be between 0 and 1")
+
+
+class _Share(NamedTuple):
+    """What each class gets of a number."""
+
+    classes: int
+
+    def __call__(self, number: float) -> float:
+        return number / self.classes
+
+
+def _rest(number: float) -> float:
+    return 1 - number
+
+
+def _smooths(number: Any) -> bool:
+    return is_number(number) and bool(0 < number <= 1)
+
+
+def _smoothing(number: float, dtype: Any, classes: int) -> tuple[Any, Any]:
+    """What the target keeps, and what each class gets."""
+    return (
+        operand(number, dtype, _rest, _smooths),
+        operand(number, dtype, _Share(classes), _smooths),
+    )
 
 
 def _class_weights(weight: Any, input: Tensor, classes: int) -> Any:
@@ -226,7 +274,8 @@ def _hard_cross_entropy(input, labels, weight, ignore_index, reduction, label_sm
     if label_smoothing:
         spread = -log_softmax(rows) if weight is None else log_softmax(rows) * -weight
         spread = apply(_SUM.id, (spread,), (0, 1)) * counts
-        losses = losses * (1 - label_smoothing) + spread * (label_smoothing / classes)
+        kept, share = _smoothing(label_smoothing, input.dtype, classes)
+        losses = losses * kept + spread * share
     if _check_reduction(reduction) == "mean":
         return _reduce(losses, "sum") / _reduce(row_weights, "sum")
     return _reduce(reshape(losses, shape), reduction)
@@ -242,7 +291,8 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
     _check_smoothing(label_smoothing)
     target = _as_dtype(target, input.dtype)
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / classes
+        kept, share = _smoothing(label_smoothing, input.dtype, classes)
+        target = target * kept + share
     if weight is not None:
         along = (classes,) + (1,) * (input.ndim - 1 - axis)
         target = target * _class_weights(weight, input, classes).reshape(along)
@@ -289,26 +339,28 @@ class HuberLoss(_Loss):
     """huber_loss as a Module."""
 
     _options = ("delta",)
+    _live = frozenset({"delta"})
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         super().__init__(reduction)
         self.delta = delta
 
     def forward(self, input: Any, target: Any) -> Tensor:
-        return huber_loss(input, target, self.reduction, self.delta)
+        return huber_loss(input, target, self.reduction, hyper(self, "delta"))
 
 
 class SmoothL1Loss(_Loss):
     """smooth_l1_loss as a Module."""
 
     _options = ("beta",)
+    _live = frozenset({"beta"})
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
         self.beta = beta
 
     def forward(self, input: Any, target: Any) -> Tensor:
-        return smooth_l1_loss(input, target, self.reduction, self.beta)
+        return smooth_l1_loss(input, target, self.reduction, hyper(self, "beta"))
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -333,6 +385,7 @@ class CrossEntropyLoss(_Loss):
 
     weight: Tensor | None
     _options = ("ignore_index", "label_smoothing")
+    _live = frozenset({"label_smoothing"})
 
     def __init__(
         self,
@@ -349,5 +402,10 @@ class CrossEntropyLoss(_Loss):
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            input,
+            target,
+            self.weight,
+            self.ignore_index,
+            self.reduction,
+            hyper(self, "label_smoothing"),
         )

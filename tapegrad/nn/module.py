@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import changes
+from ..engine.recording import is_number
 from ..errors import StateDictError
 from ..tensor import Parameter, Tensor, asarray
 
@@ -65,7 +66,7 @@ class Module:
                 "tapegrad.parameter(value). (m.weight -= x makes a Tensor: m.weight.data -= x)"
             )
         object.__setattr__(self, name, value)
-        if old is not value and (name not in self._live or bool(old) != bool(value)):
+        if old is not value and not (name in self._live and _are_alike(old, value)):
             changes.config[0] += 1
 
     def __delattr__(self, name: str) -> None:
@@ -276,6 +277,10 @@ def clear_grad(p: Tensor, set_to_none: bool) -> None:
         p.grad = None
     elif p.grad is not None:
         p.grad = np.zeros(p.shape, p.dtype)
+
+
+def _are_alike(a: Any, b: Any) -> bool:
+    return is_number(a) and is_number(b) and bool(a) == bool(b)
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,31 +1,35 @@
-"""Activations that take a number: their rows under the arguments users write."""
+"""Activations that take an option: their rows under the arguments users write."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..tensor import Tensor
+from ..engine.recording import Hyper, is_number, operand
+from ..tensor import Tensor, asarray
 from . import elementwise as rows
 
 
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
-    """x where positive, negative_slope * x elsewhere."""
-    return rows.leaky_relu(x, (_number("leaky_relu: negative_slope", negative_slope),))
+def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Tensor:
+    """x where positive, negative_slope x elsewhere; the slope may be learned, and broadcasts."""
+    if type(negative_slope) is not float:
+        x, negative_slope = _operands(x, negative_slope)
+    return rows.leaky_relu(x, negative_slope)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x where positive, alpha * (exp(x) - 1) elsewhere."""
-    return rows.elu(x, (_number("elu: alpha", alpha),))
+def elu(x: Any, alpha: Any = 1.0) -> Tensor:
+    """x where positive, alpha (exp(x) - 1) elsewhere; alpha may be learned, and broadcasts."""
+    if type(alpha) is not float:
+        x, alpha = _operands(x, alpha)
+    return rows.elu(x, alpha)
 
 
-def _number(name: str, value: Any) -> float:
-    """A plain number; a Tensor would lose its derivative here."""
-    if isinstance(value, Tensor):
-        raise TypeError(
-            f"{name} is a number, not a Tensor; to learn it write the formula, with "
-            "tapegrad.numpy.where(x > 0, ...)"
-        )
-    return float(value)
+def _operands(x: Any, number: Any) -> tuple[Any, Any]:
+    """Both as a row takes them: x decides the dtype."""
+    if not isinstance(number, Hyper):
+        return x, float(number) if is_number(number) else number
+    x = asarray(x)
+    x = x * 1.0 if x.dtype.kind in "biu" else x  # integers leave it to a Tensor beside them
+    return x, operand(number, x.dtype)
 
 
 def gelu(x: Any, approximate: str = "none") -> Tensor:

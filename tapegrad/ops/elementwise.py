@@ -166,12 +166,13 @@ relu = elementwise(
 )
 leaky_relu = elementwise(
     "leaky_relu", special.leaky_relu,
-    (lambda x, params: where(x > 0.0, _number(x > 0.0, x), params[0]),), params=(0.01,),
-    complex=False, doc="x where positive, slope * x elsewhere.",
+    (lambda a, b: where(a > 0.0, 1.0, b), lambda a: where(a > 0.0, 0.0, a)),
+    complex=False, doc="a where positive, b * a elsewhere.",
 )  # fmt: skip
 elu = elementwise(
-    "elu", special.elu, (lambda x, y, params: where(x > 0.0, 1.0, y + params[0]),),
-    params=(1.0,), ulp=4, complex=False, doc="x where positive, alpha * (exp(x) - 1) elsewhere.",
+    "elu", special.elu,
+    (lambda a, b, y: where(a > 0.0, 1.0, y + b), lambda a: where(a > 0.0, 0.0, expm1(a))),
+    ulp=4, complex=False, doc="a where positive, b * (exp(a) - 1) elsewhere.",
 )  # fmt: skip
 erf = elementwise(
     "erf", special.erf, (lambda x: TWO_OVER_SQRT_PI * exp(-(x * x)),), ulp=4,

@@ -106,13 +106,13 @@ def gelu_tanh(x: np.ndarray) -> np.ndarray:
         return np.where(gate == 0, 0.0, wide * gate).astype(x.dtype)
 
 
-def elu(x: np.ndarray, alpha: float) -> np.ndarray:
+def elu(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """x where positive, alpha * (exp(x) - 1) elsewhere."""
     x = floating(x)
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
-def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
+def leaky_relu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """x where positive, slope * x elsewhere."""
     return np.where(x > 0, x, slope * x)
 

@@ -124,7 +124,10 @@ def _numbers(ready: NativeProgram) -> Any:
     rows: list[tuple] = []
     for owner, group, _ in ready.optimizers:
         rows.append((owner.param_groups[group], None, pairs(owner.param_groups[group]), "dict"))
-    rows += [(x.owner, x.name, getattr(x.owner, x.name), "attr") for x in ready.lives]
+    for x in ready.lives:
+        plain = x.name in vars(x.owner) and not hasattr(type(x.owner), x.name)
+        where, how = (vars(x.owner), "item") if plain else (x.owner, "attr")
+        rows.append((where, x.name, getattr(x.owner, x.name), how))
     return Checks(rows)
 
 

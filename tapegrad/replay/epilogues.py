@@ -98,9 +98,9 @@ def biased(product: Entry, bias: int, y: int) -> Entry:
 
 
 def places_for(e: Entry, values: list) -> tuple[int, ...]:
-    """The inputs in whose place a product may lie, once they are read for the last time: arrays of its
-    shape that are added to it or that what follows reads. The order of arithmetic must let it store
-    what is there before: a matrix by a matrix in one block of k, and no bias."""
+    """The inputs in whose place a product may lie, once they are read for the last time: arrays of
+    its shape that are added to it or that what follows reads. Its order of arithmetic must store
+    each tile only once: a matrix by a matrix in one block of k; and there is no bias."""
     core, shape = select._core, values[e.outputs[0]].shape
     if not core or e.params != (2,) or len(shape) != 2 or min(shape) < 2:
         return ()

@@ -233,7 +233,7 @@ def _lower_bound(places: list[Place], rooms: list[Room]) -> int:
 
 
 def _under(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
-    """The product in the place of what it is added to, or what follows it reads: {output: operand}."""
+    """The product in the place of an array that only what follows it reads: {output: operand}."""
     y = product.outputs[0]
     found = [v for v in places_for(product, program.values) if v in ending and y in planned]
     return {y: found[0]} if found else {}

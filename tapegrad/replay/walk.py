@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dtypes import CODES
+from ..engine.recording import is_number
 from ..nn import defaults
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
@@ -345,7 +346,7 @@ class Walk(Found):
         every, read = ours or known.sees_all, known.names_of(found)
         for name, value in list(found.items()):
             where = f"{path}.{name}"
-            if name in live:
+            if name in live and is_number(value):
                 self.live.append((where, value))
                 self.values.append((f"{where} != 0", bool(value)))
                 if name in known.loose or (id(module), name) in known.read:

@@ -124,7 +124,7 @@ def test_cycles_through_a_program_are_collected():
     assert gone() is None
 
 
-ACTIVATIONS = [("tanh", ()), ("relu", ()), ("leaky_relu", (0.1,)), ("clip", (-0.5, 0.5))]
+ACTIVATIONS = [("tanh", ()), ("relu", ()), ("power_scalar", (2.5,)), ("clip", (-0.5, 0.5))]
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
