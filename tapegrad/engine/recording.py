@@ -88,7 +88,7 @@ class Hyper(float):
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.number))
+    return isinstance(value, (int, float, np.integer, np.floating))
 
 
 def is_zero(value: Any) -> bool:

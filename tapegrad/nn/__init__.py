@@ -36,7 +36,7 @@ from .functional import (
     tanh,
 )
 from .layers import MLP, Dropout, Linear, Sequential
-from .losses import (
+from .loss_modules import (
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HuberLoss,

@@ -1,4 +1,4 @@
-"""Losses: functions with PyTorch's names, arguments and formulas, and a Module for each."""
+"""Losses: functions with PyTorch's names, arguments and formulas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine.recording import Hyper, here, hyper, is_number, is_zero, operand
+from ..engine.recording import Hyper, here, is_number, is_zero, operand
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
 from ..ops.elementwise import absolute, softplus, square, where
@@ -17,7 +17,6 @@ from ..ops.shapes import moveaxis
 from ..ops.structured import log_softmax
 from ..ops.table import OPS
 from ..tensor import Tensor, asarray
-from .module import Module
 
 _MEAN, _SUM = OPS["mean"], OPS["sum"]
 _CROSS_ENTROPY = OPS["cross_entropy"]
@@ -35,11 +34,11 @@ def _reduce(losses: Any, reduction: str) -> Any:
         return apply(_MEAN.id, (losses,), _all_axes(losses.ndim))
     if reduction == "sum":
         return apply(_SUM.id, (losses,), _all_axes(losses.ndim))
-    _check_reduction(reduction)
+    check_reduction(reduction)
     return losses
 
 
-def _check_reduction(reduction: str) -> str:
+def check_reduction(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction={reduction!r}: choose 'mean', 'sum' or 'none'")
     return reduction
@@ -209,7 +208,7 @@ def _as_labels(target: Any) -> Any:
     return target if target.dtype == _INT64 else target.astype(_INT64)
 
 
-def _check_smoothing(label_smoothing: float) -> None:
+def check_smoothing(label_smoothing: float) -> None:
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing={label_smoothing}; it must be between 0 and 1")
 
@@ -260,7 +259,7 @@ def _hard_cross_entropy(input, labels, weight, ignore_index, reduction, label_sm
         raise ShapeError(
             f"cross_entropy: input {input.shape} needs labels of shape {shape}, got {labels.shape}"
         )
-    _check_smoothing(label_smoothing)
+    check_smoothing(label_smoothing)
     labels = reshape(asarray(labels), (labels.size,))
     counts = labels != ignore_index
     labels = where(counts, labels, 0)
@@ -276,7 +275,7 @@ def _hard_cross_entropy(input, labels, weight, ignore_index, reduction, label_sm
         spread = apply(_SUM.id, (spread,), (0, 1)) * counts
         kept, share = _smoothing(label_smoothing, input.dtype, classes)
         losses = losses * kept + spread * share
-    if _check_reduction(reduction) == "mean":
+    if check_reduction(reduction) == "mean":
         return _reduce(losses, "sum") / _reduce(row_weights, "sum")
     return _reduce(reshape(losses, shape), reduction)
 
@@ -288,7 +287,7 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
         raise ShapeError(
             f"cross_entropy: probabilities need the input's shape {input.shape}, got {target.shape}"
         )
-    _check_smoothing(label_smoothing)
+    check_smoothing(label_smoothing)
     target = _as_dtype(target, input.dtype)
     if label_smoothing:
         kept, share = _smoothing(label_smoothing, input.dtype, classes)
@@ -298,114 +297,3 @@ def _soft_cross_entropy(input, target, weight, reduction, label_smoothing):
         target = target * _class_weights(weight, input, classes).reshape(along)
     losses = -apply(_SUM.id, (log_softmax(input, axis) * target,), (0, axis))
     return _reduce(losses, reduction)
-
-
-# --- modules -------------------------------------------------------------------------------------
-
-
-class _Loss(Module):
-    """A loss with its options; called with (input, target)."""
-
-    _options: tuple[str, ...] = ()
-
-    def __init__(self, reduction: str):
-        self.reduction = _check_reduction(reduction)
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{n}={getattr(self, n)!r}" for n in (*self._options, "reduction"))
-
-
-class MSELoss(_Loss):
-    """mse_loss as a Module."""
-
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return mse_loss(input, target, self.reduction)
-
-
-class L1Loss(_Loss):
-    """l1_loss as a Module."""
-
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return l1_loss(input, target, self.reduction)
-
-
-class HuberLoss(_Loss):
-    """huber_loss as a Module."""
-
-    _options = ("delta",)
-    _live = frozenset({"delta"})
-
-    def __init__(self, reduction: str = "mean", delta: float = 1.0):
-        super().__init__(reduction)
-        self.delta = delta
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return huber_loss(input, target, self.reduction, hyper(self, "delta"))
-
-
-class SmoothL1Loss(_Loss):
-    """smooth_l1_loss as a Module."""
-
-    _options = ("beta",)
-    _live = frozenset({"beta"})
-
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
-        super().__init__(reduction)
-        self.beta = beta
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return smooth_l1_loss(input, target, self.reduction, hyper(self, "beta"))
-
-
-class BCEWithLogitsLoss(_Loss):
-    """binary_cross_entropy_with_logits as a Module; weight and pos_weight are buffers."""
-
-    weight: Tensor | None
-    pos_weight: Tensor | None
-
-    def __init__(self, weight: Any = None, reduction: str = "mean", pos_weight: Any = None):
-        super().__init__(reduction)
-        self.register_buffer("weight", weight)
-        self.register_buffer("pos_weight", pos_weight)
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return binary_cross_entropy_with_logits(
-            input, target, self.weight, self.reduction, self.pos_weight
-        )
-
-
-class CrossEntropyLoss(_Loss):
-    """cross_entropy as a Module; weight is a buffer."""
-
-    weight: Tensor | None
-    _options = ("ignore_index", "label_smoothing")
-    _live = frozenset({"label_smoothing"})
-
-    def __init__(
-        self,
-        weight: Any = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ):
-        super().__init__(reduction)
-        _check_smoothing(label_smoothing)
-        self.register_buffer("weight", weight)
-        self.ignore_index = ignore_index
-        self.label_smoothing = label_smoothing
-
-    def forward(self, input: Any, target: Any) -> Tensor:
-        return cross_entropy(
-            input,
-            target,
-            self.weight,
-            self.ignore_index,
-            self.reduction,
-            hyper(self, "label_smoothing"),
-        )
