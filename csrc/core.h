@@ -34,6 +34,7 @@ enum {
     TG_VARIABLE = 1, /* watched by itself: a parameter or requires_grad=True */
     TG_WATCHED = 2, /* in the watched set of some tape */
     TG_TRACED = 4, /* computed in, or given to, a step while it was recorded as a program */
+    TG_PARAMETER = 8, /* written where it lies, watched or not */
 };
 
 /* An n-dimensional strided array. Records outlive their data: an entry needs the shape of an

@@ -32,7 +32,8 @@ enum {
   #define ROWS_FOR_B 49
 #endif
 enum {
-    FN(a_room) = FN(slice) * (KC + 32), /* elements of the copy of A */
+    FN(a_room) = (FN(slice) + L - 1) / L * L *
+        (KC + 32), /* elements of the copy of A, either way */
     FN(strip) = FN(slice) * (TG_GEMM_COLUMNS + NARROW), /* of sums that do not go to C */
     FN(few) = KC * NARROW, /* of B's last columns */
 };

@@ -24,7 +24,8 @@ typedef struct making {
     tg_group *g;
     tg_code *codes;
     int n_codes;
-    idle idle[2]; /* [is_inner] */
+    idle idle[2][2]; /* [is_inner][elements are bytes] */
+    int *idle_room;
     size_t params, lanes_most;
     int dtype; /* of floats; -1: none yet */
     bool is_mixed; /* of two dtypes */
@@ -139,9 +140,16 @@ static tg_code *dying(const making *m, const tg_group_call *c, int k, size_t i)
                                                                                         : NULL;
 }
 
+/* Of elements as wide: a strand runs all calls before the next one does, so that wider elements would
+ * lie on what later strands have yet to read. */
+static idle *idle_slots(making *m, bool is_inner, size_t item)
+{
+    return &m->idle[is_inner][item == 1];
+}
+
 static void give_back(making *m, const tg_code *from)
 {
-    idle *to = &m->idle[from->is_inner];
+    idle *to = idle_slots(m, from->is_inner, tg_itemsize(from->dtype));
     to->slots[to->n++] = from->place;
 }
 
@@ -158,7 +166,7 @@ static int slot_for(making *m, const tg_group_call *c, size_t i, size_t item)
             return slot;
         }
     }
-    idle *free = &m->idle[is_inner];
+    idle *free = idle_slots(m, is_inner, item);
     if (free->n)
         return free->slots[--free->n];
     return is_inner ? INNER + m->g->n_inner++ : m->g->n_in + m->g->n_out + m->g->n_slots++;
@@ -370,10 +378,11 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         g->ends = make_ends((size_t)(n_in + n_out));
         m.codes = calloc((size_t)n_codes + 1, sizeof *m.codes);
         g->parts = calloc(n_calls + 1, sizeof *g->parts);
-        m.idle[0].slots = calloc(n_calls + 1, sizeof *m.idle[0].slots);
-        m.idle[1].slots = calloc(n_calls + 1, sizeof *m.idle[1].slots);
-        is_made = g->code && g->rows && g->params && g->ends && g->parts && m.codes &&
-                  m.idle[0].slots && m.idle[1].slots;
+        m.idle_room = calloc(4 * (n_calls + 1), sizeof *m.idle_room);
+        for (size_t k = 0; m.idle_room && k < 4; ++k)
+            m.idle[k / 2][k % 2].slots = m.idle_room + k * (n_calls + 1);
+        is_made =
+            g->code && g->rows && g->params && g->ends && g->parts && m.codes && m.idle_room;
         if (!is_made)
             tg_fail_memory();
         else
@@ -382,8 +391,7 @@ tg_group *tg_group_new(int n_in, tg_tensor *const *in, int n_out, tg_tensor *con
         tg_fail_memory();
     }
     free(m.codes);
-    free(m.idle[0].slots);
-    free(m.idle[1].slots);
+    free(m.idle_room);
     if (!is_made) {
         tg_group_free(g);
         return NULL;

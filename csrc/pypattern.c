@@ -144,7 +144,7 @@ static bool look_at(PyObject *o, tg_memory *m, int64_t *dims, bool *is_tensor)
     *is_tensor = t != NULL;
     if (!t)
         return Py_TYPE(o) == tg_python.ndarray && tg_memory_of_array(o, m, dims);
-    if (!t->data || t->flags & TG_VARIABLE)
+    if (!t->data || t->flags & (TG_VARIABLE | TG_PARAMETER))
         return false;
     *m = tg_memory_of(t);
     return true;

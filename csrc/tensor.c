@@ -326,7 +326,8 @@ static int part(tg_tensor *t)
 
 int tg_part_from_variable(tg_tensor *t)
 {
-    return t->buffer->is_variable && !(t->flags & TG_VARIABLE) ? part(t) : TG_OK;
+    return t->buffer->is_variable && !(t->flags & (TG_VARIABLE | TG_PARAMETER)) ? part(t)
+                                                                                : TG_OK;
 }
 
 /* Looks at every record, but only while a view is alive as its parameter is written. */

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     Attached = object
 
-VARIABLE = 1
+VARIABLE, PARAMETER = 1, 8  # in flags: watched by itself; a Parameter, which may be frozen
 
 
 def put_on(base: type) -> Callable[[type], Any]:
@@ -65,8 +65,13 @@ class Tensor(Attached):
 
     def _escape(self, how: str) -> None:
         """Tell a recording that Python reads these values: an error if a run computes them."""
-        if self._flags & (TRACED | VARIABLE):
+        if self._flags & TRACED or self._may_be_written:
             here.recorder.escape(how)
+
+    @property
+    def _may_be_written(self) -> bool:
+        """Whether a program must read its values anew at each run: a frozen parameter's, too."""
+        return bool(self._flags & (VARIABLE | PARAMETER))
 
     def item(self, *index: Any) -> Any:
         """The one value as a Python scalar; or the one at an index, as ndarray.item takes it.
@@ -123,7 +128,7 @@ class Tensor(Attached):
                 "use .any() or .all()"
             )
         recorder = here.recorder
-        if recorder is None or not self._flags & (TRACED | VARIABLE):
+        if recorder is None or not (self._flags & TRACED or self._may_be_written):
             return bool(self.item())
         truth = bool(select.engine().to_numpy(self))
         recorder.truth(self, truth)
@@ -348,7 +353,7 @@ def parameter(data: Any, dtype: Any = None) -> Parameter:
             f"parameter: dtype {array.dtype} has no derivative; give floats, or dtype='f4'"
         )
     p = select.engine().from_numpy(array, Parameter)
-    p._flags |= VARIABLE
+    p._flags |= VARIABLE | PARAMETER
     return p
 
 

@@ -8,6 +8,7 @@ else is a leaf.
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,8 +23,8 @@ def flatten(tree: Any, leaves: list) -> Callable[[Any], Any]:
 
     Returns:
         rebuild(iterator): the same structure with its leaves taken from the iterator. Named
-        tuples and dataclasses keep their type (their own __init__ does not run again for
-        dataclasses); dicts keep their order.
+        tuples, dicts and dataclasses keep their type, and what else they have; their constructors
+        do not run again. Dicts keep their order.
     """
     node = _node(tree)
     if node is None:
@@ -101,7 +102,7 @@ def _node(tree: Any) -> _Node | None:
     if isinstance(tree, dict):
         keys = list(tree)
         return _Node(
-            lambda parts: kind(zip(keys, parts)),
+            lambda parts: dict_like(tree, keys, parts),
             list(tree.values()),
             lambda: [f"[{key!r}]" for key in keys],
         )
@@ -109,7 +110,9 @@ def _node(tree: Any) -> _Node | None:
         return _Node(lambda parts: None, [], list)
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return _Node(
-            lambda parts: kind(*parts), tree, lambda: [f".{name}" for name in tree._fields]
+            lambda parts: named_tuple_like(tree, parts),
+            tree,
+            lambda: [f".{name}" for name in tree._fields],
         )
     if dataclasses.is_dataclass(kind):
         return _dataclass_node(tree)
@@ -117,17 +120,49 @@ def _node(tree: Any) -> _Node | None:
 
 
 def _dataclass_node(tree: Any) -> _Node:
-    fields = dataclasses.fields(tree)
-    names = [f.name for f in fields if not f.metadata.get("static")]
-
-    def make(parts: list) -> Any:
-        made = object.__new__(type(tree))  # __init__ may check or convert what it is given
-        for f in fields:
-            object.__setattr__(made, f.name, getattr(tree, f.name))
-        for name, part in zip(names, parts):
-            object.__setattr__(made, name, part)
-        return made
-
+    names = [f.name for f in dataclasses.fields(tree) if not f.metadata.get("static")]
+    names = [name for name in names if hasattr(tree, name)]
     return _Node(
-        make, [getattr(tree, name) for name in names], lambda: [f".{name}" for name in names]
+        lambda parts: dataclass_like(tree, names, parts),
+        [getattr(tree, name) for name in names],
+        lambda: [f".{name}" for name in names],
     )
+
+
+# --- the same container with other parts; without its constructor, which may check or convert
+
+
+def dict_like(tree: dict, keys: Sequence, parts: Sequence) -> dict:
+    kind = type(tree)
+    if kind is dict:
+        return dict(zip(keys, parts))
+    made = kind.__new__(kind)
+    _copy_attributes(made, tree)
+    if isinstance(tree, defaultdict):
+        made.default_factory = tree.default_factory
+    write = OrderedDict.__setitem__ if isinstance(tree, OrderedDict) else dict.__setitem__
+    for key, part in zip(keys, parts):
+        write(made, key, part)
+    return made
+
+
+def named_tuple_like(tree: Any, parts: Sequence) -> Any:
+    made = tuple.__new__(type(tree), parts)
+    _copy_attributes(made, tree)
+    return made
+
+
+def dataclass_like(tree: Any, names: Sequence[str], parts: Sequence) -> Any:
+    made = object.__new__(type(tree))
+    _copy_attributes(made, tree)
+    for f in dataclasses.fields(tree):
+        if f.name not in names and hasattr(tree, f.name):
+            object.__setattr__(made, f.name, getattr(tree, f.name))
+    for name, part in zip(names, parts):
+        object.__setattr__(made, name, part)
+    return made
+
+
+def _copy_attributes(made: Any, tree: Any) -> None:
+    if hasattr(tree, "__dict__"):
+        vars(made).update(vars(tree))

@@ -112,8 +112,10 @@ def hyper(owner: Any, name: str) -> Any:
 def operand(value: Any, dtype: Any, function: Any = float, fits: Any = is_number) -> Any:
     """function(value) as ops take it; of a Hyper anew at each run, while fits(owner.name).
 
-    What is no number, such as a Tensor, is left alone.
+    function is of floats, and but for float itself of Tensors, too.
     """
     if isinstance(value, Hyper):
         return here.recorder.live(value.live(function, fits), dtype)
-    return function(value) if is_number(value) else value
+    if is_number(value) or (isinstance(value, np.ndarray) and not value.ndim):
+        return function(float(value))
+    return value if function is float else function(value)

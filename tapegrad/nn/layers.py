@@ -165,7 +165,7 @@ class Dropout(Module):
         generator: draws the masks instead of tapegrad's stream.
     """
 
-    _live = frozenset({"p"})
+    _live = _zero_counts = frozenset({"p"})
 
     def __init__(self, p: float = 0.5, *, generator: Any = None):
         check_probability("Dropout", p)

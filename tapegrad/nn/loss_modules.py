@@ -69,7 +69,7 @@ class SmoothL1Loss(_Loss):
     """smooth_l1_loss as a Module."""
 
     _options = ("beta",)
-    _live = frozenset({"beta"})
+    _live = _zero_counts = frozenset({"beta"})
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
@@ -101,7 +101,7 @@ class CrossEntropyLoss(_Loss):
 
     weight: Tensor | None
     _options = ("ignore_index", "label_smoothing")
-    _live = frozenset({"label_smoothing"})
+    _live = _zero_counts = frozenset({"label_smoothing"})
 
     def __init__(
         self,

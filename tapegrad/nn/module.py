@@ -34,8 +34,9 @@ class Module:
     """
 
     training = True
-    # Numbers that recorded steps read anew at each call; only whether they are zero is guarded.
+    # Numbers that recorded steps read anew at each call; of some whether they are zero is guarded.
     _live: frozenset[str] = frozenset()
+    _zero_counts: frozenset[str] = frozenset()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What a call computes: each module defines it."""
@@ -66,8 +67,13 @@ class Module:
                 "tapegrad.parameter(value). (m.weight -= x makes a Tensor: m.weight.data -= x)"
             )
         object.__setattr__(self, name, value)
-        if old is not value and not (name in self._live and _are_alike(old, value)):
+        if old is not value and not (name in self._live and self._are_alike(name, old, value)):
             changes.config[0] += 1
+
+    def _are_alike(self, name: str, a: Any, b: Any) -> bool:
+        """Whether a program recorded with one value of a live number is right for another."""
+        both = is_number(a) and is_number(b)
+        return both and (name not in self._zero_counts or bool(a) == bool(b))
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
@@ -277,10 +283,6 @@ def clear_grad(p: Tensor, set_to_none: bool) -> None:
         p.grad = None
     elif p.grad is not None:
         p.grad = np.zeros(p.shape, p.dtype)
-
-
-def _are_alike(a: Any, b: Any) -> bool:
-    return is_number(a) and is_number(b) and bool(a) == bool(b)
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -169,13 +169,16 @@ class Optimizer:
         return self._hyper(self.param_groups[group])
 
     def is_laid_out(self, group: int, slots: Slots) -> bool:
-        """Whether a group's parameters and state still are those of slots."""
+        """Whether a group's parameters and state still are those of slots, its numbers in range."""
         if group >= len(self._slots) or self._slots[group] is not slots:
             return False
         current = self.param_groups[group]
-        return slots.params is current["params"] and tuple(slots.states) == self._state_names(
-            current
-        )
+        try:
+            self._check(current)
+            names = self._state_names(current)
+        except (TypeError, ValueError, LookupError):
+            return False  # step() says what is wrong
+        return slots.params is current["params"] and tuple(slots.states) == names
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear every parameter's `.grad`: to None, or to zeros."""

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
-from ..tensor import VARIABLE, Tensor
+from ..nn.module import Module
+from ..tensor import Tensor
+from ..tree import dataclass_like, dict_like, named_tuple_like
+from .checks import pairs
+from .guards import same_value
+from .look import is_library
+from .walk import SCALARS
 
 
 def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
@@ -27,7 +33,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
     if kind is np.ndarray:
         return _array(tree, tree.flags.c_contiguous, arrays, key)
     if isinstance(tree, Tensor):
-        if tree._flags & VARIABLE:
+        if tree._may_be_written:
             key.append(Identity(tree))
             return lambda it: tree
         return _array(tree, True, arrays, key)
@@ -38,17 +44,19 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         parts = [flatten(x, arrays, key) for x in tree]
         if kind in (list, tuple):
             return lambda it: kind([part(it) for part in parts])
-        return lambda it: kind(*[part(it) for part in parts])
+        return lambda it: named_tuple_like(tree, [part(it) for part in parts])
     if isinstance(tree, dict):
         key.append((kind, tuple(tree)))
         names, parts = list(tree), [flatten(x, arrays, key) for x in tree.values()]
-        return lambda it: kind(zip(names, [part(it) for part in parts]))
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        names = [f.name for f in dataclasses.fields(tree) if f.init]
+        return lambda it: dict_like(tree, names, [part(it) for part in parts])
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Module)):
+        fields = [f.name for f in dataclasses.fields(tree) if hasattr(tree, f.name)]
+        names = list(dict.fromkeys([*fields, *getattr(tree, "__dict__", ())]))
         key.append((kind, tuple(names)))
         parts = [flatten(getattr(tree, name), arrays, key) for name in names]
-        return lambda it: kind(**dict(zip(names, [part(it) for part in parts])))
-    if isinstance(tree, Hashable) and compares_by_value(tree):
+        return lambda it: dataclass_like(tree, names, [part(it) for part in parts])
+    attributes = kind not in SCALARS and getattr(tree, "__dict__", None)  # of a user's kind of str
+    if isinstance(tree, Hashable) and compares_by_value(tree) and not attributes:
         return _static(tree, tree, key)
     key.append(Identity(tree))
     return lambda it: tree
@@ -70,9 +78,44 @@ class Identity:
 
 
 def objects(key: list) -> list[tuple[str, Any]]:
-    """(name, object) of the arguments that are neither arrays nor plain values."""
+    """(name, object) of what guards look into: arguments that are neither arrays nor plain values,
+    the users' classes of those taken apart, and keys of dicts."""
     found = [k.thing for k in key if isinstance(k, Identity) and not isinstance(k.thing, Tensor)]
+    for k in key:
+        if not isinstance(k, tuple) or not k or not isinstance(k[0], type):
+            continue
+        if not is_library(k[0].__module__):
+            found.append(k[0])
+        if issubclass(k[0], dict):
+            found += [x for x in k[1] if type(x) not in SCALARS]
     return [(f"argument object {n}", thing) for n, thing in enumerate(found)]
+
+
+def parts_of(tree: Any) -> list[tuple[Any, tuple]]:
+    """(container, its parts) of those of a nesting that can be written into."""
+    parts = _parts(tree)
+    own = [] if parts is None or isinstance(tree, tuple) else [(tree, parts)]
+    return own + [found for part in parts or () for found in parts_of(part)]
+
+
+def written_into(before: list[tuple[Any, tuple]]) -> Any:
+    """The first container whose parts are no longer those that parts_of() found; None: none."""
+    for container, parts in before:
+        now = _parts(container)
+        if len(now) != len(parts) or not all(map(same_value, now, parts)):
+            return container
+    return None
+
+
+def _parts(tree: Any) -> tuple | None:
+    if isinstance(tree, tuple) or type(tree) is list:
+        return tuple(tree)
+    if isinstance(tree, dict):
+        return pairs(tree)
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Module)):
+        fields = tuple([getattr(tree, f.name, None) for f in dataclasses.fields(tree)])
+        return fields + pairs(getattr(tree, "__dict__", {}))
+    return None
 
 
 def compares_by_value(x: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine import select
 from ..engine.dtypes import CODES
-from ..tensor import VARIABLE, Tensor
+from ..tensor import Tensor
 from .arguments import compares_by_value
 from .checks import Checks, pairs
 from .native import NativeProgram
@@ -51,7 +51,7 @@ def argument(x: Any, arrays: list) -> tuple:
         return type(x).__name__, tuple([argument(part, arrays) for part in x])
     if type(x) is dict:
         return "dict", tuple(x), tuple([argument(part, arrays) for part in x.values()])
-    if isinstance(x, Tensor) and x._flags & VARIABLE:
+    if isinstance(x, Tensor) and x._may_be_written:
         return "is", x
     if type(x) is np.ndarray or isinstance(x, Tensor):
         for i, other in enumerate(arrays):
@@ -123,7 +123,9 @@ def _layout(ready: NativeProgram) -> list[tuple]:
 def _numbers(ready: NativeProgram) -> Any:
     rows: list[tuple] = []
     for owner, group, _ in ready.optimizers:
-        rows.append((owner.param_groups[group], None, pairs(owner.param_groups[group]), "dict"))
+        found = owner.param_groups[group]
+        rows.append((found, None, pairs(found), "dict"))
+        rows += [(x, None, tuple(x), "list") for x in found.values() if type(x) is list]  # betas
     for x in ready.lives:
         plain = x.name in vars(x.owner) and not hasattr(type(x.owner), x.name)
         where, how = (vars(x.owner), "item") if plain else (x.owner, "attr")

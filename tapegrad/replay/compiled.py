@@ -17,7 +17,7 @@ from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor
-from .arguments import Taken, as_tensors, flatten, objects
+from .arguments import Taken, as_tensors, flatten, objects, parts_of, written_into
 from .audit import audit
 from .build import program_of
 from .call import fast_call, result_pattern
@@ -43,6 +43,12 @@ MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 WRITES = (
     "it changes what it reads or keeps: {}. A replay would not do so again: state belongs in a "
     "tapegrad.parameter, written by assign(); count, collect and draw outside"
+)
+
+
+GIVEN = (
+    "it writes into {} that it is given, which is the caller's: return the new values, or work on "
+    "a copy"
 )
 
 
@@ -253,11 +259,12 @@ class Compiled:
         # at a signature's first call the step may write: a cache
         writes = Writes(guards) if any(v.ready is None for v in variants) else None
         tensors = as_tensors(arrays)
-        given = [held_by(t) for t in tensors]
+        given, containers = [held_by(t) for t in tensors], []
         leaves: list[Any] = []
 
         def call() -> tuple[Any, list]:
             args, kwargs = rebuild(Taken(tensors))
+            containers.extend(parts_of((args, kwargs)))
             result = self._function(*args, **kwargs)
             variant.rebuild = tree.flatten(result, leaves)
             variant.leaves = [leaf(x) for x in leaves]
@@ -268,10 +275,9 @@ class Compiled:
             result, variant.recording = record(tensors, call)
             variant.state = variant.recording.state
             if given != [held_by(t) for t in tensors]:
-                raise self._refusal(
-                    "it writes into an array that it is given, which is the caller's: return the "
-                    "new values, or work on a copy"
-                )
+                raise self._refusal(GIVEN.format("an array"))
+            if (changed := written_into(containers)) is not None:
+                raise self._refusal(GIVEN.format(f"a {type(changed).__name__}"))
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
         if any(isinstance(x, Tensor) and x.requires_grad for x in leaves):
             return variant.rebuild(iter([as_result(x) for x in leaves]))

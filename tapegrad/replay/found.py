@@ -12,7 +12,17 @@ import numpy as np
 
 from ..tensor import Tensor
 from .checks import Checks, same_pairs
-from .look import NOTHING, Contents, Order, contents, context_value, held_by, inside, static
+from .look import (
+    NOTHING,
+    Contents,
+    Members,
+    Order,
+    contents,
+    context_value,
+    held_by,
+    inside,
+    static,
+)
 
 
 class Found:
@@ -20,8 +30,8 @@ class Found:
 
     Attributes:
         rows: what to check at every call, see checks.py.
-        others: what no row can compare, see is_content: (set or bytearray, copy), (OrderedDict,
-            Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
+        others: what no row can compare, see is_content: (set or bytearray, Members),
+            (OrderedDict, Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (vars(module),
             tuple of keys and values in turn), (Tensor, its flags, what it holds).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
@@ -100,4 +110,4 @@ def is_content(pair: tuple[Any, Any]) -> bool:
         return contents(value) == copy
     if isinstance(value, ContextVar):
         return context_value(value) is copy
-    return (Order(value) if isinstance(value, OrderedDict) else value) == copy
+    return (Order if isinstance(value, OrderedDict) else Members)(value) == copy

@@ -22,13 +22,15 @@ from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks
-from .look import Contents, Order, is_library_function
+from .look import Contents, Members, Order, is_library_function
 from .reads import Known
 from .walk import SCALARS, Walk
 
 # Containers whose parts are compared one by one: another one with the same parts is as good.
 _WRAPPERS = (partial, staticmethod, classmethod, property)
-_CONTAINERS = (list, tuple, dict, deque, set, frozenset, bytearray, types.SimpleNamespace)
+_CONTAINERS = (
+    list, tuple, dict, deque, set, frozenset, bytearray, array, types.SimpleNamespace,
+)  # fmt: skip
 
 
 class Change(str):
@@ -186,7 +188,7 @@ def _same(old: Any, new: Any) -> bool:
         return same_value(old, new)
     if isinstance(old, (Tensor, np.ndarray, Module)):
         return False
-    if isinstance(old, (Contents, Order, set, frozenset, bytearray, array, types.CodeType)):
+    if isinstance(old, (Contents, Order, Members, types.CodeType)):
         return old == new
     if isinstance(old, types.FunctionType):
         # made again by the same def: its closure and defaults are compared on their own
@@ -216,7 +218,7 @@ def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> Chang
 
 
 def _sentence(path: str, old: Any, new: Any) -> Change:
-    if isinstance(old, (Contents, set, frozenset, bytearray, array)):
+    if isinstance(old, (Contents, Members)):
         return Change(f"{path} have changed", path)
     was, now = short(old), short(new)
     return Change(f"{path} was {was}, is {'another' if was == now else now}", path)

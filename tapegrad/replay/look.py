@@ -8,6 +8,7 @@ import operator
 import sys
 import types
 import weakref
+from array import array
 from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nn.module import Module
-from ..tensor import VARIABLE, Tensor
+from ..tensor import Tensor
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
 # recording could see, and following them would cost milliseconds.
@@ -29,10 +30,11 @@ NOTHING = object()
 # Methods that run without being named where they are called from, and those that no step calls.
 CONSTRUCTORS = frozenset(("__init__", "__new__", "__post_init__"))
 NOT_CALLED = frozenset(
-    ("__repr__", "__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
+    ("__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
 ) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
 
 _WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
 
 
@@ -53,6 +55,8 @@ def inside(value: Any) -> Any:
     """What a wrapper of the standard library around other data wraps, or NOTHING: it is none."""
     if isinstance(value, weakref.ref):
         return value()
+    if isinstance(value, _VIEWS):
+        value = value.mapping
     if isinstance(value, types.MappingProxyType):  # refers to nothing else
         return gc.get_referents(value)[0]
     if isinstance(value, _WITH_DATA):
@@ -148,12 +152,31 @@ class Order(tuple):
     """The keys of a dict."""
 
 
+class Members(tuple):
+    """Of a set, bytearray or array.array: what tells it from another one. 1 is not 1.0, 0.0 is not
+    -0.0, and one nan is as good as another."""
+
+    def __new__(cls, value: Any) -> Members:
+        if isinstance(value, (set, frozenset)):
+            return super().__new__(cls, (type(value), frozenset(map(_told, value))))
+        code = value.typecode if isinstance(value, array) else ""
+        return super().__new__(cls, (type(value), code, bytes(value)))
+
+
+def _told(x: Any) -> Any:
+    return (type(x), repr(x)) if isinstance(x, (int, float, complex)) else x
+
+
+class Missing(tuple):
+    """(object, name) of an attribute, or a cell's content, that is not there."""
+
+
 _NOTHING = Contents()
 
 
 def held_by(tensor: Tensor) -> Contents:
     """What x[i] = v replaces; parameters are written where they are, and read anew."""
-    return _NOTHING if tensor._flags & VARIABLE else Contents((tensor.handle or tensor._node,))
+    return _NOTHING if tensor._may_be_written else Contents((tensor.handle or tensor._node,))
 
 
 def contents(x: np.ndarray) -> Contents:

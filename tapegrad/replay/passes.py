@@ -8,7 +8,6 @@ from typing import Any
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
-from ..tensor import VARIABLE
 from . import ir
 from .endings import join_endings
 from .epilogues import join_epilogues
@@ -103,7 +102,7 @@ def fold_constants(program: ir.Program) -> ir.Program:
     def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
         value = values[v]
         return value.kind == ir.CONSTANT or (
-            value.kind == ir.TENSOR and v not in written and not value.source._flags & VARIABLE
+            value.kind == ir.TENSOR and v not in written and not value.source._may_be_written
         )
 
     entries = []

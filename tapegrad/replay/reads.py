@@ -46,6 +46,8 @@ _LOAD_NAME = _codes("LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 _STORE_GLOBAL = _codes("STORE_GLOBAL", "DELETE_GLOBAL")
 _LOAD_FREE = _codes("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
 _LOAD_FAST = _codes("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW")
+_STORE_FAST = _codes("STORE_FAST", "DELETE_FAST")
+_STORE_TWO = _codes("STORE_FAST_STORE_FAST", "STORE_FAST_LOAD_FAST")
 _LOAD_ATTR = _codes("LOAD_ATTR")
 _LOAD_METHOD = _codes("LOAD_METHOD")  # its own instruction up to 3.11
 _LOAD_SUPER = _codes("LOAD_SUPER_ATTR")
@@ -60,7 +62,7 @@ _CACHE = _codes("CACHE")
 # does every string that the walk finds.
 _BY_STRING = frozenset(
     {"getattr", "setattr", "hasattr", "delattr", "attrgetter", "methodcaller", "globals"}
-)
+) | {"__getattribute__", "__getattr__", "__setattr__", "__delattr__"}
 _BY_DICT = frozenset({"vars", "__dict__", "asdict", "astuple"})
 
 
@@ -88,6 +90,10 @@ def reads_of(code: CodeType) -> Reads:
     read_globals, attributes, loose, imports = set(), set(), set(), set()
     chains = set()
     chain: tuple[str, ...] | None = None  # what lies on top of the stack, if known
+    rebinds = any(
+        (op in _STORE_FAST and arg == 0) or (op in _STORE_TWO and 0 in divmod(arg, 16))
+        for op, arg in _instructions(code)
+    )
     for op, arg in _instructions(code):
         before, chain = chain, None
         if op in _LOAD_GLOBAL:
@@ -99,7 +105,7 @@ def reads_of(code: CodeType) -> Reads:
         elif op in _LOAD_FREE:
             chain = (FREE, cells[arg])
         elif op in _LOAD_FAST:
-            chain = (SELF, "") if arg == 0 else None
+            chain = (SELF, "") if arg == 0 and not rebinds else None
         elif op in _LOAD_ATTR or op in _LOAD_METHOD:
             name = names[arg >> _ATTR_SHIFT if op in _LOAD_ATTR else arg]
             attributes.add(name)
@@ -115,12 +121,15 @@ def reads_of(code: CodeType) -> Reads:
         elif op in _IMPORT:
             imports.add(names[arg])
         elif op in _MATCH_CLASS:  # case Point(x=0): the names are a constant
-            attributes |= {
+            named = {
                 n for c in code.co_consts if isinstance(c, tuple) for n in c if isinstance(n, str)
             }
+            attributes |= named
+            loose |= named
     by_string, fragments = bool(_BY_STRING & (read_globals | attributes)), set()
     if by_string:
-        strings = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
+        constants = [c for c in code.co_consts if isinstance(c, str)]
+        strings = {n for c in constants for n in c.split(".") if n.isidentifier()}
         attributes |= strings
         loose |= strings
         if "globals" in read_globals:

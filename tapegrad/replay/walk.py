@@ -16,7 +16,6 @@ from array import array
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from copy import copy
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..engine.dtypes import CODES
 from ..engine.recording import is_number
 from ..nn import defaults
 from ..nn.module import Module
+from ..numpy.vectorizing import vectorize
 from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from .checks import pairs
@@ -34,6 +34,7 @@ from .look import (
     CONSTRUCTORS,
     NOT_CALLED,
     NOTHING,
+    Members,
     Order,
     cell_value,
     contents,
@@ -57,6 +58,8 @@ SCALARS = frozenset(
 )
 # Containers without attributes of their own; a user's kinds of them may have some.
 PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
+# Attributes of an optimizer that show its numbers.
+SHOW_GROUPS = ("param_groups", "state_dict", "hyper")
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
@@ -132,8 +135,11 @@ class Walk(Found):
         elif isinstance(value, dict):
             self._dict(path, value)
         elif isinstance(value, (set, frozenset, bytearray, array)):
-            self.others.append((value, copy(value)))
-            self.values.append((f"the contents of {path}", copy(value)))
+            self.others.append((value, Members(value)))
+            self.values.append((f"the contents of {path}", Members(value)))
+            for member in value if isinstance(value, (set, frozenset)) else ():
+                if type(member) not in SCALARS:
+                    self._visit(f"a member of {path}", member)
         elif isinstance(value, Module):
             self._module(path, value)
         elif isinstance(value, Optimizer):
@@ -158,6 +164,13 @@ class Walk(Found):
             self._object(path, value)
         elif isinstance(value, (staticmethod, classmethod)):
             self._visit(path, value.__func__)
+        elif isinstance(value, functools.cached_property):
+            self._visit(path, value.func)
+        elif isinstance(value, (np.vectorize, vectorize)):
+            self._visit(path, value.pyfunc)
+        elif isinstance(value, functools.singledispatchmethod):
+            self._visit(path, value.dispatcher)
+            self._visit(path, value.func)
         elif isinstance(value, property):
             for part in (value.fget, value.fset):
                 if part is not None:
@@ -174,6 +187,10 @@ class Walk(Found):
             self._visit(path, wrapped)
         elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
             self._known.names |= names_of(value)
+            self._known.loose |= names_of(value)
+        elif isinstance(value, types.BuiltinMethodType):  # a list's append, a dict's get
+            if not isinstance(value.__self__, types.ModuleType):
+                self._visit(f"{path}.__self__", value.__self__)
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
             return
@@ -194,7 +211,10 @@ class Walk(Found):
         if isinstance(value, OrderedDict):  # whose order is not that of the dict in it
             self.others.append((value, Order(value)))
         for key, part in list(value.items()):
-            self._known.hear(key)
+            if type(key) in SCALARS:
+                self._known.hear(key)
+            else:
+                self._visit(f"a key of {path}", key)
             self._visit(f"{path}[{key!r}]", part)
 
     # --- functions
@@ -221,7 +241,7 @@ class Walk(Found):
                 self.course.append((scope, name, scope[name], "item"))
             else:
                 self._item(f"global {name!r}{of}", scope, name)
-        for name in self.names_in(sys.modules, reads.imports):
+        for name in self.names_in(sys.modules, _imported(reads.imports, scope)):
             if not is_library(name):
                 self.course.append((sys.modules, name, sys.modules[name], "item"))
                 self._visit(f"module {name}", sys.modules[name])
@@ -236,6 +256,7 @@ class Walk(Found):
                 continue
             self.rows.append((cell, "cell_contents", value, "cell"))
             self._visit(f"closure variable {name!r}", value)
+        self.rows.append((function, "__kwdefaults__", function.__kwdefaults__, "attr"))
         if function.__defaults__:
             self.rows.append((function, "__defaults__", function.__defaults__, "attr"))
             names = function.__code__.co_varnames[: function.__code__.co_argcount]
@@ -348,8 +369,9 @@ class Walk(Found):
             where = f"{path}.{name}"
             if name in live and is_number(value):
                 self.live.append((where, value))
-                self.values.append((f"{where} != 0", bool(value)))
-                if name in known.loose or (id(module), name) in known.read:
+                if name in module._zero_counts:
+                    self.values.append((f"{where} != 0", bool(value)))
+                if known.sees_all or name in known.loose or (id(module), name) in known.read:
                     self._item(where, found, name)
             elif type(value) not in SCALARS:
                 if name != "_buffers":
@@ -366,9 +388,11 @@ class Walk(Found):
 
     def _optimizer(self, path: str, optimizer: Optimizer) -> None:
         """Structure and flags of its groups; of their numbers only those user code reads."""
-        known, groups = self._known, optimizer.param_groups
-        reads_all = "param_groups" in known.loose or (id(optimizer), "param_groups") in known.read
-        self.rows.append((vars(optimizer), "param_groups", groups, "item"))
+        known, groups, found = self._known, optimizer.param_groups, vars(optimizer)
+        reads_all = known.sees_all or any(
+            name in known.loose or (id(optimizer), name) in known.read for name in SHOW_GROUPS
+        )
+        self.rows.append((found, "param_groups", groups, "item"))
         self.rows.append((groups, None, tuple(groups), "list"))
         self.values.append((f"len({path}.param_groups)", len(groups)))
         for i, group in enumerate(groups):
@@ -381,8 +405,20 @@ class Walk(Found):
                     if not (reads_all or read):
                         continue
                 self._item(where, group, name)
-        if not is_library(type(optimizer).__module__):
-            self._class(path, type(optimizer), constructs=False)
+        self._bind_methods(optimizer)
+        for name in self.names_in(found, known.names_of(found)):
+            if name not in ("param_groups", "_slots"):
+                self._item(f"{path}.{name}", found, name)
+        self._class(path, type(optimizer), constructs=False)
+
+
+def _imported(names: frozenset[str], scope: dict) -> set[str]:
+    """Names of modules that a function imports: of a relative import only the end is known."""
+    package, found = scope.get("__package__") or "", set(names)
+    while package:
+        found |= {f"{package}.{name}".rstrip(".") for name in names}
+        package = package.rpartition(".")[0]
+    return found
 
 
 def _is_live(value: Any) -> bool:

@@ -259,6 +259,7 @@ class TestBits:
             to[:] = x * weight + one[-1] * p[0]
 
         shapes = [(5, 3, 4), (30, 50, 20), (9, 7, 70), (40, 900, 80), (70, 515, 250), (300, 150, 9)]
+        shapes.append((128, 130, BLOCK[dtype]))  # its copy of A is as large as there are
         if not reads_c:
             shapes += [(20, 1, 9), (1, 20, 9), (9, 7, 700)]
         for m, n, k in shapes:

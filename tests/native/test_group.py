@@ -8,6 +8,7 @@ from building import Building, same_bits, vjp_operands
 from cases import ELEMENTWISE, draw, is_shared, run
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad.engine import select
 from tapegrad.ops.table import OPS
 
@@ -229,6 +230,22 @@ def test_an_output_may_lie_where_an_input_does(n):
     program = b.program([out])
     for _ in range(2):
         same_bits(program.run([x])[0], run(OPS["tanh"], x))
+
+
+@every_dtype
+def test_floats_do_not_take_the_place_of_a_mask_that_strands_still_read(dtype, rng):
+    """exp's calls run apart from the strand of the others, across which the mask has memory."""
+    a, b, c = (tg.tensor(rng.standard_normal((64, 64)).astype(dtype)) for _ in range(3))
+
+    def function(a, b, c):
+        mask = a == a
+        e = tnp.exp(a * b + c)
+        u = tnp.where(mask, e, b)
+        return tnp.exp(u * c * 0.1) + e
+
+    compiled = tg.compile(function)
+    for _ in range(3):
+        same_bits(compiled(a, b, c), function(a, b, c))
 
 
 def test_every_isa_gives_the_same_bits(each_isa):
