@@ -132,7 +132,7 @@ static bool read_results(call *c, PyObject *results)
                     m.shape[0] >= c->e.first + c->e.n;
         for (int d = t->ndim; fits && d >= 0; --d) {
             fits = (d == 0 || m.shape[d] == tg_shape(t)[d - 1]) &&
-                   (m.shape[d] <= 1 || m.strides[d] == expected);
+                   (m.shape[d] <= 1 || !t->size || m.strides[d] == expected);
             expected *= m.shape[d];
         }
         if (!fits)

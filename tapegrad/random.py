@@ -387,6 +387,8 @@ def manual_seed(seed: int) -> Generator:
 
 def get_rng_state() -> tuple[int, int]:
     """The default generator's state; see Generator.get_state."""
+    if here.recorder is not None:
+        here.recorder.refuse("reads a random generator's state, which is another one at each call")
     return _default.get_state()
 
 

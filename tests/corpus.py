@@ -86,6 +86,8 @@ def eager(step: Callable) -> Callable:
             if id(tree) not in made:
                 made[id(tree)] = tg.tensor(tree)
             return made[id(tree)]
+        if isinstance(tree, nn.Module) or not has_arrays(tree):
+            return tree  # whose constructors must not run again
         if isinstance(tree, dict):
             return {key: tensors(x, made) for key, x in tree.items()}
         if isinstance(tree, (list, tuple)):
@@ -99,6 +101,15 @@ def eager(step: Callable) -> Callable:
         return step(*args, **kwargs)
 
     return run
+
+
+def has_arrays(tree: Any) -> bool:
+    if dataclasses.is_dataclass(tree):
+        tree = vars(tree)
+    parts = tree.values() if isinstance(tree, dict) else tree
+    if isinstance(tree, (dict, list, tuple)):
+        return any(map(has_arrays, parts))
+    return isinstance(tree, (np.ndarray, np.generic))
 
 
 def bits(tree: Any) -> Any:

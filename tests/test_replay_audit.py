@@ -1,5 +1,7 @@
 """Audits: a replay beside the Python it stands for, from one state, bit for bit."""
 
+import itertools
+
 import numpy as np
 import pytest
 from corpus import training
@@ -75,3 +77,18 @@ def test_bad_options_of_compile(function, options, error, message):
 
 def test_compiled_functions_say_what_they_are():
     assert repr(tg.compile(np.sin)) == "<tapegrad.compile of sin>"
+
+
+def test_an_audit_that_fails_gives_the_program_up():
+    seen = itertools.count()
+
+    @tg.compile(audit=1)
+    def step(x):
+        return x * (1.0 if next(seen) < 3 else 2.0)  # what no guard sees
+
+    for _ in range(4):
+        step(np.ones(2))
+    with pytest.raises(ReplayError, match="the next call is recorded"):
+        step(np.ones(2))
+    for _ in range(4):
+        np.testing.assert_array_equal(step(np.ones(2)), [2.0, 2.0])

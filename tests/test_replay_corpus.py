@@ -2,7 +2,8 @@
 
 import time
 
-import corpus_errors  # noqa: F401 - adds cases
+import corpus_arguments  # noqa: F401 - adds cases
+import corpus_errors  # noqa: F401
 import corpus_hyper  # noqa: F401
 import corpus_results  # noqa: F401
 import corpus_state  # noqa: F401

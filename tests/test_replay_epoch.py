@@ -139,7 +139,9 @@ def test_ctrl_c_leaves_a_step_boundary():
         ((X, Y), {"batch_size": 8, "shuffle": Drawn([0, 1])}, ValueError, "no permutation of 53"),
         ((X, Y), {"batch_size": 8, "shuffle": Drawn([0] * 53)}, ValueError, "no permutation"),
         ((tg.parameter(X),), {"batch_size": 8}, ShapeError, "no parameters"),
-        (([[1.0, 2.0]],), {"batch_size": 8}, ShapeError, "give ndarrays"),
+        (([[1.0, 2.0]],), {"batch_size": 8}, TypeError, "argument 0 is a list without arrays"),
+        ((X, [1.0, 2.0]), {"batch_size": 8}, TypeError, "argument 1 is a list"),
+        ((2.0,), {"batch_size": 8}, ShapeError, "give ndarrays"),
     ],
 )
 def test_bad_input(arrays, options, error, message):
@@ -289,10 +291,22 @@ def test_results_of_any_nesting_are_stacked():
 
     for _ in range(2):
         found = step.epoch(X, batch_size=2, drop_last=True)
-        assert found["again"][1][1] == 3
+        np.testing.assert_array_equal(found["again"][1][1], [3] * 26)
         np.testing.assert_array_equal(found["y"], found["again"][0])
         np.testing.assert_array_equal(found["y"][3], np.asarray(step(X[6:8])["y"]))
         assert found["again"][1][0].shape == (26,)
+
+
+def test_numbers_among_results_are_stacked_and_other_plain_values_the_last():
+    @tg.compile
+    def step(x):
+        return x.sum(), len(x), "text", x[:0]
+
+    for _ in range(2):
+        total, rows, text, empty = step.epoch(X, batch_size=20)
+        assert (rows.tolist(), text) == ([20, 20, 13], "text")
+        assert total.shape == (3,)
+        assert empty.shape == (3, 0, X.shape[1])
 
 
 def test_an_epoch_of_steps_without_results_runs_all_of_them():

@@ -9,6 +9,7 @@ import weakref
 import guard_rows_code  # noqa: F401 - adds rows
 import guard_rows_data  # noqa: F401
 import guard_rows_nets  # noqa: F401
+import guard_rows_reach  # noqa: F401
 import numpy as np
 import pytest
 from guard_rows import ROWS, Config, Net

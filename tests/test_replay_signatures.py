@@ -1,6 +1,7 @@
 """Signatures of compiled calls: what makes one another, and calls that are only ever recorded."""
 
 import dataclasses
+import itertools
 import warnings
 from typing import Any, NamedTuple
 
@@ -97,3 +98,39 @@ def test_calls_of_many_shapes_that_come_again_are_not_warned_of():
         for n in range(1, 41):
             for _ in range(2):
                 compiled(np.ones(n, "f4"))
+
+
+def test_a_step_that_finds_another_world_at_each_call_warns_and_goes_on():
+    rate = 0.1
+
+    @tg.compile
+    def step(x):
+        return x * rate
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(12):
+            np.testing.assert_array_equal(step(np.ones(2)), np.full(2, rate))
+            rate *= 0.5
+    assert "none replayed: closure variable 'rate' was" in str(caught[0].message)
+    rate = 3.0
+    for _ in range(3):
+        np.testing.assert_array_equal(step(np.ones(2)), [3.0, 3.0])
+    assert "1 of them replaying" in step.explain()
+
+
+def test_the_signature_given_up_is_one_that_is_not_in_use():
+    n_calls = itertools.count()
+
+    @tg.compile
+    def step(x, n):
+        next(n_calls)
+        return x * n
+
+    for _ in range(3):
+        step(np.ones(2), -1)
+    for n in range(100):
+        for _ in range(2):
+            step(np.ones(2), n)
+            step(np.ones(2), -1)
+    assert next(n_calls) == 2 + 200  # -1 has been replayed all the time

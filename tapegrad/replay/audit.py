@@ -30,18 +30,19 @@ def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
     leaves: list[Any] = []
     tree.flatten(result, leaves)
     tensors = [x for x in leaves if isinstance(x, Tensor)]
+    wrong = ""
     for n, (t, u) in enumerate(zip(tensors, outputs or [])):
         if not same_bits(t.numpy(), u.numpy()):
-            raise ReplayError(
-                f"compile: audit of {compiled._name}: result {n} of the replay differs from the "
-                "Python's: something that no guard sees has changed"
-            )
+            wrong = wrong or f"result {n} of the replay differs from the Python's"
     for (name, _), a, b in zip(written(program), snapshot(program)[0], replayed[0]):
         if not same_bits(a, b):
-            raise ReplayError(
-                f"compile: audit of {compiled._name}: {name} differs after a replay from what the "
-                "Python writes: something that no guard sees has changed"
-            )
+            wrong = wrong or f"{name} differs after a replay from what the Python writes"
+    if wrong:
+        compiled._forget(variant)
+        raise ReplayError(
+            f"compile: audit of {compiled._name}: {wrong}: something that no guard sees has "
+            "changed; the program is given up, and the next call is recorded"
+        )
     return result
 
 

@@ -32,7 +32,8 @@ from .state import record_of
 
 
 class Branch(str):
-    """A difference that comes of a branch on data: both recordings are right, each on its way."""
+    """A difference where both recordings are right, each on its way: a branch on data went another
+    way, or the first one made what later ones find in a cache."""
 
 
 def difference(a: Recording, b: Recording) -> str | None:
@@ -133,7 +134,7 @@ def _explain(a: Program, b: Program) -> str | None:
         why = _value_difference(u, v)
         if why:
             line = next((e.line for e in b.entries if number in e.inputs), 0)
-            return f"{line_name(line)}: {why}"
+            return type(why)(f"{line_name(line)}: {why}")
     return None
 
 
@@ -165,6 +166,8 @@ def _value_difference(u: Value, v: Value) -> str | None:
     outside = (TENSOR, CONSTANT)
     if u.kind in outside and v.kind in outside and record_of(u.source) == record_of(v.source):
         return None
+    if u.kind in (ARRAY, CONSTANT) and (v.kind, u.dtype, u.shape) == (TENSOR, v.dtype, v.shape):
+        return Branch("what the first recording made, the second found there")
     if (u.kind, u.dtype, u.shape) != (v.kind, v.dtype, v.shape):
         return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
     if u.kind in (TENSOR, GRAD) and record_of(u.source) != record_of(v.source):

@@ -165,6 +165,14 @@ class Compiled:
             self._fast = [variant, *[v for v in self._fast if v is not variant]][:MAX_CALLS]
             self._calls = [v.call.call for v in self._fast]
 
+    def _forget(self, variant: Variant) -> None:
+        """Never replay it again."""
+        for variants in self._signatures.values():
+            if variant in variants:
+                variants.remove(variant)
+        self._fast = [v for v in self._fast if v is not variant]
+        self._calls = [v.call.call for v in self._fast]
+
     def ready_for(self, args: tuple, steps: int) -> tuple[Any, int]:
         """What a call with these arguments would replay, and how many such calls, up to `steps`, C
         can make without Python."""
@@ -222,9 +230,17 @@ class Compiled:
         if variants is None:
             variants = []
             if len(self._signatures) >= MAX_SIGNATURES:
-                del self._signatures[next(iter(self._signatures))]
+                del self._signatures[self._least_used()]
         self._signatures[signature] = variants
         return variants
+
+    def _least_used(self) -> tuple:
+        """The signature to give up: the one that Python met the longest ago, of those that C does
+        not answer if there are some."""
+        for signature, variants in self._signatures.items():
+            if not any(v in self._fast for v in variants):
+                return signature
+        return next(iter(self._signatures))
 
     def _other_arguments(self, signature: tuple, args: tuple, kwargs: dict) -> str:
         """What makes this call the first of its signature; warns where every call is."""
@@ -232,17 +248,20 @@ class Compiled:
         reason = difference_of(last, signature, self._function, args, kwargs)
         earlier = list(self._signatures.values())[-1 - MAX_FIRST_CALLS : -1]
         replays = any(v.ready for variants in earlier for v in variants)
-        if len(earlier) == MAX_FIRST_CALLS and not replays and not self._has_warned:
-            self._has_warned = True
-            warnings.warn_explicit(
-                f"compile: the last {MAX_FIRST_CALLS} calls of {self._name} were recorded and none "
+        if len(earlier) == MAX_FIRST_CALLS and not replays:
+            self._warn(
+                f"the last {MAX_FIRST_CALLS} calls of {self._name} were recorded and none "
                 f"replayed, because each has other arguments: {reason}. Values of arrays may "
                 "change from call to call: pass numbers as np.float32(x), and rows in batches of "
-                "one size",
-                ReplayWarning,
-                *user_line(),
+                "one size"
             )
         return reason
+
+    def _warn(self, what: str) -> None:
+        """A ReplayWarning at the user's line, one a function."""
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn_explicit(f"compile: {what}", ReplayWarning, *user_line())
 
     # --- recording
 
@@ -294,6 +313,7 @@ class Compiled:
                 plain = new.keep_leaves(old)
                 if isinstance(plain, str):
                     raise self._refusal(plain)
+                new.guards.read_everywhere(old.state.numbers_made_anew(new.state))
                 new.confirm(plain or uses_arrays(old.recording, new.recording))
                 self._last = new
                 variants[variants.index(old)] = new
@@ -306,9 +326,9 @@ class Compiled:
             raise self._refusal(WRITES.format(written))  # as it did at the call before
         if len(variants) >= MAX_VARIANTS:
             if not any(v.ready for v in variants):
-                raise self._refusal(
-                    f"{len(variants)} calls were recorded and none replayed: {self._why[-1]}; pass "
-                    "what changes as an argument (an array)"
+                self._warn(
+                    f"the last {len(variants)} calls of {self._name} were recorded and none "
+                    f"replayed: {self._why[-1]}. Pass what changes as an argument (an array)"
                 )
             del variants[0]
         variants.append(new)

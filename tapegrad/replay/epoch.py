@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import tree
-from ..engine.recording import here
+from ..engine.recording import here, is_number
 from ..errors import ShapeError
 from ..random import Generator, default_generator
 from ..tensor import Tensor
 from .arguments import Taken, flatten
+from .variant import MADE, kept
 
 
 def run_epoch(
@@ -72,6 +73,14 @@ def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
         def rebuild(batch: list) -> tuple:
             return nest(Taken(batch))
 
+    for k, x in enumerate(arrays):
+        inside: list[Any] = []
+        flatten(x, inside, [])
+        if isinstance(x, (list, tuple, dict)) and x and not inside:
+            raise TypeError(
+                f"epoch: argument {k} is a {type(x).__name__} without arrays; give an array, whose "
+                "rows go to the batches: np.array(x)"
+            )
     data = list(map(_readable, found))
     lengths = {x.shape[:1] for x in data}
     if len(lengths) != 1 or () in lengths:
@@ -116,7 +125,8 @@ class _Epoch:
         self.n_steps = n_steps
         self.step = 0
         self._stacks: list[np.ndarray] | None = None  # per Tensor of the result, (n_steps, ...)
-        self._shaped: Callable[[list], Any] = list  # the result around arrays in their places
+        self._plain: list[list] = []  # per step, the result's leaves, MADE in place of Tensors
+        self._nest: Callable = list  # the result's nesting around its leaves
 
     def _batch(self) -> tuple:
         first = self.step * self.batch_size
@@ -130,17 +140,11 @@ class _Epoch:
     def one(self) -> None:
         """The next step by a call."""
         leaves: list[Any] = []
-        nest = tree.flatten(self.compiled(*self._batch()), leaves)
+        self._nest = tree.flatten(self.compiled(*self._batch()), leaves)
         made = [x.numpy() for x in leaves if isinstance(x, Tensor)]
         for stack, x in zip(self._stacks_of([(x.shape, x.dtype) for x in made]), made):
             stack[self.step] = x
-        plain = [_STACKED if isinstance(x, Tensor) else x for x in leaves]
-
-        def shaped(arrays: list) -> Any:
-            found = iter(arrays)
-            return nest(iter([next(found) if x is _STACKED else x for x in plain]))
-
-        self._shaped = shaped
+        self._plain.append([MADE if isinstance(x, Tensor) else x for x in leaves])
         self.step += 1
 
     def many(self, stop: int) -> bool:
@@ -152,11 +156,12 @@ class _Epoch:
             if not steps:
                 return False
             stacks = self._stacks_of(variant.ready.results)
-            self._shaped = variant.result
+            self._nest = variant.rebuild
             done = variant.ready.run_epoch(
                 self.data, self.order, self.batch_size, self.step, steps, stacks
             )
             variant.replays += done
+            self._plain += [variant.leaves] * done
         self.step += done
         return done > 0
 
@@ -177,11 +182,20 @@ class _Epoch:
 
     def latest(self) -> Any:
         """What the last step returned, arrays in place of Tensors."""
-        return self._shaped([stack[self.step - 1] for stack in self._stacks or ()])
+        return self._result([stack[self.step - 1] for stack in self._stacks or ()], self._plain[-1])
 
     def results(self) -> Any:
-        """What all steps so far returned, stacked."""
-        return self._shaped([stack[: self.step] for stack in self._stacks or ()])
+        """What all steps so far returned: Tensors and numbers stacked, of others the last."""
+        leaves = [self._column(k, x) for k, x in enumerate(self._plain[-1])]
+        return self._result([stack[: self.step] for stack in self._stacks or ()], leaves)
 
+    def _column(self, k: int, last: Any) -> Any:
+        """Leaf k of all steps' results, if it is a number in all."""
+        if not is_number(last):
+            return last
+        column = [leaves[k] if k < len(leaves) else None for leaves in self._plain]
+        return np.array(column) if all(map(is_number, column)) else last
 
-_STACKED = object()  # a Tensor in a result
+    def _result(self, arrays: list, leaves: list) -> Any:
+        found = iter(arrays)
+        return self._nest(iter([next(found) if x is MADE else kept(x) for x in leaves]))

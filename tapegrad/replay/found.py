@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 from collections import OrderedDict
 from collections.abc import Iterable, KeysView, Mapping
@@ -16,6 +17,7 @@ from .look import (
     NOTHING,
     Contents,
     Members,
+    Missing,
     Order,
     contents,
     context_value,
@@ -23,6 +25,8 @@ from .look import (
     inside,
     static,
 )
+
+BUILTINS = vars(builtins).keys()
 
 
 class Found:
@@ -63,12 +67,14 @@ class Found:
         self.unset: list[tuple[Any, str]] = []
         self.inside: list[tuple[Any, Any]] = []
 
-    def names_in(self, container: Mapping, names: Iterable[str]) -> list[str]:
-        """Those of the names that a container has, in order."""
+    def names_in(self, container: Mapping, names: Iterable[str], grows: bool = True) -> list[str]:
+        """Those of the names that a container has, in order. grows: the others may come."""
         found = [name for name in names if name in container]
         absent = set(names).difference(found)
         if absent:
             self.absent.append((container.keys(), absent))
+        if grows and not absent <= BUILTINS:
+            self.rows.append((container, None, len(container), "len"))
         return sorted(found)
 
     def others_hold(self) -> bool:
@@ -110,4 +116,6 @@ def is_content(pair: tuple[Any, Any]) -> bool:
         return contents(value) == copy
     if isinstance(value, ContextVar):
         return context_value(value) is copy
+    if isinstance(value, Missing):
+        return static(*value) is NOTHING
     return (Order if isinstance(value, OrderedDict) else Members)(value) == copy

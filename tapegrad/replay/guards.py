@@ -93,6 +93,12 @@ class Guards:
         if any(watched(x) for _, x in self.arrays):
             self._adopt(self._walk())
 
+    def read_everywhere(self, names: set[str]) -> None:
+        """From now on compare live numbers of these names, whoever has them."""
+        if not names <= self._known.loose:
+            self._known.loose |= names
+            self._adopt(self._walk())
+
     @property
     def arrays(self) -> list[tuple[str, np.ndarray]]:
         """(what to call its contents, ndarray) of those that the function may read."""

@@ -51,6 +51,12 @@ def is_library_module(value: Any) -> bool:
     return isinstance(value, types.ModuleType) and is_library(value.__name__)
 
 
+def is_namespace(cls: type) -> bool:
+    """Whether it is a kind of the standard library's that is nothing but its attributes."""
+    name = f"{cls.__module__}.{cls.__name__}"
+    return cls is types.SimpleNamespace or name == "argparse.Namespace"
+
+
 def inside(value: Any) -> Any:
     """What a wrapper of the standard library around other data wraps, or NOTHING: it is none."""
     if isinstance(value, weakref.ref):

@@ -59,6 +59,12 @@ class State(NamedTuple):
 
         return key(self) == key(other)
 
+    def numbers_made_anew(self, other: State) -> set[str]:
+        """Names of the hyper-parameters whose owners each of two recordings of a step made itself:
+        copies, perhaps, of layers whose numbers then are the step's."""
+        pairs = zip(self.numbers, other.numbers)
+        return {a.name for a, b in pairs if a.owner is not b.owner}
+
 
 def grads_read(program: Program) -> list[Any]:
     """Variables whose .grad from before the run is read."""

@@ -38,6 +38,11 @@ def leaf(x: Any) -> Any:
     return Plain(x) if isinstance(x, np.ndarray) else x
 
 
+def kept(x: Any) -> Any:
+    """What a replay returns for a leaf that is no Tensor."""
+    return x.copy.copy() if type(x) is Plain else x
+
+
 def as_result(x: Any) -> Any:
     """A result's leaf as replays return it: a parameter's values, not itself."""
     if not isinstance(x, Tensor) or not x.requires_grad:
@@ -91,14 +96,7 @@ class Variant:
     def result(self, outputs: list) -> Any:
         """What the function returns, of these arrays or Tensors."""
         made = iter(outputs)
-        return self.rebuild(
-            iter(
-                [
-                    next(made) if x is MADE else x.copy.copy() if type(x) is Plain else x
-                    for x in self.leaves
-                ]
-            )
-        )
+        return self.rebuild(iter([next(made) if x is MADE else kept(x) for x in self.leaves]))
 
     def keep_leaves(self, other: Variant) -> bool | str:
         """Settle what replays return beside Tensors, from two recordings of one program.

@@ -17,6 +17,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from .look import (
     NOT_CALLED,
     NOTHING,
     Members,
+    Missing,
     Order,
     cell_value,
     contents,
@@ -45,6 +47,7 @@ from .look import (
     is_library,
     is_library_function,
     is_library_module,
+    is_namespace,
     look_at,
     name_of,
     names_of,
@@ -52,6 +55,7 @@ from .look import (
 )
 from .reads import FREE, GLOBAL, Known, reads_of
 
+_METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
 # Values without parts, compared by type and value.
 SCALARS = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
@@ -149,7 +153,7 @@ class Walk(Found):
             self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
-                for name in self.names_in(vars(value), self._known.names_of(vars(value))):
+                for name in self.names_in(vars(value), self._names_of(vars(value))):
                     self._item(f"{path}.{name}", vars(value), name)
         elif isinstance(value, types.FunctionType):
             self._function(path, value)
@@ -185,6 +189,8 @@ class Walk(Found):
         elif (wrapped := inside(value)) is not NOTHING:
             self.inside.append((value, wrapped))
             self._visit(path, wrapped)
+            if look_at(kind).bases:
+                self._object(path, value)
         elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
             self._known.names |= names_of(value)
             self._known.loose |= names_of(value)
@@ -241,7 +247,7 @@ class Walk(Found):
                 self.course.append((scope, name, scope[name], "item"))
             else:
                 self._item(f"global {name!r}{of}", scope, name)
-        for name in self.names_in(sys.modules, _imported(reads.imports, scope)):
+        for name in self.names_in(sys.modules, _imported(reads.imports, scope), grows=False):
             if not is_library(name):
                 self.course.append((sys.modules, name, sys.modules[name], "item"))
                 self._visit(f"module {name}", sys.modules[name])
@@ -249,7 +255,7 @@ class Walk(Found):
         for name, cell in closure.items():
             value = cell_value(cell)
             if value is NOTHING:  # not assigned yet
-                self.unset.append((cell, "cell_contents"))
+                self.others.append((Missing((cell, "cell_contents")), NOTHING))
                 continue
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
@@ -263,8 +269,7 @@ class Walk(Found):
             for name, value in zip(names[-len(function.__defaults__) :], function.__defaults__):
                 self._visit(f"default of {function.__name__}'s argument {name!r}", value)
         found = vars(function)
-        self.rows.append((found, None, len(found), "len"))
-        for name in self.names_in(found, self._known.names_of(found)):
+        for name in self.names_in(found, self._names_of(found)):
             self._item(f"{path}.{name}", found, name)
         for name in function.__kwdefaults__ or ():
             where = f"default of {function.__name__}'s argument {name!r}"
@@ -310,12 +315,14 @@ class Walk(Found):
                 continue
             self._seen.add(key)
             self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
-            known = self._known.names_of(vars(base))
+            known = self._names_of(vars(base))
             for name, value in list(vars(base).items()):
                 if name in CONSTRUCTORS:
                     wanted = constructs
+                elif name == "__call__":
+                    wanted = True
                 elif name.startswith("__") and name.endswith("__"):
-                    wanted = isinstance(value, types.FunctionType) and name not in NOT_CALLED
+                    wanted = isinstance(value, _METHODS) and name not in NOT_CALLED
                 else:
                     wanted = name in known or (name == "forward" and issubclass(base, Module))
                 if wanted:
@@ -328,26 +335,40 @@ class Walk(Found):
             self._visit(path, wrapped)
         found = getattr(value, "__dict__", None)
         if isinstance(found, dict):
-            library = is_library(cls.__module__) and cls is not types.SimpleNamespace
+            library = is_library(cls.__module__) and not is_namespace(cls)
             every = self._known.sees_all or is_dataclass(value)
             if not library:
                 self.rows.append((value, "__class__", cls, "attr"))
                 self.values.append((f"the class of {path}", cls))
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
-            names = list(found) if every else self.names_in(found, self._known.names_of(found))
-            for name in names:
+            names = set(found) if every else self._known.names_of(found)
+            for name in self.names_in(found, names, grows=False):
                 self._item(f"{path}.{name}", found, name)
-        slots = look_at(cls).slots
+            if isinstance(value, Enum):
+                self._item(f"{path}.value", found, "_value_")
+        self._slots(path, value)
+        self._class(path, cls, constructs=False)
+
+    def _slots(self, path: str, value: Any) -> None:
+        slots = look_at(type(value)).slots
         read = self._known.names_of(slots)
         for name in slots:
             part = static(value, name)
-            if part is NOTHING:
-                self.unset.append((value, name))
-            elif name in read:
+            if name not in read:
+                self.unset += [(value, name)] if part is NOTHING else []
+            elif part is NOTHING:
+                self.others.append((Missing((value, name)), NOTHING))
+            else:
                 self.rows.append((value, name, part, "attr"))
                 self._visit(f"{path}.{name}", part)
-        self._class(path, cls, constructs=False)
+
+    def _names_of(self, container: Any) -> set[str]:
+        """The names that may be read of a class, module or function: with vars(), its numbers."""
+        names = self._known.names_of(container)
+        if self._known.sees_all:
+            names = names | {name for name, x in list(container.items()) if type(x) in SCALARS}
+        return names
 
     def _bind_methods(self, value: Any) -> None:
         """Let chains from the first argument of its methods start at this object."""
@@ -384,6 +405,7 @@ class Walk(Found):
             self.settings.append((found, "training", f"{path}.training", module.training))
             self.values.append((f"{path}.training", module.training))
         if look.bases:
+            self._slots(path, module)
             self._class(path, type(module), constructs=False)
 
     def _optimizer(self, path: str, optimizer: Optimizer) -> None:
@@ -406,7 +428,8 @@ class Walk(Found):
                         continue
                 self._item(where, group, name)
         self._bind_methods(optimizer)
-        for name in self.names_in(found, known.names_of(found)):
+        users = bool(look_at(type(optimizer)).bases)
+        for name in self.names_in(found, known.names_of(found), grows=users):
             if name not in ("param_groups", "_slots"):
                 self._item(f"{path}.{name}", found, name)
         self._class(path, type(optimizer), constructs=False)
