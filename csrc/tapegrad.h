@@ -73,8 +73,6 @@ int tg_sgd_step(int64_t n, const uint64_t *params, const uint64_t *states, int64
                 const double *hyper);
 int tg_adam_step(int64_t n, const uint64_t *params, const uint64_t *states, int64_t *steps,
                  const double *hyper);
-/* *norm = the square root of the sum of all gradients' squares, added up in double. */
-int tg_grad_norm(int64_t n, const uint64_t *params, double *norm);
 
 /* --- random numbers (random.c) ---------------------------------------------------------------
  * n numbers of the Philox 4x32-10 stream (seed, counter) into memory of the caller. float32 and
