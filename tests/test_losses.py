@@ -219,6 +219,16 @@ REFUSED = [
     (lambda: nn.mse_loss(LOGITS, LOGITS, "avg"), ValueError, "reduction='avg'"),
     (lambda: nn.mse_loss(np.ones((3, 1)), np.ones(3)), tg.ShapeError, "differ in shape"),
     (lambda: nn.huber_loss(LOGITS, LOGITS, delta=0), ValueError, "delta=0"),
+    (lambda: nn.HuberLoss(delta=-1), ValueError, "delta=-1; it must be a number above 0"),
+    (lambda: nn.huber_loss(LOGITS, LOGITS, delta="a"), ValueError, "delta='a'"),
+    (
+        lambda: nn.SmoothL1Loss(beta=None),
+        ValueError,
+        "beta=None; it must be a number of at least 0",
+    ),
+    (lambda: nn.CrossEntropyLoss(label_smoothing="a"), ValueError, "label_smoothing='a'"),
+    (lambda: nn.LeakyReLU("a"), TypeError, "negative_slope='a'; it must be a number"),
+    (lambda: nn.ELU(None), TypeError, "alpha=None"),
     (lambda: nn.cross_entropy(LOGITS, LABELS[:3]), tg.ShapeError, "(3,)"),
     (lambda: nn.cross_entropy(LOGITS, LABELS + 2), IndexError, "4|5"),
     (lambda: nn.cross_entropy(LOGITS, LABELS > 1), tg.DTypeError, "bool"),
@@ -232,3 +242,23 @@ REFUSED = [
 def test_bad_input_is_refused_with_a_reason(call, kind, part):
     with pytest.raises(kind, match=part.replace("(", r"\(").replace(")", r"\)")):
         call()
+
+
+NUMBERS = [
+    (nn.huber_loss, "delta", 0.5, LOGITS),
+    (nn.smooth_l1_loss, "beta", 0.5, LOGITS),
+    (nn.cross_entropy, "label_smoothing", 0.2, LABELS),
+    (nn.cross_entropy, "label_smoothing", 0.2, np.full((6, 4), 0.25)),
+]
+
+
+@pytest.mark.parametrize(("loss", "name", "number", "target"), NUMBERS)
+def test_numbers_of_losses_may_be_numpys_or_tensors(loss, name, number, target):
+    logits = 2 * LOGITS.astype("f4")
+    if target.dtype.kind == "f":
+        target = target.astype("f4")
+    wanted = loss(logits, target, **{name: number})
+    for made in (np.float64(number), np.array(number), tg.tensor(np.float32(number))):
+        found = loss(logits, target, **{name: made})
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-6)

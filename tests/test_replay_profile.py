@@ -84,3 +84,12 @@ def test_bad_arguments():
     if tg.backend() == "numpy":
         with pytest.raises(tg.ReplayError, match="native engine"):
             step.profile(X)
+
+
+def test_a_compiled_method_is_profiled_without_its_object():
+    class Trainer:
+        @tg.compile
+        def step(self, x):
+            return (x * 2.0).sum()
+
+    assert "multiply" in str(Trainer().step.profile(np.ones((8, 3), "f4"), runs=3))

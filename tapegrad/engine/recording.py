@@ -83,6 +83,9 @@ class Hyper(float):
     owner: Any
     name: str
 
+    def __repr__(self) -> str:
+        return repr(getattr(self.owner, self.name))
+
     def live(self, function: Any, fits: Any) -> Live:
         return Live(self.owner, self.name, function, fits)
 

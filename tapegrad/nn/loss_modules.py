@@ -8,6 +8,8 @@ from ..engine.recording import hyper
 from ..tensor import Tensor
 from .losses import (
     binary_cross_entropy_with_logits,
+    check_beta,
+    check_delta,
     check_reduction,
     check_smoothing,
     cross_entropy,
@@ -59,6 +61,7 @@ class HuberLoss(_Loss):
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         super().__init__(reduction)
+        check_delta(delta)
         self.delta = delta
 
     def forward(self, input: Any, target: Any) -> Tensor:
@@ -73,6 +76,7 @@ class SmoothL1Loss(_Loss):
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
+        check_beta(beta)
         self.beta = beta
 
     def forward(self, input: Any, target: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -91,8 +92,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
     Arguments as mse_loss's. Source: Huber (1964), Robust estimation of a location parameter.
     """
-    if not delta > 0:
-        raise ValueError(f"huber_loss: delta={delta}; it must be above 0")
+    check_delta(delta)
     input, target = _pair("huber_loss", input, target)
     d = input - target
     a = absolute(d)
@@ -102,17 +102,30 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """huber_loss with delta = beta, divided by beta; l1_loss if beta is 0."""
-    if beta == 0:
+    check_beta(beta)
+    if is_zero(beta):
         if isinstance(beta, Hyper):
             here.recorder.watch(beta.live(float, is_zero))
         return l1_loss(input, target, reduction)
-    if not beta > 0:
-        raise ValueError(f"smooth_l1_loss: beta={beta}; it must be at least 0")
     input, target = _pair("smooth_l1_loss", input, target)
     d = input - target
     a = absolute(d)
     at, over, half = (operand(beta, d.dtype, f, _is_positive) for f in (float, _half_over, _half))
     return _reduce(where(a < at, square(d) * over, a - half), reduction)
+
+
+def check_delta(delta: Any) -> None:
+    _check("huber_loss: delta", delta, "above 0", _is_positive)
+
+
+def check_beta(beta: Any) -> None:
+    _check("smooth_l1_loss: beta", beta, "of at least 0", lambda b: is_zero(b) or _is_positive(b))
+
+
+def _check(what: str, number: Any, needs: str, fits: Callable[[Any], bool]) -> None:
+    """Raise ValueError for a number that does not fit; of arrays and Tensors nobody asks."""
+    if not isinstance(number, (Tensor, np.ndarray)) and not fits(number):
+        raise ValueError(f"{what}={number!r}; it must be a number {needs}")
 
 
 def _is_positive(number: Any) -> bool:
@@ -208,9 +221,8 @@ def _as_labels(target: Any) -> Any:
     return target if target.dtype == _INT64 else target.astype(_INT64)
 
 
-def check_smoothing(label_smoothing: float) -> None:
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing={label_smoothing}; it must be between 0 and 1")
+def check_smoothing(label_smoothing: Any) -> None:
+    _check("label_smoothing", label_smoothing, "from 0 to 1", lambda n: is_zero(n) or _smooths(n))
 
 
 class _Share(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
+from ..engine.recording import is_number
 from ..errors import StateDictError
 from ..nn.module import clear_grad
 from ..tensor import Parameter, Tensor, tensor
@@ -303,6 +304,6 @@ class Optimizer:
 
 def check_range(name: str, value: Any, low: float, below: float = np.inf) -> None:
     """Raise ValueError unless low <= value < below."""
-    if not isinstance(value, (int, float, np.number)) or not low <= value < below:
+    if not is_number(value) or not low <= value < below:
         limit = f"at least {low:g}" + ("" if below == np.inf else f" and below {below:g}")
         raise ValueError(f"{name}={value!r}: it must be a number, {limit}")

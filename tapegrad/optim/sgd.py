@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
+from ..engine.recording import is_number
 from .optimizer import Optimizer, check_range
 
 
@@ -50,6 +52,8 @@ class SGD(Optimizer):
     def _check(self, group: dict[str, Any]) -> None:
         for name in ("lr", "momentum", "weight_decay"):
             check_range(name, group[name], low=0.0)
+        if not is_number(group["dampening"]) or not math.isfinite(group["dampening"]):
+            raise ValueError(f"dampening={group['dampening']!r}: it must be a finite number")
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("nesterov=True needs momentum above 0 and dampening 0")
 

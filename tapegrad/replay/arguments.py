@@ -19,8 +19,7 @@ from ..tensor import Tensor
 from ..tree import dataclass_like, dict_like, named_tuple_like
 from .checks import pairs
 from .guards import same_value
-from .look import is_library
-from .walk import SCALARS
+from .look import SCALARS, is_library
 
 
 def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
-import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from .. import tree
@@ -29,12 +26,12 @@ from .look import held_by
 from .native import NativeProgram
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
-from .record import record
+from .record import no_collection, record, stops_midway
 from .signatures import difference as difference_of
 from .variant import Variant, as_result, leaf
 from .writes import Writes
 
-MAX_SIGNATURES = 64  # least recently used ones go
+MAX_SIGNATURES = 64  # see _least_used
 MAX_CALLS = 8  # that C is asked about before Python
 MAX_FIRST_CALLS = 16  # of different signatures in a row that go without a warning
 MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
@@ -52,33 +49,13 @@ GIVEN = (
 )
 
 
-def _stops_midway(function: Any) -> bool:
-    return (
-        inspect.isgeneratorfunction(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.isasyncgenfunction(function)
-    )
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep Python's cyclic collector still for a while."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 class Compiled:
     """What tapegrad.compile returns: call it as the function itself."""
 
     def __init__(self, function: Callable, audit: int = 0):
         if not callable(function):
             raise TypeError(f"compile: need a function, got {type(function).__name__}")
-        if _stops_midway(function) or _stops_midway(type(function).__call__):
+        if stops_midway(function) or stops_midway(type(function).__call__):
             raise TypeError(
                 "compile: need a function that returns when it is done, got a generator or "
                 "coroutine function; compile what it calls for each step"
@@ -394,6 +371,9 @@ class Bound(functools.partial):
 
     def epoch(self, *arrays: Any, **options: Any) -> Any:
         return self.func.epoch(*self.args, *arrays, **options)
+
+    def profile(self, *args: Any, **options: Any) -> Profile:
+        return self.func.profile(*self.args, *args, **options)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.func, name)

@@ -22,9 +22,9 @@ from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks
-from .look import Contents, Members, Order, is_library_function
+from .look import SCALARS, Contents, Members, Order, is_library_function
 from .reads import Known
-from .walk import SCALARS, Walk
+from .walk import Walk
 
 # Containers whose parts are compared one by one: another one with the same parts is as good.
 _WRAPPERS = (partial, staticmethod, classmethod, property)

@@ -24,6 +24,11 @@ _NUMERIC = "tapegrad numpy scipy torch jax jaxlib sklearn pandas matplotlib"
 _TOOLS = "tqdm pytest _pytest IPython ipykernel"
 LIBRARIES = sys.stdlib_module_names | {*_NUMERIC.split(), *_TOOLS.split()}
 
+# Values without parts, compared by type and value.
+SCALARS = frozenset(
+    (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
+)
+
 # What is not there.
 NOTHING = object()
 

@@ -23,18 +23,17 @@ from typing import Any
 import numpy as np
 
 from ..engine.dtypes import CODES
-from ..engine.recording import is_number
 from ..nn import defaults
 from ..nn.module import Module
 from ..numpy.vectorizing import vectorize
 from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from .checks import pairs
-from .found import Found
 from .look import (
     CONSTRUCTORS,
     NOT_CALLED,
     NOTHING,
+    SCALARS,
     Members,
     Missing,
     Order,
@@ -53,22 +52,17 @@ from .look import (
     names_of,
     static,
 )
+from .nets import Nets
 from .reads import FREE, GLOBAL, Known, reads_of
 
 _METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
-# Values without parts, compared by type and value.
-SCALARS = frozenset(
-    (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
-)
 # Containers without attributes of their own; a user's kinds of them may have some.
 PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
-# Attributes of an optimizer that show its numbers.
-SHOW_GROUPS = ("param_groups", "state_dict", "hyper")
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
 
-class Walk(Found):
+class Walk(Nets):
     """See the module.
 
     Args:
@@ -377,63 +371,6 @@ class Walk(Found):
                 if isinstance(part, types.FunctionType):
                     self._known.bind(part, value)
 
-    def _module(self, path: str, module: Module) -> None:
-        found, look = vars(module), look_at(type(module))
-        self.modules.append((found, pairs(found)))
-        if look.bases:
-            self._bind_methods(module)
-        # A layer of ours reads whatever it has; of a user's class what its code names counts,
-        # and whatever parameters(), modules() and the like would find.
-        ours, known, live = look.is_ours, self._known, module._live
-        every, read = ours or known.sees_all, known.names_of(found)
-        for name, value in list(found.items()):
-            where = f"{path}.{name}"
-            if name in live and is_number(value):
-                self.live.append((where, value))
-                if name in module._zero_counts:
-                    self.values.append((f"{where} != 0", bool(value)))
-                if known.sees_all or name in known.loose or (id(module), name) in known.read:
-                    self._item(where, found, name)
-            elif type(value) not in SCALARS:
-                if name != "_buffers":
-                    self._visit(where, value)
-            elif every or name in read:
-                known.hear(value)
-                self.settings.append((found, name, where, value))
-                self.values.append((where, value))
-        if "training" not in found and (ours or "training" in known.names):
-            self.settings.append((found, "training", f"{path}.training", module.training))
-            self.values.append((f"{path}.training", module.training))
-        if look.bases:
-            self._slots(path, module)
-            self._class(path, type(module), constructs=False)
-
-    def _optimizer(self, path: str, optimizer: Optimizer) -> None:
-        """Structure and flags of its groups; of their numbers only those user code reads."""
-        known, groups, found = self._known, optimizer.param_groups, vars(optimizer)
-        reads_all = known.sees_all or any(
-            name in known.loose or (id(optimizer), name) in known.read for name in SHOW_GROUPS
-        )
-        self.rows.append((found, "param_groups", groups, "item"))
-        self.rows.append((groups, None, tuple(groups), "list"))
-        self.values.append((f"len({path}.param_groups)", len(groups)))
-        for i, group in enumerate(groups):
-            self.groups.append((group, pairs(group)))
-            for name, value in list(group.items()):
-                where = f"{path}.param_groups[{i}][{name!r}]"
-                if name != "params" and _is_live(value):
-                    self.live.append((where, value))
-                    read = name in known.loose or (id(optimizer), name) in known.read
-                    if not (reads_all or read):
-                        continue
-                self._item(where, group, name)
-        self._bind_methods(optimizer)
-        users = bool(look_at(type(optimizer)).bases)
-        for name in self.names_in(found, known.names_of(found), grows=users):
-            if name not in ("param_groups", "_slots"):
-                self._item(f"{path}.{name}", found, name)
-        self._class(path, type(optimizer), constructs=False)
-
 
 def _imported(names: frozenset[str], scope: dict) -> set[str]:
     """Names of modules that a function imports: of a relative import only the end is known."""
@@ -442,8 +379,3 @@ def _imported(names: frozenset[str], scope: dict) -> set[str]:
         found |= {f"{package}.{name}".rstrip(".") for name in names}
         package = package.rpartition(".")[0]
     return found
-
-
-def _is_live(value: Any) -> bool:
-    """Numbers, and pairs of them as Adam's betas; flags choose between programs."""
-    return isinstance(value, (int, float, tuple, np.number)) and not isinstance(value, bool)
