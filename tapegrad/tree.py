@@ -102,7 +102,7 @@ def _node(tree: Any) -> _Node | None:
     if isinstance(tree, dict):
         keys = list(tree)
         return _Node(
-            lambda parts: dict_like(tree, keys, parts),
+            dict_maker(tree),
             list(tree.values()),
             lambda: [f"[{key!r}]" for key in keys],
         )
@@ -110,7 +110,7 @@ def _node(tree: Any) -> _Node | None:
         return _Node(lambda parts: None, [], list)
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return _Node(
-            lambda parts: named_tuple_like(tree, parts),
+            named_tuple_maker(tree),
             tree,
             lambda: [f".{name}" for name in tree._fields],
         )
@@ -123,46 +123,65 @@ def _dataclass_node(tree: Any) -> _Node:
     names = [f.name for f in dataclasses.fields(tree) if not f.metadata.get("static")]
     names = [name for name in names if hasattr(tree, name)]
     return _Node(
-        lambda parts: dataclass_like(tree, names, parts),
+        dataclass_maker(tree, names),
         [getattr(tree, name) for name in names],
         lambda: [f".{name}" for name in names],
     )
 
 
-# --- the same container with other parts; without its constructor, which may check or convert
+# --- what makes a container like one of other parts: without its constructor, which may check or
+# convert, and with what else it has. The parts that it had are not kept alive.
 
 
-def dict_like(tree: dict, keys: Sequence, parts: Sequence) -> dict:
-    kind = type(tree)
+def dict_maker(tree: dict) -> Callable[[Sequence], dict]:
+    kind, keys, attributes = type(tree), list(tree), _attributes(tree)
     if kind is dict:
-        return dict(zip(keys, parts))
-    made = kind.__new__(kind)
-    _copy_attributes(made, tree)
-    if isinstance(tree, defaultdict):
-        made.default_factory = tree.default_factory
+        return lambda parts: dict(zip(keys, parts))
+    factory = tree.default_factory if isinstance(tree, defaultdict) else None
     write = OrderedDict.__setitem__ if isinstance(tree, OrderedDict) else dict.__setitem__
-    for key, part in zip(keys, parts):
-        write(made, key, part)
-    return made
+
+    def make(parts: Sequence) -> dict:
+        made = kind.__new__(kind)
+        if attributes:
+            vars(made).update(attributes)
+        if factory is not None:
+            made.default_factory = factory  # type: ignore[attr-defined]
+        for key, part in zip(keys, parts):
+            write(made, key, part)
+        return made
+
+    return make
 
 
-def named_tuple_like(tree: Any, parts: Sequence) -> Any:
-    made = tuple.__new__(type(tree), parts)
-    _copy_attributes(made, tree)
-    return made
+def named_tuple_maker(tree: Any) -> Callable[[Sequence], Any]:
+    kind, attributes = type(tree), _attributes(tree)
+
+    def make(parts: Sequence) -> Any:
+        made = tuple.__new__(kind, parts)
+        if attributes:
+            vars(made).update(attributes)
+        return made
+
+    return make
 
 
-def dataclass_like(tree: Any, names: Sequence[str], parts: Sequence) -> Any:
-    made = object.__new__(type(tree))
-    _copy_attributes(made, tree)
-    for f in dataclasses.fields(tree):
-        if f.name not in names and hasattr(tree, f.name):
-            object.__setattr__(made, f.name, getattr(tree, f.name))
-    for name, part in zip(names, parts):
-        object.__setattr__(made, name, part)
-    return made
+def dataclass_maker(tree: Any, names: Sequence[str]) -> Callable[[Sequence], Any]:
+    """names: of the parts."""
+    kind, others = type(tree), _attributes(tree)
+    others |= {
+        f.name: getattr(tree, f.name) for f in dataclasses.fields(tree) if hasattr(tree, f.name)
+    }
+    for name in names:
+        others.pop(name, None)
+
+    def make(parts: Sequence) -> Any:
+        made = object.__new__(kind)
+        for name, value in (*others.items(), *zip(names, parts)):
+            object.__setattr__(made, name, value)
+        return made
+
+    return make
 
 
-def _copy_attributes(made: Any, tree: Any) -> None:
-    if hasattr(tree, "__dict__"):
-        vars(made).update(vars(tree))
+def _attributes(tree: Any) -> dict[str, Any]:
+    return dict(getattr(tree, "__dict__", ()))

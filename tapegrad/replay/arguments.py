@@ -16,7 +16,7 @@ import numpy as np
 from ..engine import select
 from ..nn.module import Module
 from ..tensor import Tensor
-from ..tree import dataclass_like, dict_like, named_tuple_like
+from ..tree import dataclass_maker, dict_maker, named_tuple_maker
 from .checks import pairs
 from .guards import same_value
 from .look import SCALARS, is_library
@@ -42,23 +42,26 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         key.append((kind, len(tree)))
         parts = [flatten(x, arrays, key) for x in tree]
         if kind in (list, tuple):
-            return lambda it: kind([part(it) for part in parts])
-        return lambda it: named_tuple_like(tree, [part(it) for part in parts])
+            return _rebuilt(kind, parts)
+        return _rebuilt(named_tuple_maker(tree), parts)
     if isinstance(tree, dict):
         key.append((kind, tuple(tree)))
-        names, parts = list(tree), [flatten(x, arrays, key) for x in tree.values()]
-        return lambda it: dict_like(tree, names, [part(it) for part in parts])
+        return _rebuilt(dict_maker(tree), [flatten(x, arrays, key) for x in tree.values()])
     if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Module)):
         fields = [f.name for f in dataclasses.fields(tree) if hasattr(tree, f.name)]
         names = list(dict.fromkeys([*fields, *getattr(tree, "__dict__", ())]))
         key.append((kind, tuple(names)))
         parts = [flatten(getattr(tree, name), arrays, key) for name in names]
-        return lambda it: dataclass_like(tree, names, [part(it) for part in parts])
+        return _rebuilt(dataclass_maker(tree, names), parts)
     attributes = kind not in SCALARS and getattr(tree, "__dict__", None)  # of a user's kind of str
     if isinstance(tree, Hashable) and compares_by_value(tree) and not attributes:
         return _static(tree, tree, key)
     key.append(Identity(tree))
     return lambda it: tree
+
+
+def _rebuilt(make: Callable, parts: list[Callable]) -> Callable[[Iterator], Any]:
+    return lambda it: make([part(it) for part in parts])
 
 
 class Identity:
