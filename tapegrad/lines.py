@@ -13,15 +13,20 @@ _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _THEIRS = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 # SciPy lies beside NumPy; importing it to ask would take longer than all of tapegrad.
 _SCIPYS = os.path.join(os.path.dirname(os.path.dirname(_THEIRS)), "scipy") + os.sep
+_PYTHONS = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+_PACKAGES = tuple(os.path.join(_PYTHONS, name) for name in ("site-packages", "dist-packages"))
 
 
 @functools.cache
 def _is_passed(filename: str) -> bool:
+    if filename.startswith(_PYTHONS) and not filename.startswith(_PACKAGES):
+        return True  # logging, copy, functools: a user's line called them
     return filename.startswith((_OURS, _THEIRS, _SCIPYS))
 
 
 def user_line() -> tuple[str, int]:
-    """File and line number of the innermost frame outside tapegrad, NumPy and SciPy."""
+    """File and line number of the innermost frame outside tapegrad, NumPy, SciPy and Python's own
+    library."""
     frame = sys._getframe(1)
     while frame is not None and _is_passed(frame.f_code.co_filename):
         frame = frame.f_back

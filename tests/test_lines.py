@@ -1,6 +1,8 @@
 """Lines of entries: the innermost one of the user's, whatever lies between."""
 
+import copy
 import functools
+import os
 import threading
 
 import numpy as np
@@ -69,3 +71,20 @@ def test_a_generator_and_a_thread_are_at_lines_of_their_own():
 
 def test_code_without_a_file():
     assert lines(made("def f(x):\n    return x * 2.0\n", "<string>"), X) == ["<string>:2"]
+
+
+def test_lines_are_of_who_calls_the_standard_library():
+    @tg.compile
+    def step(x):
+        return functools.reduce(lambda a, b: a + b.item(), [x, x.sum()])
+
+    with pytest.raises(tg.ReplayError, match=f"{os.path.basename(__file__)}:"):
+        step(np.ones(3))
+
+    @tg.compile
+    def copied(x):
+        return copy.deepcopy(x) * 1.0
+
+    with pytest.raises(tg.ReplayError) as caught:
+        copied(np.ones(3))
+    assert str(caught.value).startswith(__file__)  # not copy.py

@@ -415,3 +415,13 @@ def test_recordings_agree_whatever_templates_there_are():
     for _ in range(4):
         np.testing.assert_array_equal(compiled(x).numpy(), expected)
     assert "1 of them replaying" in compiled.explain()
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
+def test_the_plan_is_known_before_the_first_replay():
+    compiled = tg.compile(mlp_gradient)
+    plans = []
+    for _ in range(4):
+        compiled(X)
+        plans.append(str(compiled.memory_plan()))
+    assert plans == plans[:1] * 4

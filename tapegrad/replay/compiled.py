@@ -24,6 +24,7 @@ from .guards import Change, Guards
 from .ir import Program
 from .look import held_by
 from .native import NativeProgram
+from .passes import optimise
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
 from .record import no_collection, record, stops_midway
@@ -326,8 +327,9 @@ class Compiled:
         return variant.ready.program if variant.ready else program_of(variant.recording)
 
     def memory_plan(self) -> MemoryPlan:
-        """Bytes, peak and lifetimes of that program's own memory."""
-        return plan_memory(self.program)
+        """Bytes, peak and lifetimes of that program's own memory, after all passes."""
+        ready = self._latest().ready
+        return plan_memory(self.program if ready else optimise(self.program))
 
     def profile(self, *args: Any, runs: int = 100, **kwargs: Any) -> Profile:
         """Call the function `runs` times, as training does, and time each entry of its program.
