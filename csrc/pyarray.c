@@ -54,8 +54,9 @@ static int layout_of(const array_interface *a, int64_t dims[2 * MAX_NDIM])
         return -1;
     for (int i = 0; i < a->ndim; ++i) {
         dims[i] = a->shape[i];
-        dims[a->ndim + i] = a->strides[i] / a->itemsize;
-        if (a->strides[i] % a->itemsize)
+        const bool walks = a->shape[i] > 1; /* else the stride may be anything */
+        dims[a->ndim + i] = walks ? a->strides[i] / a->itemsize : 1;
+        if (walks && a->strides[i] % a->itemsize)
             return -1;
     }
     return dtype;

@@ -19,6 +19,7 @@ from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError, TapeError
+from .ops.table import OPS
 
 if TYPE_CHECKING:
     from ._attached import Attached
@@ -187,8 +188,13 @@ class Tensor(Attached):
                     f"grad: need shape {self.shape} and dtype {self.dtype}, "
                     f"got {value.shape} and {value.dtype}"
                 )
-        if here.recorder is not None:
-            here.recorder.engine.log.sets_grad(self)
+        recorder = here.recorder
+        if value is not None and value is not self:
+            is_constant = recorder is not None and not value._flags & TRACED
+            if is_constant or value._may_be_written:  # an entry makes it; of no variable's memory
+                value = select.apply(OPS["copy"].id, (value,), ())
+        if recorder is not None:
+            recorder.engine.log.sets_grad(self)
         if self._node is not None:
             self._node.grad = value
         else:
@@ -321,7 +327,7 @@ def _same_memory(a: np.ndarray, p: Tensor) -> bool:
 
 def _rebuild(kind: type, array: np.ndarray, flags: int) -> Tensor:
     made = parameter(array) if kind is Parameter else tensor(array)
-    made._flags |= flags
+    made._flags = made._flags & ~VARIABLE | flags  # a frozen parameter's copy is frozen
     return made
 
 
@@ -378,8 +384,8 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
     t = asarray(value)
     if t.shape != primal.shape:
         raise ShapeError(f"{what} has shape {t.shape}; need {primal.shape}")
-    if t.dtype == primal.dtype:
-        return t
+    if t.dtype == primal.dtype:  # gradients must not be a variable's memory
+        return select.apply(OPS["copy"].id, (t,), ()) if t._may_be_written else t
     if not np.can_cast(t.dtype, primal.dtype, "same_kind"):
         raise DTypeError(f"{what} has dtype {t.dtype}, which does not fit {primal.dtype}")
     return t.astype(primal.dtype)

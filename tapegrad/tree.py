@@ -10,6 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from functools import cached_property
+from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,9 +117,26 @@ def _node(tree: Any) -> _Node | None:
             tree,
             lambda: [f".{name}" for name in tree._fields],
         )
-    if dataclasses.is_dataclass(kind):
+    if is_dataclass_instance(tree):
         return _dataclass_node(tree)
     return None
+
+
+def is_dataclass_instance(tree: Any) -> bool:
+    """Whether it is made of its fields: of a dataclass, but no member of an Enum, and no kind of
+    list or exception."""
+    kind = type(tree)
+    return (
+        dataclasses.is_dataclass(kind) and not isinstance(tree, Enum) and _base_of(kind) is object
+    )
+
+
+def _base_of(kind: type) -> type:
+    """The nearest base that is not made by a class statement."""
+    return next(base for base in kind.__mro__ if not base.__flags__ & _HEAP)
+
+
+_HEAP = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
 def _dataclass_node(tree: Any) -> _Node:
@@ -133,55 +153,70 @@ def _dataclass_node(tree: Any) -> _Node:
 # convert, and with what else it has. The parts that it had are not kept alive.
 
 
-def dict_maker(tree: dict) -> Callable[[Sequence], dict]:
-    kind, keys, attributes = type(tree), list(tree), _attributes(tree)
+def dict_maker(tree: dict, names: Sequence[str] = ()) -> Callable[[Sequence], dict]:
+    """names: of the attributes whose values come after those of the keys."""
+    kind, keys = type(tree), list(tree)
     if kind is dict:
         return lambda parts: dict(zip(keys, parts))
+    is_own = getattr(tree, "__dict__", None) is tree  # so that d.key is d["key"]
+    finish = _finisher(tree, names, list(tree.values()))
     factory = tree.default_factory if isinstance(tree, defaultdict) else None
-    write = OrderedDict.__setitem__ if isinstance(tree, OrderedDict) else dict.__setitem__
+    base = OrderedDict if isinstance(tree, OrderedDict) else dict
 
     def make(parts: Sequence) -> dict:
-        made = kind.__new__(kind)
-        if attributes:
-            vars(made).update(attributes)
+        made = base.__new__(kind)
         if factory is not None:
             made.default_factory = factory  # type: ignore[attr-defined]
         for key, part in zip(keys, parts):
-            write(made, key, part)
-        return made
+            base.__setitem__(made, key, part)
+        if is_own:
+            object.__setattr__(made, "__dict__", made)
+        return finish(made, parts)
 
     return make
 
 
-def named_tuple_maker(tree: Any) -> Callable[[Sequence], Any]:
-    kind, attributes = type(tree), _attributes(tree)
-
-    def make(parts: Sequence) -> Any:
-        made = tuple.__new__(kind, parts)
-        if attributes:
-            vars(made).update(attributes)
-        return made
-
-    return make
+def named_tuple_maker(tree: Any, names: Sequence[str] = ()) -> Callable[[Sequence], Any]:
+    """names: as dict_maker's."""
+    kind, n, finish = type(tree), len(tree), _finisher(tree, names, tree)
+    return lambda parts: finish(tuple.__new__(kind, parts[:n]), parts)
 
 
 def dataclass_maker(tree: Any, names: Sequence[str]) -> Callable[[Sequence], Any]:
     """names: of the parts."""
-    kind, others = type(tree), _attributes(tree)
-    others |= {
-        f.name: getattr(tree, f.name) for f in dataclasses.fields(tree) if hasattr(tree, f.name)
-    }
-    for name in names:
-        others.pop(name, None)
+    kind, finish = type(tree), _finisher(tree, names, ())
+    return lambda parts: finish(object.__new__(kind), parts)
 
-    def make(parts: Sequence) -> Any:
-        made = object.__new__(kind)
-        for name, value in (*others.items(), *zip(names, parts)):
+
+def _finisher(tree: Any, names: Sequence[str], values: Sequence) -> Callable[[Any, Sequence], Any]:
+    """What gives a new container its attributes: those of `names` from the parts after the first
+    ones, which take the place of `values`; those that were one of them, that part; the others as
+    they were."""
+    n = len(values)
+    places = {id(value): k for k, value in enumerate(values)}
+    attributes = {k: v for k, v in attributes_of(tree).items() if k not in names}
+    same = [(name, places[id(v)]) for name, v in attributes.items() if id(v) in places]
+    others = [(name, v) for name, v in attributes.items() if id(v) not in places]
+
+    def finish(made: Any, parts: Sequence) -> Any:
+        for name, value in (*others, *zip(names, parts[n:])):
             object.__setattr__(made, name, value)
+        for name, k in same:
+            object.__setattr__(made, name, parts[k])
         return made
 
-    return make
+    return finish
 
 
-def _attributes(tree: Any) -> dict[str, Any]:
-    return dict(getattr(tree, "__dict__", ()))
+def attributes_of(tree: Any) -> dict[str, Any]:
+    """What a container has beside its parts: of its __dict__ what is not computed from them once
+    (cached properties), and its slots."""
+    kind, found = type(tree), getattr(tree, "__dict__", None)
+    own: dict[str, Any] = {}
+    for base in kind.__mro__:
+        for name, slot in vars(base).items():
+            if isinstance(slot, MemberDescriptorType) and hasattr(tree, name):
+                own[name] = getattr(tree, name)
+    if found is not None and found is not tree:
+        own |= found
+    return {k: v for k, v in own.items() if not isinstance(getattr(kind, k, None), cached_property)}

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import enum
 import functools
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from typing import Any
@@ -254,3 +255,77 @@ def copy_of_a_layer():
     layer = nn.LeakyReLU(0.5)
     change = lambda: setattr(layer, "negative_slope", 0.25)  # noqa: E731
     return lambda x: copy.deepcopy(layer)(-x), [(X,)] * 3 + [change] + [(X,)] * 3
+
+
+# --- what containers have beside their parts
+
+
+class Attributes(dict):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.__dict__ = self
+
+
+@dataclasses.dataclass
+class Cached:
+    x: Any
+
+    @functools.cached_property
+    def mean(self):
+        return self.x.mean()
+
+
+class Tagged(dict):
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Factor:
+    k: float
+
+
+class Member(Factor, enum.Enum):
+    A = 1.0
+    B = 2.0
+
+
+@case()
+def attributes_that_are_items():
+    step = lambda x: Attributes(loss=x.sum()).loss  # noqa: E731
+    return step, [(batch(seed=k),) for k in range(4)]
+
+
+@case()
+def cached_property_of_an_argument():
+    return lambda c: c.x - c.mean, [(Cached(batch(seed=k)),) for k in range(4)]
+
+
+@case(runs=4)
+def attribute_of_a_kind_of_dict():
+    table = Tagged(w=2.0)
+    table.k = 2.0
+    change = lambda: setattr(table, "k", 5.0)  # noqa: E731
+    return lambda x, t: x * t["w"] * t.k, [(X, table)] * 3 + [change] + [(X, table)] * 3
+
+
+@case()
+def member_of_an_enum():
+    return lambda x, m: (x * (2.0 if m is Member.A else 3.0), m), [(X, Member.A)] * 4
+
+
+@case()
+def item_taken_out_and_put_back():
+    def step(x, table):
+        k = table.pop("k")
+        y = x * k
+        table["k"] = k
+        return y
+
+    return step, [(X, {"k": 2.0, "z": 1})] * 4
+
+
+@case()
+def frozen_parameter_returned():
+    w = frozen(np.ones(3, "f4"))
+    change = lambda: w.assign(w + 1)  # noqa: E731
+    return lambda x: (w, x * w), [part for _ in range(4) for part in ((X,), change)]

@@ -263,3 +263,41 @@ def smoothing_switched_on():
 def numbers_out_of_range():
     net = activated(nn.Dropout(0.5))
     return training(net, adam(net)), between_calls(net[1], "p", 0.3, 1.5, 0.2)
+
+
+@case(error="LeakyReLU's negative_slope")
+def slope_set_and_set_back():
+    layer = nn.LeakyReLU(0.1)
+
+    def step(x, y):
+        before, layer.negative_slope = layer.negative_slope, 0.7
+        try:
+            return layer(x)
+        finally:
+            layer.negative_slope = before
+
+    return step, [XY] * 3
+
+
+@case(error="numbers of SGD")
+def learning_rate_between_two_updates():
+    net = network()
+    opt = optim.SGD(net.parameters(), lr=0.1)
+    plain = training(net, opt)
+
+    def step(x, y):
+        loss = plain(x, y)
+        opt.lr = 0.01
+        opt.step()
+        opt.lr = 0.1
+        return loss
+
+    return step, [XY] * 3, numbers(net)
+
+
+@case()
+def numbers_of_little_precision():
+    loss = nn.HuberLoss(delta=np.float16(300))
+    return lambda x, y: loss(1000 * x, 0 * x), between_calls(
+        loss, "delta", np.int8(20), np.float16(99)
+    )

@@ -13,6 +13,42 @@ def adam(net, **options):
     return optim.Adam(net.parameters(), lr=0.05, **options)
 
 
+# --- gradients that a step sets
+
+
+@case(runs=4)
+def gradients_zeroed_where_they_are():
+    w = tg.parameter(np.ones(3, "f4"))
+    opt = optim.SGD([w], lr=0.1)
+
+    def step(x, update):
+        with tape():
+            loss = ((x * w).sum(-1) ** 2).mean()
+        loss.backward()
+        if update:
+            opt.step()
+            opt.zero_grad(set_to_none=False)
+        return loss
+
+    w.grad = np.zeros(3, "f4")
+    script = [(batch(seed=k), k % 3 == 2) for k in range(12)]
+    return step, script, lambda: [w.numpy().copy(), w.grad]
+
+
+@case()
+def gradients_set_to_what_no_entry_makes():
+    first, second, third = (tg.parameter(np.ones(3, "f4")) for _ in range(3))
+    outside = tg.tensor(np.full(3, 7.0, "f4"))
+
+    def step(x):
+        first.grad = np.ones(3, "f4")
+        second.grad = outside
+        third.grad = x[0]
+        return x * 2.0
+
+    return step, [(batch(seed=k),) for k in range(4)], lambda: [first.grad, second.grad, third.grad]
+
+
 # --- modes, structure
 
 

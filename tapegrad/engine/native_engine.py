@@ -132,7 +132,8 @@ class NativeEngine:
         operands = self._operands(op, inputs)
         if operands is not inputs:
             return self._core.apply(op.id, operands, params)
-        arrays = [self.to_numpy(t) for t in operands]
+        # in C order, as replays have them: NumPy's bits depend on strides
+        arrays = [np.asarray(self.to_numpy(t), order="C") for t in operands]
         out = self.from_numpy(run_numpy(op, arrays, params), self._tensor)
         self._core.record(op.id, operands, params, out)
         return out

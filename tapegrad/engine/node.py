@@ -11,6 +11,7 @@ from ..errors import StaleValueError
 from ..ops.table import OPS
 
 VARIABLE = 1  # in flags: watched by itself
+WRITTEN = 1 | 8  # or a Parameter, which may be frozen
 
 
 class Memory:

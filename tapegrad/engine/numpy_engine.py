@@ -14,7 +14,7 @@ from .. import lines
 from ..errors import ShapeError, TapeError
 from ..ops.table import OPS
 from . import numpy_optim
-from .node import VARIABLE, Node
+from .node import WRITTEN, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
 from .numpy_trace import NumpyLog
 from .operands import as_array, as_scalar, run_numpy
@@ -52,7 +52,7 @@ class NumpyEngine:
         if op.name != "copy":
             nodes = [self._settled(n) if n.writers else n for n in nodes]
         array = run_numpy(op, [n.array for n in nodes], params)
-        if any(n.flags & VARIABLE and np.may_share_memory(array, n.array) for n in nodes):
+        if any(n.flags & WRITTEN and np.may_share_memory(array, n.array) for n in nodes):
             array = array.copy()  # a Tensor is a value: writing the variable must not change it
         out = Node(array)
         self._record(op, nodes, out, params)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import CODES
-from .node import VARIABLE, Node
+from .node import WRITTEN, Node
 from .numpy_tape import this_thread
 from .recording import GRAD_NOTE, TRACED, Logged
 
@@ -101,7 +101,7 @@ class NumpyTrace:
         )
 
     def _leaf(self, number: int, node: Node) -> tuple:
-        is_held = bool(node.flags & VARIABLE) or id(node) not in self.constants
+        is_held = bool(node.flags & WRITTEN) or id(node) not in self.constants
         array = node.array
         record = id(node) if is_held else 0
         return number, self._engine.wrap(node), CODES[array.dtype], array.shape, record

@@ -62,7 +62,7 @@ class Live:
         self.fits = fits
 
     def value(self) -> float:
-        return self.function(getattr(self.owner, self.name))
+        return self.function(float(getattr(self.owner, self.name)))
 
     def is_fit(self) -> bool:
         return self.fits(getattr(self.owner, self.name))

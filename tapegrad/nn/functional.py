@@ -65,7 +65,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, *, generator: Any
             here.recorder.watch(p.live(_kept, is_zero))
         return x
     live = p.live(_kept, _zeroes) if isinstance(p, Hyper) else None
-    mask = bernoulli_tensor(generator_or_default(generator), _kept(p), x.shape, live)
+    mask = bernoulli_tensor(generator_or_default(generator), _kept(float(p)), x.shape, live)
     return x * (mask.astype(x.dtype) * operand(p, x.dtype, _scale, _zeroes))
 
 

@@ -7,7 +7,6 @@ arguments are the same object.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
@@ -16,7 +15,13 @@ import numpy as np
 from ..engine import select
 from ..nn.module import Module
 from ..tensor import Tensor
-from ..tree import dataclass_maker, dict_maker, named_tuple_maker
+from ..tree import (
+    attributes_of,
+    dataclass_maker,
+    dict_maker,
+    is_dataclass_instance,
+    named_tuple_maker,
+)
 from .checks import pairs
 from .guards import same_value
 from .look import SCALARS, is_library
@@ -38,23 +43,25 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         return _array(tree, True, arrays, key)
     if isinstance(tree, (np.ndarray, np.generic)):
         return _array(np.asarray(tree), True, arrays, key)
-    if kind in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
+    if kind in (list, tuple):
         key.append((kind, len(tree)))
-        parts = [flatten(x, arrays, key) for x in tree]
-        if kind in (list, tuple):
-            return _rebuilt(kind, parts)
-        return _rebuilt(named_tuple_maker(tree), parts)
+        return _rebuilt(kind, [flatten(x, arrays, key) for x in tree])
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        attributes = attributes_of(tree)
+        key.append((kind, len(tree), tuple(attributes)))
+        parts = [flatten(x, arrays, key) for x in (*tree, *attributes.values())]
+        return _rebuilt(named_tuple_maker(tree, list(attributes)), parts)
     if isinstance(tree, dict):
-        key.append((kind, tuple(tree)))
-        return _rebuilt(dict_maker(tree), [flatten(x, arrays, key) for x in tree.values()])
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Module)):
-        fields = [f.name for f in dataclasses.fields(tree) if hasattr(tree, f.name)]
-        names = list(dict.fromkeys([*fields, *getattr(tree, "__dict__", ())]))
-        key.append((kind, tuple(names)))
-        parts = [flatten(getattr(tree, name), arrays, key) for name in names]
-        return _rebuilt(dataclass_maker(tree, names), parts)
-    attributes = kind not in SCALARS and getattr(tree, "__dict__", None)  # of a user's kind of str
-    if isinstance(tree, Hashable) and compares_by_value(tree) and not attributes:
+        attributes = {} if kind is dict else attributes_of(tree)
+        key.append((kind, tuple(tree), tuple(attributes)))
+        parts = [flatten(x, arrays, key) for x in (*tree.values(), *attributes.values())]
+        return _rebuilt(dict_maker(tree, list(attributes)), parts)
+    if is_dataclass_instance(tree) and not isinstance(tree, Module):
+        attributes = attributes_of(tree)
+        key.append((kind, tuple(attributes)))
+        parts = [flatten(x, arrays, key) for x in attributes.values()]
+        return _rebuilt(dataclass_maker(tree, list(attributes)), parts)
+    if isinstance(tree, Hashable) and compares_by_value(tree) and not _has_attributes(tree):
         return _static(tree, tree, key)
     key.append(Identity(tree))
     return lambda it: tree
@@ -104,9 +111,16 @@ def written_into(before: list[tuple[Any, tuple]]) -> Any:
     """The first container whose parts are no longer those that parts_of() found; None: none."""
     for container, parts in before:
         now = _parts(container)
+        if isinstance(container, dict):  # whose order nobody counts on
+            now, parts = _by_key(now), _by_key(parts)
         if len(now) != len(parts) or not all(map(same_value, now, parts)):
             return container
     return None
+
+
+def _by_key(parts: tuple) -> list:
+    found = sorted(zip(parts[::2], parts[1::2]), key=lambda pair: id(pair[0]))
+    return [x for pair in found for x in pair]
 
 
 def _parts(tree: Any) -> tuple | None:
@@ -114,10 +128,14 @@ def _parts(tree: Any) -> tuple | None:
         return tuple(tree)
     if isinstance(tree, dict):
         return pairs(tree)
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, (type, Module)):
-        fields = tuple([getattr(tree, f.name, None) for f in dataclasses.fields(tree)])
-        return fields + pairs(getattr(tree, "__dict__", {}))
+    if is_dataclass_instance(tree) and not isinstance(tree, Module):
+        return pairs(attributes_of(tree))
     return None
+
+
+def _has_attributes(x: Any) -> bool:
+    """Whether a value is of a user's kind of number or string that has some."""
+    return type(x) not in SCALARS and bool(getattr(x, "__dict__", None))
 
 
 def compares_by_value(x: Any) -> bool:

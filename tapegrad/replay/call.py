@@ -66,7 +66,9 @@ def argument(x: Any, arrays: list) -> tuple:
         if x.dtype not in CODES:
             raise NoPattern
         return "array", len(arrays) - 1, CODES[x.dtype], x.shape, strides
-    if isinstance(x, (np.ndarray, np.generic, tuple, dict)) or hasattr(x, "__dataclass_fields__"):
+    if isinstance(x, (np.ndarray, np.generic, tuple, dict)) or hasattr(
+        type(x), "__dataclass_fields__"
+    ):
         raise NoPattern
     if isinstance(x, (float, complex)) and x == 0:
         return "is", x  # another zero may have the other sign; Python looks

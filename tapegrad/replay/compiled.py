@@ -44,6 +44,12 @@ WRITES = (
 )
 
 
+MOVED = (
+    "it uses {} and then sets what it used to another number, where a replay reads all of them "
+    "before it runs: compute with the number itself, or set it outside"
+)
+
+
 GIVEN = (
     "it writes into {} that it is given, which is the caller's: return the new values, or work on "
     "a copy"
@@ -276,7 +282,7 @@ class Compiled:
             if (changed := written_into(containers)) is not None:
                 raise self._refusal(GIVEN.format(f"a {type(changed).__name__}"))
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
-        if any(isinstance(x, Tensor) and x.requires_grad for x in leaves):
+        if any(isinstance(x, Tensor) and x._may_be_written for x in leaves):
             return variant.rebuild(iter([as_result(x) for x in leaves]))
         return result
 
@@ -288,6 +294,8 @@ class Compiled:
             if why is None:
                 if written:
                     raise self._refusal(WRITES.format(written))
+                if new.recording.moved:
+                    raise self._refusal(MOVED.format(new.recording.moved))
                 plain = new.keep_leaves(old)
                 if isinstance(plain, str):
                     raise self._refusal(plain)

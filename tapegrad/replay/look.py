@@ -169,13 +169,12 @@ class Members(tuple):
 
     def __new__(cls, value: Any) -> Members:
         if isinstance(value, (set, frozenset)):
-            return super().__new__(cls, (type(value), frozenset(map(_told, value))))
+            held = frozenset(value.copy())  # in one step, should another thread write it
+            kinds = frozenset(map(type, held))
+            zeros = [repr(x) for x in held if x == 0] if kinds & {float, complex} else []
+            return super().__new__(cls, (type(value), held, kinds, tuple(zeros)))
         code = value.typecode if isinstance(value, array) else ""
         return super().__new__(cls, (type(value), code, bytes(value)))
-
-
-def _told(x: Any) -> Any:
-    return (type(x), repr(x)) if isinstance(x, (int, float, complex)) else x
 
 
 class Missing(tuple):

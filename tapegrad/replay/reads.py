@@ -52,6 +52,7 @@ _LOAD_ATTR = _codes("LOAD_ATTR")
 _LOAD_METHOD = _codes("LOAD_METHOD")  # its own instruction up to 3.11
 _LOAD_SUPER = _codes("LOAD_SUPER_ATTR")
 _STORE_ATTR = _codes("STORE_ATTR", "DELETE_ATTR")
+_STORE_SUBSCR = _codes("STORE_SUBSCR", "DELETE_SUBSCR")
 _IMPORT = _codes("IMPORT_NAME")
 _IMPORT_FROM = _codes("IMPORT_FROM")
 _MATCH_CLASS = _codes("MATCH_CLASS")
@@ -118,6 +119,9 @@ def reads_of(code: CodeType) -> Reads:
             attributes.add(names[arg >> 2])
         elif op in _STORE_ATTR or op in _IMPORT_FROM:
             attributes.add(names[arg])
+            loose.add(names[arg])  # a live number that is set is no longer read from outside
+        elif op in _STORE_SUBSCR:  # group["lr"] = rate
+            loose |= {c for c in code.co_consts if isinstance(c, str)}
         elif op in _IMPORT:
             imports.add(names[arg])
         elif op in _MATCH_CLASS:  # case Point(x=0): the names are a constant

@@ -50,6 +50,7 @@ class Recorder:
         self.events: list[Event] = []
         self.numbers: list[tuple[Any, Live]] = []
         self.watched: list[Live] = []
+        self.used: list[tuple[Any, Any]] = []  # Live or Slots, its numbers when they were used
         self.wrote = ""  # where the step first wrote a parameter
         self.refused: ReplayError | None = None
 
@@ -93,16 +94,31 @@ class Recorder:
                 updated.append(k)
                 tensors += row
         self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)))
+        self.used.append((slots, slots.hyper))
 
     def live(self, live: Live, dtype: Any) -> Any:
         """A 0-d Tensor that replays set anew."""
-        t = self.engine.from_numpy(np.asarray(live.value(), dtype), Tensor)
+        value = live.value()
+        t = self.engine.from_numpy(np.asarray(value, dtype), Tensor)
         self.numbers.append((t, live))
+        self.used.append((live, value))
         return t
 
     def watch(self, live: Live) -> None:
         """A replay is right only while live.is_fit()."""
         self.watched.append(live)
+        self.used.append((live, live.value()))
+
+    def moved(self) -> str | None:
+        """A hyper-parameter that has another value now than when the step used it: a replay would
+        read it before it runs."""
+        for x, value in self.used:
+            if isinstance(x, Live):
+                if x.value() != value:
+                    return f"{type(x.owner).__name__}'s {x.name}"
+            elif x.owner.hyper(x.group) != value:
+                return f"numbers of {type(x.owner).__name__}"
+        return None
 
     def random(
         self, kind: str, generator: Any, a: Any, b: float, state: tuple[int, int], out: Any
@@ -128,6 +144,7 @@ class Recording:
         streams: (generator, its state at the first draw, random blocks that the step took).
         grads: (variable, the number of its .grad after the step).
         cleared: variables without .grad after the step.
+        moved: see Recorder.moved.
         state: where it began.
     """
 
@@ -145,6 +162,7 @@ class Recording:
         self.same: dict[int, int] = {}
         self._find_leaves(logged, arguments, dict(zip(lives, recorder.numbers)))
         self.grads = [(p, n) for p, n in logged.sets_grad if n is not None]
+        self.moved = recorder.moved()
         self.cleared = [p for p, n in logged.sets_grad if n is None and p.grad is None]
         lives = [v.source[0] for v in self.leaves.values() if v.kind == LIVE] + recorder.watched
         draws = [e.data[2] for e in self.events if e.kind == RANDOM]

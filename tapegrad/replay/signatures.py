@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..nn.module import Module
+from ..tree import attributes_of, is_dataclass_instance
 from .arguments import Identity
 from .guards import short
 
@@ -50,16 +52,19 @@ def _names(function: Callable) -> list[str]:
 
 def _inside(path: str, x: Any) -> Iterator[str]:
     yield path
+    attributes: dict[str, Any] = {}
     if isinstance(x, dict):
         for key, part in x.items():
             yield from _inside(f"{path}[{key!r}]", part)
+        attributes = {} if type(x) is dict else attributes_of(x)
     elif type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
         for i, part in enumerate(x):
             yield from _inside(f"{path}[{i}]", part)
-    elif dataclasses.is_dataclass(x) and not isinstance(x, type):
-        for f in dataclasses.fields(x):
-            if f.init:
-                yield from _inside(f"{path}.{f.name}", getattr(x, f.name))
+        attributes = {} if type(x) in (list, tuple) else attributes_of(x)
+    elif is_dataclass_instance(x) and not isinstance(x, Module):
+        attributes = attributes_of(x)
+    for name, part in attributes.items():
+        yield from _inside(f"{path}.{name}", part)
 
 
 def _text(part: Any) -> str:

@@ -45,7 +45,7 @@ def kept(x: Any) -> Any:
 
 def as_result(x: Any) -> Any:
     """A result's leaf as replays return it: a parameter's values, not itself."""
-    if not isinstance(x, Tensor) or not x.requires_grad:
+    if not isinstance(x, Tensor) or not x._may_be_written:
         return x
     engine = select.engine()
     return engine.from_numpy(engine.to_numpy(x), Tensor)

@@ -133,7 +133,8 @@ class Walk(Nets):
         elif isinstance(value, dict):
             self._dict(path, value)
         elif isinstance(value, (set, frozenset, bytearray, array)):
-            self.others.append((value, Members(value)))
+            if not isinstance(value, frozenset):
+                self.others.append((value, Members(value)))
             self.values.append((f"the contents of {path}", Members(value)))
             for member in value if isinstance(value, (set, frozenset)) else ():
                 if type(member) not in SCALARS:

@@ -61,7 +61,9 @@ class primitive:
         call = _Call(self, at, [None if i in at else a for i, a in enumerate(args)], kwargs)
         operands = tuple(args[i] for i in at)
         engine = select.engine()  # past what a recorded step forbids: the entry reads them again
-        packed = call.compute(tuple(engine.to_numpy(engine.adopt(x)) for x in operands))
+        packed = call.compute(
+            tuple(np.asarray(engine.to_numpy(engine.adopt(x)), order="C") for x in operands)
+        )
         if call.packing is None or not at:  # integers, or nothing to differentiate by
             return call.structure(iter([asarray(y) for y in call.values]))
         call.values = None
