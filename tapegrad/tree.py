@@ -190,10 +190,10 @@ def dataclass_maker(tree: Any, names: Sequence[str]) -> Callable[[Sequence], Any
 
 def _finisher(tree: Any, names: Sequence[str], values: Sequence) -> Callable[[Any, Sequence], Any]:
     """What gives a new container its attributes: those of `names` from the parts after the first
-    ones, which take the place of `values`; those that were one of them, that part; the others as
-    they were."""
+    ones, which take the place of `values`; those that were an array among them, that part; the
+    others as they were."""
     n = len(values)
-    places = {id(value): k for k, value in enumerate(values)}
+    places = {id(x): k for k, x in enumerate(values) if isinstance(x, (Tensor, np.ndarray))}
     attributes = {k: v for k, v in attributes_of(tree).items() if k not in names}
     same = [(name, places[id(v)]) for name, v in attributes.items() if id(v) in places]
     others = [(name, v) for name, v in attributes.items() if id(v) not in places]
