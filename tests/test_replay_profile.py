@@ -86,6 +86,7 @@ def test_bad_arguments():
             step.profile(X)
 
 
+@pytest.mark.skipif(tg.backend() != "native", reason="C takes the times")
 def test_a_compiled_method_is_profiled_without_its_object():
     class Trainer:
         @tg.compile
