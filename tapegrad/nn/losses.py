@@ -198,7 +198,7 @@ def cross_entropy(
     input = input if isinstance(input, Tensor) else asarray(input)
     if not isinstance(target, Tensor):
         target = np.asarray(target)
-    if isinstance(label_smoothing, Hyper) and label_smoothing == 0:
+    if isinstance(label_smoothing, Hyper) and is_zero(label_smoothing):
         here.recorder.watch(label_smoothing.live(float, is_zero))
     if target.dtype.kind == "f":
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
