@@ -329,3 +329,16 @@ def frozen_parameter_returned():
     w = frozen(np.ones(3, "f4"))
     change = lambda: w.assign(w + 1)  # noqa: E731
     return lambda x: (w, x * w), [part for _ in range(4) for part in ((X,), change)]
+
+
+@case()
+def views_given_to_numpy():
+    """Its bits depend on strides."""
+    total = tg.primitive(lambda x: np.sum(x, axis=0))
+    return lambda x: total((x * 1.5).T), [(batch(90, seed=k, features=90),) for k in range(4)]
+
+
+@case()
+def slope_that_is_nan():
+    layer = nn.LeakyReLU(float("nan"))
+    return lambda x: layer(abs(x)), [(X,)] * 4

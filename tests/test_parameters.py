@@ -57,3 +57,10 @@ def test_gradients_are_not_the_memory_of_cotangents():
     y.backward(w)
     w.assign(w * 0.5)
     assert p.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_field_of_one_row_is_an_array_like_any(backend):
+    rows = np.zeros(4, dtype=[("flag", "u1"), ("v", "f4", 3)])
+    rows["v"] = np.arange(12).reshape(4, 3)
+    for part in rows["v"], rows[2:3]["v"], rows[:0]["v"]:
+        np.testing.assert_array_equal(tg.tensor(part).numpy(), part)

@@ -75,8 +75,10 @@ def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
 
     for k, x in enumerate(arrays):
         inside: list[Any] = []
+        if not isinstance(x, (list, tuple, dict)) or not x:
+            continue
         flatten(x, inside, [])
-        if isinstance(x, (list, tuple, dict)) and x and not inside:
+        if not inside:
             raise TypeError(
                 f"epoch: argument {k} is a {type(x).__name__} without arrays; give an array, whose "
                 "rows go to the batches: np.array(x)"

@@ -209,8 +209,7 @@ def _caller(e: ir.Entry) -> Any:
 
     def call(inputs: list) -> Any:
         if e.extra is not None:  # a primitive
-            arrays = tuple([np.asarray(t.numpy(), order="C") for t in inputs])
-            return asarray(e.extra.run(arrays))
+            return asarray(e.extra.run(tuple([t.numpy() for t in inputs])))
         return select.slow_apply(e.op.id, tuple(inputs), e.params)
 
     return call

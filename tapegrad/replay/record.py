@@ -114,7 +114,7 @@ class Recorder:
         read it before it runs."""
         for x, value in self.used:
             if isinstance(x, Live):
-                if x.value() != value:
+                if not x.is_fit() or repr(x.value()) != repr(value):  # nan is as good as another
                     return f"{type(x.owner).__name__}'s {x.name}"
             elif x.owner.hyper(x.group) != value:
                 return f"numbers of {type(x.owner).__name__}"

@@ -61,9 +61,7 @@ class primitive:
         call = _Call(self, at, [None if i in at else a for i, a in enumerate(args)], kwargs)
         operands = tuple(args[i] for i in at)
         engine = select.engine()  # past what a recorded step forbids: the entry reads them again
-        packed = call.compute(
-            tuple(np.asarray(engine.to_numpy(engine.adopt(x)), order="C") for x in operands)
-        )
+        packed = call.compute(tuple(engine.to_numpy(engine.adopt(x)) for x in operands))
         if call.packing is None or not at:  # integers, or nothing to differentiate by
             return call.structure(iter([asarray(y) for y in call.values]))
         call.values = None
@@ -81,7 +79,7 @@ class _Call:
 
     def compute(self, arrays: tuple) -> np.ndarray | None:
         """The packed result; sets structure, values and packing (None: of integers)."""
-        result = self.owner.fun(*self._filled(arrays), **self.kwargs)
+        result = self._call(arrays)
         values: list = []
         self.structure = flatten(result, values)
         self.values: Any = [np.asarray(v) for v in values]
@@ -94,8 +92,13 @@ class _Call:
             first, self.first = self.first, None
             return first
         result: list = []
-        flatten(self.owner.fun(*self._filled(arrays), **self.kwargs), result)
+        flatten(self._call(arrays), result)
         return self.packing.pack_arrays([np.asarray(v) for v in result])
+
+    def _call(self, arrays: tuple) -> Any:
+        """Of arrays in C order, eagerly as in replays: NumPy's bits depend on strides."""
+        ordered = [np.asarray(x, order="C") for x in arrays]
+        return self.owner.fun(*self._filled(ordered), **self.kwargs)
 
     def _filled(self, operands: Sequence) -> list:
         args = list(self.args)
