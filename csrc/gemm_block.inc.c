@@ -10,6 +10,7 @@ enum {
     FN(dtype) = sizeof(T) == 4 ? TG_F32 : TG_F64,
     FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
+    FN(tall) = 8 * 1024 * 1024 / sizeof(T), /* more of them come from memory each time */
 };
 /* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice as often as
  * it would with longer vectors, so that rows far apart, few of which fit L1, are copied sooner. */
@@ -227,12 +228,16 @@ static void FN(follow)(const tg_gemm_args *g, const T *product, size_t i0, size_
 }
 
 #if NARROW
-/* Rows i.. of the last columns, j.., to a strip. Out of line: gemm_block's registers are few. */
-__attribute__((noinline)) static void FN(narrow_strip)(const tg_gemm_args *g, T *strip,
+/* Rows i.. of the last columns, j.., to C or to a strip. Out of line: gemm_block's registers are few. */
+__attribute__((noinline)) static void FN(last_columns)(const tg_gemm_args *g, T *strip,
                                                        size_t width, size_t i, size_t rows,
                                                        size_t j, T *few)
 {
     tg_gemm_args part = FN(columns_from)(g, j);
+    if (!strip) {
+        FN(narrow_block)(&part, i, i + rows, few);
+        return;
+    }
     part.m = rows;
     part.a = (const T *)g->a + (ptrdiff_t)i * g->a_row;
     part.c = strip;
@@ -247,8 +252,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const size_t m = i1 - i0, k = g->k;
     const bool reads_c = tg_gemm_reads_c(g);
     T *const b_copy = scratch, *const a_copy = b_copy + KC * TG_GEMM_COLUMNS,
-             *const strip = reads_c ? a_copy + FN(a_room) : NULL;
-    size_t beside = 0; /* last columns that are there already, but for what follows */
+             *const strip = reads_c ? a_copy + FN(a_room) : NULL,
+             *const few = a_copy + FN(a_room) + FN(strip);
+    size_t beside = 0; /* last columns, which narrow_block does */
 #if NARROW
     /* A few columns, or a few more than vectors hold. */
     const size_t rest = g->n <= NARROW && !strip    ? g->n
@@ -257,11 +263,8 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     if (rest > 0 && rest <= NARROW && g->a_col == 1 && m >= 4) {
         j1 -= rest;
         beside = rest;
-        if (!strip) {
-            const tg_gemm_args part = FN(columns_from)(g, j1);
-            FN(narrow_block)(&part, i0, i1, scratch);
-        }
         if (j0 == j1) {
+            FN(narrow_block)(g, i0, i1, scratch);
             FN(follow)(g, NULL, i0, i1, i0, m, j1, rest);
             return;
         }
@@ -281,9 +284,13 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                         : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)  ? 4
                         : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
                                                                                   : 2;
-    const bool copy_b = g->b_col != 1 || (m >= ROWS_FOR_B && depth * n * sizeof(T) > NEAR_B);
+    /* All panels over some rows before the next: what comes from memory comes once. */
+    const bool tall =
+        (n > 3 * L || beside) && n < 128 && k >= 64 && g->a_col == 1 && m * k > FN(tall);
+    const bool copy_b =
+        g->b_col != 1 || (tall && n % L) || (m >= ROWS_FOR_B && depth * n * sizeof(T) > NEAR_B);
     const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
-    const bool sliced = far || copy_a;
+    const bool sliced = far || copy_a || tall;
     /* In even parts: a short last one would cost as much copying of A as the others. */
     const size_t parts =
         (copy_b && sliced) || strip ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
@@ -347,8 +354,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     j += v * L;
                 }
 #if NARROW
-                if (strip && width > columns)
-                    FN(narrow_strip)(g, strip + columns, width, i, rows, j1, strip + FN(strip));
+                if (at_end && width > columns)
+                    FN(last_columns)(g, strip ? strip + columns : NULL, width, i, rows, j1,
+                                     few);
 #endif
                 if (at_end)
                     FN(follow)(g, strip, i0, i1, i, rows, j0 + jc, width);

@@ -14,7 +14,8 @@
 #define DOT_LANES (64 / (int)sizeof(T))
 #define DOT_VECTORS (DOT_LANES / L) /* vectors that hold all lanes */
 #define QUAD (16 / (int)sizeof(T))
-#define OUTPUTS 128 /* computed before they are stored */
+#define OUTPUTS 1024 /* computed before they are stored */
+#define FAR (1024 * 1024) /* bytes that the second cache does not keep */
 
 /* The i-th 16 bytes of the lanes. */
 #define QUARTER_AT(i, at) ((i) % (L / QUAD) * QUAD + (at))
@@ -135,34 +136,40 @@ VFN void FN(add_rows)(T *to, const T *a, ptrdiff_t step, const T *x, size_t n, b
     }
 }
 
-/* The same as columns_by_vector for i < n, along the columns of A, one after the other: those a power
- * of two apart fall into one set of L1, so that a walk across them would wait for each. */
+/* The same as columns_by_vector for i < n, four columns of A at a time from end to end, the sums of all
+ * lanes in L1 or L2. Memory is read in its order: where A is far away that is what counts. And
+ * columns a power of two apart fall into one set of L1, so that a walk across them would wait for each. */
 static void FN(columns_in_turn)(T *total, const T *a, ptrdiff_t col, const T *x, size_t k,
                                 size_t n)
 {
-    T lane[DOT_LANES][OUTPUTS] __attribute__((aligned(64)));
+    T lanes[DOT_LANES * (OUTPUTS + DOT_LANES)] __attribute__((aligned(64)));
+    const size_t width = (n + DOT_LANES - 1) / DOT_LANES * DOT_LANES +
+                         DOT_LANES; /* one line more, for the sets' sake */
     const ptrdiff_t step = DOT_LANES * col;
-    for (size_t l = 0; l < DOT_LANES; ++l) {
-        if (l >= k)
-            memset(lane[l], 0, sizeof lane[l]);
-        for (size_t p = l; p < k;) {
-            const size_t rows = (k - p + DOT_LANES - 1) / DOT_LANES;
-            const T *at = a + (ptrdiff_t)p * col;
-            if (rows >= 4)
-                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 4);
-            else if (rows >= 2)
-                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 2);
-            else
-                FN(add_rows)(lane[l], at, step, x + p, n, p == l, 1);
-            p += (rows >= 4 ? 4 : rows >= 2 ? 2 : 1) * DOT_LANES;
+    for (size_t p = 0; p == 0 || p < k; p += 4 * DOT_LANES)
+        for (size_t l = 0; l < DOT_LANES; ++l) {
+            const T *at = a + (ptrdiff_t)(p + l) * col, *factor = x + p + l;
+            T *lane = lanes + l * width;
+            const size_t left = p + l < k ? (k - p - l + DOT_LANES - 1) / DOT_LANES : 0;
+            if (left >= 4)
+                FN(add_rows)(lane, at, step, factor, n, p == 0, 4);
+            else if (left == 3)
+                FN(add_rows)(lane, at, step, factor, n, p == 0, 3);
+            else if (left == 2)
+                FN(add_rows)(lane, at, step, factor, n, p == 0, 2);
+            else if (left == 1)
+                FN(add_rows)(lane, at, step, factor, n, p == 0, 1);
+            else if (p == 0)
+                memset(lane, 0, width * sizeof *lane);
         }
-    }
     for (size_t j = 0; j < n; j += L) {
         V quarter[QUAD];
         UNROLL
-        for (int i = 0; i < QUAD; ++i)
-            quarter[i] = (vload(lane[i] + j) + vload(lane[i + 2 * QUAD] + j)) +
-                         (vload(lane[i + QUAD] + j) + vload(lane[i + 3 * QUAD] + j));
+        for (int i = 0; i < QUAD; ++i) {
+            const T *lane = lanes + (size_t)i * width + j;
+            quarter[i] = (vload(lane) + vload(lane + 2 * QUAD * width)) +
+                         (vload(lane + QUAD * width) + vload(lane + 3 * QUAD * width));
+        }
 #if TG_REAL == 32
         vstore(total + j, (quarter[0] + quarter[2]) + (quarter[1] + quarter[3]));
 #else
@@ -188,12 +195,13 @@ static size_t FN(set_bytes)(ptrdiff_t stride)
 
 /* The products of one block of k for n <= OUTPUTS rows of A; total has room for full vectors. */
 static void FN(gemv_products)(T *total, const T *a, ptrdiff_t row, ptrdiff_t col, const T *x,
-                              size_t n, size_t k)
+                              size_t n, size_t k, bool is_far)
 {
     T copy[KC] __attribute__((aligned(64)));
     size_t i = 0;
     if (col != 1 && row == 1) {
-        if (k * FN(set_bytes)(DOT_LANES / 4 * col) > (size_t)(DOT_LANES / 4 * CROWDED)) {
+        if ((is_far && n > 2 * L) ||
+            k * FN(set_bytes)(DOT_LANES / 4 * col) > (size_t)(DOT_LANES / 4 * CROWDED)) {
             FN(columns_in_turn)(total, a, col, x, k, n);
             return;
         }
@@ -236,6 +244,7 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
 {
     T sum[OUTPUTS] __attribute__((aligned(64))), part[OUTPUTS] __attribute__((aligned(64)));
     T copy[KC] __attribute__((aligned(64)));
+    const bool is_far = g->m * g->k > FAR / sizeof(T);
     for (size_t i = i0; i < i1; i += OUTPUTS) {
         const size_t n = i1 - i < OUTPUTS ? i1 - i : OUTPUTS;
         const T *a = (const T *)g->a + (ptrdiff_t)i * g->a_row, *x = g->b;
@@ -249,7 +258,7 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
                 now = copy;
             }
             FN(gemv_products)(p ? part : sum, a + (ptrdiff_t)p * g->a_col, g->a_row, g->a_col,
-                              now, n, k);
+                              now, n, k, is_far);
             if (p)
                 for (size_t j = 0; j < n; ++j)
                     sum[j] = sum[j] + part[j];
@@ -269,6 +278,7 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
 #undef QUARTER_AT
 #undef QUARTER
 #undef OUTPUTS
+#undef FAR
 #undef AT_ONCE
 #undef WIDE
 #undef CROWDED

@@ -140,6 +140,24 @@ class TestBits:
         for n in [200, 1]:
             assert_same_bits(multiply(a, b[:, :n]), reference(a, b[:, :n]))
 
+    @pytest.mark.parametrize(
+        "shape", [(20000, 14), (2100, 130), (1024, 257), (300, 1030), (66, 4100), (33, 8000)]
+    )
+    def test_vectors_times_what_no_cache_keeps(self, isa, dtype, shape):
+        a, b = operands(dtype, 1, *shape)
+        wanted = reference(a, b)
+        for layout in [row_major, padded_rows, column_major]:
+            assert_same_bits(multiply(a, layout(b)), wanted)
+
+    @pytest.mark.parametrize("shape", [(30001, 20, 72), (33000, 52, 65), (4500, 100, 521)])
+    def test_many_rows_that_no_cache_keeps(self, isa, dtype, shape):
+        m, n, _ = shape
+        a, b = operands(dtype, *shape)
+        bias = np.broadcast_to(np.arange(n, dtype=dtype), (m, n))
+        wanted = reference(a, b, bias=bias)
+        assert_same_bits(multiply(a, b, bias=bias), wanted)
+        assert_same_bits(multiply(padded_rows(a), column_major(b), bias=bias), wanted)
+
     def test_repeated_rows_and_columns(self, isa, dtype):
         a, b = operands(dtype, 1, 1, 21)
         a, b = np.broadcast_to(a, (9, 21)), np.broadcast_to(b, (21, 18))
@@ -260,6 +278,7 @@ class TestBits:
 
         shapes = [(5, 3, 4), (30, 50, 20), (9, 7, 70), (40, 900, 80), (70, 515, 250), (300, 150, 9)]
         shapes.append((128, 130, BLOCK[dtype]))  # its copy of A is as large as there are
+        shapes.append((4500, 52, BLOCK[dtype]))  # A by slices
         if not reads_c:
             shapes += [(20, 1, 9), (1, 20, 9), (9, 7, 700)]
         for m, n, k in shapes:
