@@ -246,6 +246,60 @@ def test_an_error_leaves_what_the_steps_before_it_did(bad_at):
     assert found[0] == found[1]
 
 
+@tg.primitive
+def checked(z):
+    if np.isnan(z).any():
+        raise KeyError("nan", 3)
+    return z * 2
+
+
+tg.defvjp(checked, lambda ans, z: lambda g: g * 2)
+
+
+def spoil_label(x, y, row):
+    y[row] = 7
+
+
+def spoil_value(x, y, row):
+    x[row, 2] = np.nan
+
+
+@pytest.mark.parametrize("shuffle", [False, 7])
+@pytest.mark.parametrize("bad_at", [0, 1, 4, 10])
+@pytest.mark.parametrize(
+    ("loss_of", "spoil", "error", "text"),
+    [
+        (nn.cross_entropy, spoil_label, IndexError, "label 7"),
+        (lambda z, y: nn.cross_entropy(checked(z), y), spoil_value, KeyError, "'nan', 3"),
+    ],
+    ids=["in C", "in Python"],
+)
+def test_an_error_names_its_step_and_rows(loss_of, spoil, error, text, bad_at, shuffle, backend):
+    order = tg.random.Generator(7).permutation(53) if shuffle else np.arange(53)
+    batches = [order[first : first + 5] for first in range(0, 53, 5)]
+    rows = batches[bad_at]
+    x, y = X.copy(), Y.copy()
+    spoil(x, y, rows[1])
+    shown = ", ".join(map(str, rows)) if shuffle else f"{rows[0]} to {rows[-1]}"
+    found = []
+    for warm, by_hand in itertools.product([0, 3], [False, True]):
+        tg.manual_seed(3)
+        net = nn.Sequential(nn.Linear(5, 8), nn.Dropout(0.25), nn.Linear(8, 3))
+        step = tg.compile(training(net, optim.SGD(net.parameters(), lr=0.1), loss_of))
+        for _ in range(warm):
+            step(X[:5], Y[:5])
+        run = partial(step.epoch, x, y, batch_size=5, shuffle=shuffle)
+        if by_hand:
+            run = lambda step=step: [step(x[rows], y[rows]) for rows in batches]  # noqa: E731
+        with pytest.raises(error, match=text) as info:
+            run()
+        notes = [] if by_hand else [f"in step {bad_at} of the epoch, of rows {shown}"]
+        assert getattr(info.value, "__notes__", []) == notes
+        found.append([tg.get_rng_state(), [p.numpy().tobytes() for p in net.parameters()]])
+    assert found[0] == found[1]
+    assert found[2] == found[3]
+
+
 def test_a_branch_in_mid_epoch_finds_the_gradients_of_the_step_before():
     found = []
     for by_hand in False, True:

@@ -202,6 +202,7 @@ class Compiled:
             The function's results stacked per step: ndarrays in place of Tensors.
         Raises:
             ShapeError, ValueError, TypeError: for arrays or options that do not fit.
+            Whatever a step raises, with a note that says which step and rows it was.
 
         The first two batches run in Python if they must be recorded. Ctrl-C ends it within a
         second, at a step's boundary.

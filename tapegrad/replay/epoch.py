@@ -17,6 +17,8 @@ from ..tensor import Tensor
 from .arguments import Taken, flatten
 from .variant import MADE, kept
 
+MAX_ROWS = 64  # that an error names
+
 
 def run_epoch(
     compiled: Any,
@@ -48,8 +50,7 @@ def run_epoch(
     while run.step < n_steps:
         stop = n_steps if callback is None else min(n_steps, run.step + every - run.step % every)
         while run.step < stop:
-            if not run.many(min(stop, full)):
-                run.one()
+            run.advance(stop, full)
         if callback is not None and callback(run.step, run.latest()):
             break
     return run.results()
@@ -130,14 +131,33 @@ class _Epoch:
         self._plain: list[list] = []  # per step, the result's leaves, MADE in place of Tensors
         self._nest: Callable = list  # the result's nesting around its leaves
 
+    def _rows(self) -> slice | np.ndarray:
+        """The next step's."""
+        rows = slice(self.step * self.batch_size, (self.step + 1) * self.batch_size)
+        return rows if self.order is None else self.order[rows]
+
     def _batch(self) -> tuple:
-        first = self.step * self.batch_size
-        if self.order is None:
-            batch = [x[first : first + self.batch_size] for x in self.data]
+        rows = self._rows()
+        return self.rebuild([x[rows] for x in self.data])
+
+    def advance(self, stop: int, full: int) -> None:
+        """One step or more, up to `stop`; the first `full` ones are of whole batches."""
+        try:
+            if not self.many(min(stop, full)):
+                self.one()
+        except Exception as error:
+            # what add_note() does, which Python 3.10 does not have
+            vars(error).setdefault("__notes__", []).append(self._where())
+            raise
+
+    def _where(self) -> str:
+        """The next step, for an error in it."""
+        rows = self._rows()
+        if isinstance(rows, slice):
+            text = f"{rows.start} to {min(rows.stop, len(self.data[0])) - 1}"
         else:
-            rows = self.order[first : first + self.batch_size]
-            batch = [x[rows] for x in self.data]
-        return self.rebuild(batch)
+            text = ", ".join(map(str, rows[:MAX_ROWS])) + ", ..." * (len(rows) > MAX_ROWS)
+        return f"in step {self.step} of the epoch, of rows {text}"
 
     def one(self) -> None:
         """The next step by a call."""
@@ -159,12 +179,15 @@ class _Epoch:
                 return False
             stacks = self._stacks_of(variant.ready.results)
             self._nest = variant.rebuild
-            done = variant.ready.run_epoch(
-                self.data, self.order, self.batch_size, self.step, steps, stacks
-            )
-            variant.replays += done
+            try:
+                variant.ready.run_epoch(
+                    self.data, self.order, self.batch_size, self.step, steps, stacks
+                )
+            finally:
+                done = variant.ready.core.steps_done
+                variant.replays += done
+                self.step += done
             self._plain += [variant.leaves] * done
-        self.step += done
         return done > 0
 
     def _stacks_of(self, results: list) -> list[np.ndarray]:

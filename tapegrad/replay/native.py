@@ -182,8 +182,9 @@ class NativeProgram:
         first: int,
         steps: int,
         stacks: list,
-    ) -> int:
-        """Up to `steps` steps from step `first`; gives how many were done.
+    ) -> None:
+        """Up to `steps` steps from step `first`; core.steps_done tells how many were done, even
+        after an error.
 
         read_numbers is the caller's. Comes back about every 50 ms, for Python to look at signals.
         """
@@ -201,7 +202,6 @@ class NativeProgram:
         for output, stack in zip(self.order, stacks):
             if stack is not own[output]:
                 stack[first : first + done] = own[output][first : first + done]
-        return done
 
 
 def _caller(e: ir.Entry) -> Any:
