@@ -61,6 +61,26 @@ def test_an_audit_finds_what_no_guard_sees(is_written, backend):
     np.testing.assert_array_equal(p.numpy(), before + 2.0 if is_written else before)
 
 
+@pytest.mark.parametrize("audit", [1, 2, 3])
+def test_an_audit_of_the_other_branch_is_that_ones(audit, backend):
+    found = []
+    for transform in (lambda f: f, tg.compile(audit=audit)):
+        p = tg.parameter(np.zeros(4, "f4"))
+
+        def step(x, p=p):
+            if x.sum() > 0:
+                p.assign(p + x)
+                return x * 2.0
+            p.assign(p - 2.0 * x)
+            return x * 3.0
+
+        step = transform(step)
+        signs = [1, 1, 1, 1, -1, -1, -1, 1, -1, 1, -1, -1, 1, 1, -1, 1, 1]
+        found.append([(np.asarray(step(sign * X[0])).tolist(), p.tolist()) for sign in signs])
+    assert found[0] == found[1]
+    assert "2 programs, 2 of them replaying" in step.explain()
+
+
 @pytest.mark.parametrize(
     ("function", "options", "error", "message"),
     [

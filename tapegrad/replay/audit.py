@@ -13,15 +13,18 @@ from .compare import same_bits
 from .ir import OPTIMIZER, TENSOR, Program, line_text
 
 
-def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
-    """Replay, note what it did, go back, run the Python, and compare; returns its result.
+def audit(
+    compiled: Any, variant: Any, before: tuple, outputs: list, rebuild: Any, arrays: list
+) -> Any:
+    """After a replay, note what it did, go back, run the Python, and compare; returns its result.
 
+    Args:
+        before: the snapshot to go back to.
+        outputs: of the replay.
     Raises:
         ReplayError: if any written value or result differs. The state is then the Python's.
     """
     program = variant.ready.program
-    before = snapshot(program)
-    outputs = variant.ready.run(arrays)
     replayed = snapshot(program)
     restore(program, before)
     args, kwargs = rebuild(Taken(as_tensors(arrays)))
@@ -31,7 +34,7 @@ def audit(compiled: Any, variant: Any, rebuild: Any, arrays: list) -> Any:
     tree.flatten(result, leaves)
     tensors = [x for x in leaves if isinstance(x, Tensor)]
     wrong = ""
-    for n, (t, u) in enumerate(zip(tensors, outputs or [])):
+    for n, (t, u) in enumerate(zip(tensors, outputs)):
         if not same_bits(t.numpy(), u.numpy()):
             wrong = wrong or f"result {n} of the replay differs from the Python's"
     for (name, _), a, b in zip(written(program), snapshot(program)[0], replayed[0]):

@@ -15,7 +15,7 @@ from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, flatten, objects, parts_of, written_into
-from .audit import audit
+from .audit import audit, snapshot
 from .build import program_of
 from .call import fast_call, result_pattern
 from .compare import Branch, difference, uses_arrays
@@ -120,21 +120,24 @@ class Compiled:
                 continue
             if not variant.fits():
                 reason = reason or variant.guards.changed() or "gradients or optimizers differ"
-            elif variant.replays and self.audit and variant.replays % self.audit == 0:
-                return audit(self, variant, rebuild, arrays)
-            else:
-                if variant.call is not None:  # what C checks may hold again
-                    result = variant.call.call(args, kwargs)
-                    if result is not NotImplemented:
-                        self._last = variant
-                        return result
-                outputs = variant.ready.run(arrays)
-                if outputs is not None:
-                    self._make_fast(variant, args, kwargs, state)
+                continue
+            if variant.call is not None:  # what C checks may hold again
+                result = variant.call.call(args, kwargs)
+                if result is not NotImplemented:
                     self._last = variant
-                    variant.replays += 1
-                    return variant.result(outputs)
+                    return result
+            due = variant.replays and self.audit and variant.replays % self.audit == 0
+            before = snapshot(variant.ready.program) if due else None
+            outputs = variant.ready.run(arrays)
+            if outputs is None:
                 reason = reason or "a branch on data went the other way"
+                continue
+            self._last = variant
+            if before is not None:
+                return audit(self, variant, before, outputs, rebuild, arrays)
+            self._make_fast(variant, args, kwargs, state)
+            variant.replays += 1
+            return variant.result(outputs)
         if not reason and not variants and len(self._signatures) > 1:
             reason = self._other_arguments(signature, args, kwargs)
         return self._record(variants, rebuild, arrays, key, reason)
