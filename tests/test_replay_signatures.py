@@ -69,6 +69,24 @@ def test_explain_says_so_of_keywords_and_tapes():
     ]
 
 
+@pytest.mark.parametrize("signs", [(1, 1, 1, -1, -1, -1), (1, -1, 1, -1, 1, -1)])
+def test_explain_names_the_line_of_a_branch(signs, backend):
+    def step(x):
+        if x.sum() > 0:
+            return x * 2.0
+        return x * 3.0
+
+    compiled = tg.compile(step)
+    for sign in signs:
+        compiled(sign * X)
+    line = step.__code__.co_firstlineno + 1
+    assert compiled.explain().splitlines()[:3] == [
+        "step: 2 programs, 2 of them replaying",
+        "  recorded: first call",
+        f"  recorded: {step.__code__.co_filename}:{line}: a branch on data went the other way",
+    ]
+
+
 @pytest.mark.skipif(tg.backend() != "native", reason="there is one engine in this run")
 def test_explain_says_so_of_engines():
     compiled = tg.compile(lambda x: x * 2.0)

@@ -35,6 +35,10 @@ class Branch(str):
     """A difference where both recordings are right, each on its way: a branch on data went another
     way, or the first one made what later ones find in a cache."""
 
+    @classmethod
+    def at(cls, line: int) -> Branch:
+        return cls(f"{line_name(line)}: a branch on data went the other way")
+
 
 def difference(a: Recording, b: Recording) -> str | None:
     """Why two recordings of one step are not the same program; None if they are."""
@@ -100,7 +104,7 @@ def _guards_same(a: Program, x: Entry, b: Program, y: Entry) -> bool:
 def _explain(a: Program, b: Program) -> str | None:
     for x, y in zip(a.entries, b.entries):
         if x.kind == y.kind == GUARD and x.extra != y.extra and _guards_same(a, x, b, y):
-            return Branch(f"{line_name(y.line)}: a branch on data went the other way")
+            return Branch.at(y.line)
         same_params = repr(x.params) == repr(y.params)  # 0.0 is not -0.0, nan is nan
         if not same_params or (x.kind, x.op, x.inputs, x.outputs, x.k) != (
             y.kind,

@@ -21,7 +21,7 @@ from .call import fast_call, result_pattern
 from .compare import Branch, difference, uses_arrays
 from .epoch import run_epoch
 from .guards import Change, Guards
-from .ir import Program
+from .ir import Entry, Program
 from .look import held_by
 from .native import NativeProgram
 from .passes import optimise
@@ -129,8 +129,8 @@ class Compiled:
             due = variant.replays and self.audit and variant.replays % self.audit == 0
             before = snapshot(variant.ready.program) if due else None
             outputs = variant.ready.run(arrays)
-            if outputs is None:
-                reason = reason or "a branch on data went the other way"
+            if isinstance(outputs, Entry):
+                reason = reason or Branch.at(outputs.line)
                 continue
             self._last = variant
             if before is not None:
@@ -293,6 +293,7 @@ class Compiled:
     def _confirm(self, variants: list, waiting: list, new: Variant, written: Change | None) -> None:
         """Trust the program if an earlier recording was the same; else keep it as a new one."""
         why: str | None = None
+        branch = ""
         for old in waiting:
             why = difference(old.recording, new.recording)
             if why is None:
@@ -308,12 +309,16 @@ class Compiled:
                 self._last = new
                 variants[variants.index(old)] = new
                 return
-            if isinstance(why, Branch) or not old.state.is_like(new.state):
-                why = None
+            if isinstance(why, Branch):
+                branch, why = why, None
+            elif not old.state.is_like(new.state):
+                branch, why = "it reads other gradients, optimizers or live numbers", None
         if why is not None:
             raise self._refusal(why)
         if written and written.path in [v.changed for v in variants if v.ready is None]:
             raise self._refusal(WRITES.format(written))  # as it did at the call before
+        if branch:
+            self._note(branch)
         if len(variants) >= MAX_VARIANTS:
             if not any(v.ready for v in variants):
                 self._warn(

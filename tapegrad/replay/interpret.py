@@ -211,8 +211,8 @@ class Interpreted:
     def __init__(self, program: ir.Program):
         self.program = program
 
-    def run(self, arrays: list) -> list | None:
-        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
+    def run(self, arrays: list) -> list | ir.Entry:
+        """The outputs, fresh; or the guard that failed: nothing has been written."""
         program = self.program
         counters = [g.get_state() for g in program.generators]
         done: list[ir.Entry] = []
@@ -220,7 +220,7 @@ class Interpreted:
             try:
                 return run(program, as_arrays(arrays), counters, done)
             except GuardFailed:
-                return None
+                return program.entries[len(done)]
             finally:
                 drawn = program.blocks
                 if len(done) < len(program.entries):

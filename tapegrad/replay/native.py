@@ -140,8 +140,8 @@ class NativeProgram:
             for p in self.program.cleared:
                 p.grad = None
 
-    def run(self, arrays: list) -> list | None:
-        """The outputs, fresh; None: a guard in the program failed, nothing has been written."""
+    def run(self, arrays: list) -> list | ir.Entry:
+        """The outputs, fresh; or the guard that failed: nothing has been written."""
         self.read_numbers()
         before = [q.grad for q in self.grads_read]
         inputs = as_arrays([*arrays, *before])
@@ -153,7 +153,7 @@ class NativeProgram:
             for q, grad in zip(self.grads_read if failed else (), before):
                 q.grad = grad  # what was summed up so far
         if type(outputs) is int:
-            return None
+            return self.program.entries[outputs]
         return outputs if len(outputs) == len(self.order) else [outputs[i] for i in self.order]
 
     @functools.cached_property
