@@ -87,6 +87,23 @@ def test_explain_names_the_line_of_a_branch(signs, backend):
     ]
 
 
+def test_explain_says_so_of_gradients(backend):
+    w = tg.parameter(X)
+
+    @tg.compile
+    def step(x):
+        with tg.tape():
+            loss = (w * x).sum()
+        loss.backward()  # from nothing at the first call
+
+    for _ in range(4):
+        step(X)
+    assert step.explain().splitlines()[1:3] == [
+        "  recorded: first call",
+        "  recorded: gradients or optimizers differ",
+    ]
+
+
 @pytest.mark.skipif(tg.backend() != "native", reason="there is one engine in this run")
 def test_explain_says_so_of_engines():
     compiled = tg.compile(lambda x: x * 2.0)

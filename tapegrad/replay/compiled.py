@@ -56,6 +56,9 @@ GIVEN = (
 )
 
 
+UNFIT = "gradients or optimizers differ"
+
+
 class Compiled:
     """What tapegrad.compile returns: call it as the function itself."""
 
@@ -119,7 +122,7 @@ class Compiled:
             if variant.ready is None:
                 continue
             if not variant.fits():
-                reason = reason or variant.guards.changed() or "gradients or optimizers differ"
+                reason = reason or variant.guards.changed() or UNFIT
                 continue
             if variant.call is not None:  # what C checks may hold again
                 result = variant.call.call(args, kwargs)
@@ -256,8 +259,8 @@ class Compiled:
     def _record(self, variants: list, rebuild: Any, arrays: list, key: list, reason: str) -> Any:
         waiting = [v for v in variants if v.ready is None and v.fits()]
         if not waiting:
-            if not reason:
-                reason = next((v.guards.changed() for v in variants[::-1]), None) or ""
+            if not reason and variants:
+                reason = variants[-1].guards.changed() or UNFIT
             self._note(reason or "first call")
             guards = Guards(self._function, arguments=objects(key))
         else:
@@ -312,7 +315,7 @@ class Compiled:
             if isinstance(why, Branch):
                 branch, why = why, None
             elif not old.state.is_like(new.state):
-                branch, why = "it reads other gradients, optimizers or live numbers", None
+                branch, why = UNFIT, None
         if why is not None:
             raise self._refusal(why)
         if written and written.path in [v.changed for v in variants if v.ready is None]:
