@@ -6,15 +6,29 @@
 
 #include "operand.h"
 
-typedef enum kind { ARRAY, SAME, IS, EQUAL, MADE, VALUE, TUPLE, LIST, DICT, N_KINDS } kind;
+/* KEYWORDS: a dict in any order. */
+typedef enum kind {
+    ARRAY,
+    SAME,
+    IS,
+    EQUAL,
+    MADE,
+    VALUE,
+    TUPLE,
+    LIST,
+    DICT,
+    KEYWORDS,
+    N_KINDS
+} kind;
 
 static const char *const kinds[N_KINDS] = {"array", "same",  "is",   "equal", "made",
-                                           "value", "tuple", "list", "dict"};
+                                           "value", "tuple", "list", "dict",  "keywords"};
 
 struct tg_pattern {
     kind kind;
     PyObject
-        *object; /* IS, EQUAL, VALUE: it; DICT: the tuple of keys. Borrowed from the spec */
+        *object; /* IS, EQUAL, VALUE: it; DICT, KEYWORDS: the tuple of keys. Borrowed from the
+                  * spec */
     int number, dtype, ndim;
     bool strided;
     int64_t *dims; /* shape, then strides */
@@ -71,7 +85,7 @@ static bool read_array(tg_pattern *p, PyObject *spec, int n_arrays)
 static bool read_parts(tg_pattern *p, PyObject *parts, int n_arrays)
 {
     if (!PyTuple_Check(parts) ||
-        (p->kind == DICT &&
+        (p->kind >= DICT &&
          (!PyTuple_Check(p->object) || PyTuple_Size(p->object) != PyTuple_Size(parts))))
         return refuse();
     const int n = (int)PyTuple_Size(parts);
@@ -101,6 +115,7 @@ static bool read_spec(tg_pattern *p, PyObject *spec, int n_arrays)
         p->number = (int)PyLong_AsLong(PyTuple_GetItem(spec, 1));
         return p->number >= 0 && p->number < n_arrays ? true : refuse();
     case DICT:
+    case KEYWORDS:
         p->object = PyTuple_GetItem(spec, 1);
         return n == 3 ? read_parts(p, PyTuple_GetItem(spec, 2), n_arrays) : refuse();
     case TUPLE:
@@ -189,6 +204,18 @@ static int match_dict(const tg_pattern *p, PyObject *o, tg_found *found)
     return 1;
 }
 
+static int match_keywords(const tg_pattern *p, PyObject *o, tg_found *found)
+{
+    int same = PyDict_CheckExact(o) && PyDict_Size(o) == p->n;
+    for (int i = 0; i < p->n && same > 0; ++i) {
+        PyObject *value = PyDict_GetItemWithError(o, PyTuple_GetItem(p->object, i));
+        if (!value)
+            return PyErr_Occurred() ? -1 : 0;
+        same = tg_pattern_match(p->parts[i], value, found);
+    }
+    return same;
+}
+
 int tg_pattern_match(const tg_pattern *p, PyObject *o, tg_found *found)
 {
     int same = 1;
@@ -214,6 +241,7 @@ int tg_pattern_match(const tg_pattern *p, PyObject *o, tg_found *found)
             same = tg_pattern_match(p->parts[i], PyList_GetItem(o, i), found);
         return same;
     case DICT: return match_dict(p, o, found);
+    case KEYWORDS: return match_keywords(p, o, found);
     default: return 0;
     }
 }

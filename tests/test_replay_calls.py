@@ -40,6 +40,18 @@ def test_results_keep_their_nesting():
     assert f({"x": X + 1}, scale=2.0)["y"][0].tolist() == (2 * X + 2).tolist()
 
 
+def test_keywords_are_found_in_any_order():
+    compiled = tg.compile(lambda x, *, b, a, c=0.0: x * a + b + c)
+    expected = warm(compiled, X, b=2.0, a=X + 1).tolist()
+    (call,) = compiled._calls
+    assert call((X,), {"a": X + 1, "b": 2.0}).tolist() == expected
+    assert call((X,), {"b": 2.0, "a": X + 1}).tolist() == expected
+    y = X + 1
+    for others in ({"a": y}, {"a": y, "b": 3.0}, {"a": y, "c": 2.0}, {"a": y, "b": 2.0, "c": 0.0}):
+        assert call((X,), others) is NotImplemented
+    assert call((X,), {"a": X, "b": 2.0}) is NotImplemented  # one array twice is another signature
+
+
 def test_a_changed_closure_is_seen():
     factor = 2.0
 

@@ -1,6 +1,7 @@
 """Signatures of compiled calls: what makes one another, and calls that are only ever recorded."""
 
 import dataclasses
+import functools
 import itertools
 import warnings
 from typing import Any, NamedTuple
@@ -85,6 +86,45 @@ def test_explain_names_the_line_of_a_branch(signs, backend):
         "  recorded: first call",
         f"  recorded: {step.__code__.co_filename}:{line}: a branch on data went the other way",
     ]
+
+
+def collects(x, **options):
+    return x * next(iter(options.values()))
+
+
+class Callable:
+    def method(self, x, *, a, b):
+        return x * (a - 2 * b)
+
+    def __call__(self, x, **options):
+        return collects(x, **options)
+
+
+def named(x, a, b=1.0):
+    return x * (a - 2 * b)
+
+
+# (function, programs for keywords in two orders)
+ORDERS = {
+    "named": (named, 1),
+    "keyword-only": (lambda x, *, a=5, b: x * (a - 2 * b), 1),
+    "method": (Callable().method, 1),
+    "collected": (collects, 2),
+    "wrapped": (functools.wraps(named)(lambda *args, **options: collects(*args, **options)), 2),
+    "object": (Callable(), 2),
+}
+
+
+@pytest.mark.parametrize("b", [4.0, X], ids=["number", "array"])
+@pytest.mark.parametrize(("function", "programs"), ORDERS.values(), ids=ORDERS)
+def test_the_order_of_keywords_counts_where_it_is_seen(function, programs, b, backend):
+    compiled = tg.compile(function)
+    for _ in range(5):
+        for keywords in ({"b": b, "a": 3.0}, {"a": 3.0, "b": b}):
+            expected = np.asarray(function(tg.tensor(X), **keywords))
+            np.testing.assert_array_equal(compiled(X, **keywords), expected)
+            np.testing.assert_array_equal(compiled(x=X, **keywords), expected)
+    assert f": {2 * programs} programs" in compiled.explain()
 
 
 def test_explain_says_so_of_gradients(backend):

@@ -8,6 +8,8 @@ arguments are the same object.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from inspect import CO_VARKEYWORDS
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,12 @@ class Identity:
 
     def __hash__(self) -> int:
         return id(self.thing)
+
+
+def sees_order(function: Any) -> bool:
+    """Whether a function may tell in which order its keyword arguments come."""
+    code = getattr(function, "__code__", None)
+    return not isinstance(code, CodeType) or bool(code.co_flags & CO_VARKEYWORDS)
 
 
 def objects(key: list) -> list[tuple[str, Any]]:

@@ -19,15 +19,20 @@ class NoPattern(Exception):
     """A nesting that only Python can match or make."""
 
 
-def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) -> Any:
+def fast_call(
+    variant: Any, args: tuple, kwargs: dict, any_order: bool, state: int, turn: Any
+) -> Any:
     """A CompiledCall, whose call(args, kwargs) gives the result, or NotImplemented where Python
-    must decide; None: it cannot be had for these arguments or this result."""
+    must decide; None: it cannot be had for these arguments or this result.
+
+    any_order: whether keywords may come in another one.
+    """
     ready, checks = variant.ready, variant.guards.checks()
     if not isinstance(ready, NativeProgram) or checks is None or variant.pattern is None:
         return None
     arrays: list[Any] = []
     try:
-        patterns = argument(args, arrays), argument(kwargs, arrays)
+        positional, (kind, *keywords) = argument(args, arrays), argument(kwargs, arrays)
     except NoPattern:
         return None
     p = ready.program
@@ -36,6 +41,7 @@ def fast_call(variant: Any, args: tuple, kwargs: dict, state: int, turn: Any) ->
     numbers = (_numbers(ready), lambda: _refresh(ready))
     grads = [[adopt(v) for v in vs] for vs in (ready.grads_read, p.state.without_grad, p.cleared)]
     draws = (ready.seeds, ready.moved_on) if p.generators else (None, None)
+    patterns = positional, ("keywords" if any_order else kind, *keywords)
     answer = _numbered(variant.pattern, ready.order)
     return select._core.CompiledCall(
         ready.core, state, *patterns, guards, *numbers, *grads, *draws, answer, turn

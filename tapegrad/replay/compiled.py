@@ -14,7 +14,7 @@ from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor
-from .arguments import Taken, as_tensors, flatten, objects, parts_of, written_into
+from .arguments import Taken, as_tensors, flatten, objects, parts_of, sees_order, written_into
 from .audit import audit, snapshot
 from .build import program_of
 from .call import fast_call, result_pattern
@@ -112,6 +112,8 @@ class Compiled:
 
     def _call_alone(self, args: tuple, kwargs: dict, engine: Any, state: int) -> Any:
         """The same with no other thread in this function."""
+        if len(kwargs) > 1 and not sees_order(self._function):
+            kwargs = dict(sorted(kwargs.items()))
         arrays: list[Any] = []
         key: list[Any] = [engine.name, state]
         rebuild = flatten((args, kwargs), arrays, key)
@@ -149,7 +151,8 @@ class Compiled:
         """From now on C answers calls like this one."""
         if self.audit:
             return
-        call = fast_call(variant, args, kwargs, state, self.turn)
+        any_order = not sees_order(self._function)
+        call = fast_call(variant, args, kwargs, any_order, state, self.turn)
         if call is not None:
             variant.call = call
             self._fast = [variant, *[v for v in self._fast if v is not variant]][:MAX_CALLS]
