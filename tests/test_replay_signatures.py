@@ -88,6 +88,34 @@ def test_explain_names_the_line_of_a_branch(signs, backend):
     ]
 
 
+def endless(kind):
+    found = Data(X, None) if kind is Data else kind()
+    if kind is Data:
+        found.b = [found]
+    elif kind is dict:
+        found["self"] = (found,)
+    else:
+        found += [X, found]
+    return found
+
+
+@pytest.mark.parametrize("kind", [list, dict, Data])
+def test_an_argument_that_contains_itself_is_named(kind, backend):
+    step = tg.compile(lambda x, parts, rate=1.0: x * rate)
+    parts = endless(kind)
+    for call in (
+        lambda: step(X, parts),
+        lambda: step(X, rate=2.0, parts=parts),
+        lambda: step(X, [parts], rate=2.0),
+        lambda: step.epoch(X, (parts,), batch_size=2),
+    ):
+        with pytest.raises(ValueError, match="compile: argument parts contains itself"):
+            call()
+    captured = tg.compile(lambda x: x * len(parts.__dict__ if kind is Data else parts))
+    for _ in range(4):
+        assert captured(X).tolist() == (X * {list: 2, dict: 1, Data: 2}[kind]).tolist()
+
+
 def collects(x, **options):
     return x * next(iter(options.values()))
 

@@ -29,6 +29,7 @@ from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
 from .record import no_collection, record, stops_midway
 from .signatures import difference as difference_of
+from .signatures import endless
 from .variant import Variant, as_result, leaf
 from .writes import Writes
 
@@ -116,7 +117,10 @@ class Compiled:
             kwargs = dict(sorted(kwargs.items()))
         arrays: list[Any] = []
         key: list[Any] = [engine.name, state]
-        rebuild = flatten((args, kwargs), arrays, key)
+        try:
+            rebuild = flatten((args, kwargs), arrays, key)
+        except RecursionError:
+            raise endless(self._function, args, kwargs) from None
         signature = tuple(key)
         variants = self._variants(signature)
         reason = ""

@@ -15,6 +15,7 @@ from ..errors import ShapeError
 from ..random import Generator, default_generator
 from ..tensor import Tensor
 from .arguments import Taken, flatten
+from .signatures import endless
 from .variant import MADE, kept
 
 MAX_ROWS = 64  # that an error names
@@ -34,7 +35,10 @@ def run_epoch(
         here.recorder.refuse(
             "runs an epoch of a compiled function: call that function on the batches instead"
         )
-    data, rebuild, n = _data(arrays)
+    try:
+        data, rebuild, n = _data(arrays)
+    except RecursionError:
+        raise endless(compiled._function, arrays, {}) from None
     batch_size, every = _count("batch_size", batch_size), _count("every", every)
     if batch_size < 1 or every < 1:
         name, value = ("batch_size", batch_size) if batch_size < 1 else ("every", every)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..nn.module import Module
 from ..tree import attributes_of, is_dataclass_instance
-from .arguments import Identity
+from .arguments import Identity, flatten
 from .guards import short
 
 _STATES = {-1: "inside no_grad", 0: "outside tapes", 1: "inside a tape"}
@@ -30,24 +30,41 @@ def difference(old: tuple, new: tuple, function: Callable, args: tuple, kwargs: 
     return "the arguments are others"
 
 
+def endless(function: Callable, args: tuple, kwargs: dict) -> ValueError:
+    """The error for the argument of which flatten finds no end."""
+    found = "an argument"
+    for name, x in zip(_names(function, args, kwargs), (*args, *kwargs.values())):
+        try:
+            flatten(x, [], [])
+        except RecursionError:
+            found = name
+    return ValueError(
+        f"compile: {found} contains itself, or is nested too deeply, so that its arrays cannot be "
+        "found: pass those parts of it that the function needs"
+    )
+
+
 def _paths(function: Callable, args: tuple, kwargs: dict) -> Iterator[str]:
     """What to call each part of a signature, in the order in which flatten comes to them."""
     yield "the call"
     yield "args"
-    names = _names(function)
-    for i, x in enumerate(args):
-        yield from _inside(f"argument {names[i] if i < len(names) else i}", x)
+    names = _names(function, args, kwargs)
+    for name, x in zip(names, args):
+        yield from _inside(name, x)
     yield "kwargs"
-    for name, x in kwargs.items():
-        yield from _inside(f"argument {name}", x)
+    for name, x in zip(names[len(args) :], kwargs.values()):
+        yield from _inside(name, x)
 
 
-def _names(function: Callable) -> list[str]:
+def _names(function: Callable, args: tuple, kwargs: dict) -> list[str]:
+    """What to call the arguments of a call."""
     try:
-        kinds = inspect.signature(function).parameters.values()
+        kinds = [*inspect.signature(function).parameters.values()]
     except (TypeError, ValueError):  # of a builtin
-        return []
-    return [p.name for p in kinds if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        kinds = []
+    names = [p.name for p in kinds if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    positional = [*names[: len(args)], *range(len(names), len(args))]
+    return [f"argument {name}" for name in (*positional, *kwargs)]
 
 
 def _inside(path: str, x: Any) -> Iterator[str]:
