@@ -14,6 +14,11 @@ class Table(dict):
     pass
 
 
+class Unprintable(float):
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+
 class Slotted:
     __slots__ = ("rate",)
 
@@ -373,3 +378,23 @@ def _equal_dataclass():
         config = Config()
 
     return lambda x: config.depth, change, None
+
+
+@row
+def _key_without_a_repr():
+    key = Unprintable(2)
+    table = {key: 1}
+    return lambda x: x * table[2], lambda: table.update({key: 3}), "Unprintable object at"
+
+
+@row
+def _value_without_a_repr():
+    table = {"a": [Unprintable(2)]}
+    change = lambda: table.update(a=[Unprintable(3)])  # noqa: E731
+    return lambda x: x * table["a"][0], change, "closure variable 'table'['a'][0] was <"
+
+
+@row
+def _member_without_a_repr():
+    members = {1.0, Unprintable(0)}
+    return lambda x: x * len(members), lambda: members.add(2), "members' have changed"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tapegrad as tg
+from tapegrad.replay.guards import short
 
 
 class Pair(NamedTuple):
@@ -21,6 +22,11 @@ class Pair(NamedTuple):
 class Data:
     a: Any
     b: Any
+
+
+class Unprintable(float):
+    def __repr__(self):
+        raise RuntimeError("repr")
 
 
 X = np.arange(8, dtype="f4").reshape(4, 2)
@@ -54,6 +60,18 @@ def test_explain_says_which_argument_is_another(first, second, why):
     compiled(*first)
     compiled(*second)
     assert compiled.explain().splitlines()[2] == f"  recorded: {why}"
+
+
+def test_explain_names_what_has_no_repr():
+    two = Unprintable(2)
+    text = object.__repr__(two)
+    for first, second, why in (
+        (two, 2.0, f"argument y was {short(two)}, is 2.0"),
+        ({two: 1}, {two: 2}, f"argument y[{text}] was 1, is 2"),
+        ({}, {two: 2}, f"argument y was a dict of nothing, is a dict of {text}"),
+        (Unprintable(0.0), Unprintable(-0.0), "argument y was 0.0, is -0.0"),
+    ):
+        test_explain_says_which_argument_is_another((X, first), (X, second), why)
 
 
 def test_explain_says_so_of_keywords_and_tapes():

@@ -64,7 +64,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         parts = [flatten(x, arrays, key) for x in attributes.values()]
         return _rebuilt(dataclass_maker(tree, list(attributes)), parts)
     if isinstance(tree, Hashable) and compares_by_value(tree) and not _has_attributes(tree):
-        return _static(tree, tree, key)
+        return _static(tree, key)
     key.append(Identity(tree))
     return lambda it: tree
 
@@ -151,9 +151,11 @@ def compares_by_value(x: Any) -> bool:
     return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice))
 
 
-def _static(x: Any, value: Any, key: list) -> Callable:
-    # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
-    key.append((type(x), repr(value) if value == 0 and isinstance(x, (float, complex)) else value))
+def _static(x: Any, key: list) -> Callable:
+    value = x
+    if isinstance(x, (float, complex)) and x == 0:  # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
+        value = (float if isinstance(x, float) else complex).__repr__(x)
+    key.append((type(x), value))
     return lambda it: x
 
 

@@ -22,7 +22,7 @@ from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks
-from .look import SCALARS, Contents, Members, Order, is_library_function
+from .look import SCALARS, Contents, Members, Order, is_library_function, text_of
 from .reads import Known
 from .walk import Walk
 
@@ -240,5 +240,5 @@ def short(value: Any) -> str:
         return f"that of line {value.co_firstlineno}"
     if isinstance(value, (Module, type)):
         return f"{type(value).__name__} {getattr(value, '__qualname__', '')}".rstrip()
-    text = repr(value)
+    text = text_of(value)
     return text if len(text) <= 60 else text[:57] + "..."

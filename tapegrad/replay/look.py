@@ -155,6 +155,14 @@ def name_of(root: Any) -> str:
     return getattr(root, "__name__", None) or type(root).__name__
 
 
+def text_of(value: Any) -> str:
+    """Its repr(), or what it would be if its class had none: one may fail."""
+    try:
+        return repr(value)
+    except Exception:
+        return object.__repr__(value)
+
+
 class Contents(tuple):
     """(shape, dtype, bytes) of an ndarray that is watched, or what stands for a Tensor's values."""
 
@@ -171,7 +179,7 @@ class Members(tuple):
         if isinstance(value, (set, frozenset)):
             held = frozenset(value.copy())  # in one step, should another thread write it
             kinds = frozenset(map(type, held))
-            zeros = [repr(x) for x in held if x == 0] if kinds & {float, complex} else []
+            zeros = [text_of(x) for x in held if isinstance(x, (float, complex)) and x == 0]
             return super().__new__(cls, (type(value), held, kinds, tuple(zeros)))
         code = value.typecode if isinstance(value, array) else ""
         return super().__new__(cls, (type(value), code, bytes(value)))

@@ -13,6 +13,7 @@ from ..nn.module import Module
 from ..tree import attributes_of, is_dataclass_instance
 from .arguments import Identity, flatten
 from .guards import short
+from .look import text_of
 
 _STATES = {-1: "inside no_grad", 0: "outside tapes", 1: "inside a tape"}
 
@@ -72,7 +73,7 @@ def _inside(path: str, x: Any) -> Iterator[str]:
     attributes: dict[str, Any] = {}
     if isinstance(x, dict):
         for key, part in x.items():
-            yield from _inside(f"{path}[{key!r}]", part)
+            yield from _inside(f"{path}[{text_of(key)}]", part)
         attributes = {} if type(x) is dict else attributes_of(x)
     elif type(x) in (list, tuple) or (isinstance(x, tuple) and hasattr(x, "_fields")):
         for i, part in enumerate(x):
@@ -82,6 +83,10 @@ def _inside(path: str, x: Any) -> Iterator[str]:
         attributes = attributes_of(x)
     for name, part in attributes.items():
         yield from _inside(f"{path}.{name}", part)
+
+
+def _key(key: Any) -> str:
+    return key if type(key) is str else text_of(key)
 
 
 def _text(part: Any) -> str:
@@ -97,5 +102,5 @@ def _text(part: Any) -> str:
     if issubclass(kind, (list, tuple)):
         return f"a {kind.__name__} of {value}"
     if issubclass(kind, dict) or dataclasses.is_dataclass(kind):
-        return f"a {kind.__name__} of {', '.join(map(str, value)) or 'nothing'}"
-    return value if kind in (float, complex) and type(value) is str else short(value)
+        return f"a {kind.__name__} of {', '.join(map(_key, value)) or 'nothing'}"
+    return value if issubclass(kind, (float, complex)) and type(value) is str else short(value)

@@ -51,6 +51,7 @@ from .look import (
     name_of,
     names_of,
     static,
+    text_of,
 )
 from .nets import Nets
 from .reads import FREE, GLOBAL, Known, reads_of
@@ -216,7 +217,7 @@ class Walk(Nets):
                 self._known.hear(key)
             else:
                 self._visit(f"a key of {path}", key)
-            self._visit(f"{path}[{key!r}]", part)
+            self._visit(f"{path}[{text_of(key)}]", part)
 
     # --- functions
 
