@@ -110,6 +110,17 @@ def _slot_that_is_filled_later():
 
 
 @row
+def _class_of_an_object_of_slots():
+    class Other:
+        __slots__ = ("rate",)
+
+    thing = Slotted()
+    thing.rate = 1.0
+    change = setting(thing, "__class__", Other)
+    return lambda x: x * thing.rate, change, "the class of closure variable 'thing' was"
+
+
+@row
 def _global_that_comes_later():
     scope = {}
     exec("def step(x):\n try: return late\n except NameError: return 1", scope)

@@ -329,13 +329,14 @@ class Walk(Nets):
         wrapped = static(value, "__wrapped__")  # functools.lru_cache, tapegrad.compile
         if wrapped is not NOTHING:
             self._visit(path, wrapped)
+        library = is_library(cls.__module__) and not is_namespace(cls)
+        if not library:
+            self.rows.append((value, "__class__", cls, "attr"))
+            self.values.append((f"the class of {path}", cls))
         found = getattr(value, "__dict__", None)
         if isinstance(found, dict):
-            library = is_library(cls.__module__) and not is_namespace(cls)
             every = self._known.sees_all or is_dataclass(value)
             if not library:
-                self.rows.append((value, "__class__", cls, "attr"))
-                self.values.append((f"the class of {path}", cls))
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
             names = set(found) if every else self._known.names_of(found)
