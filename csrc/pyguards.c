@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, BYTES, N_HOWS } how;
+typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, BYTES, UNSET, N_HOWS } how;
 
-static const char *const hows[N_HOWS] = {"item", "attr", "len",  "list",
-                                         "dict", "cell", "same", "bytes"};
+static const char *const hows[N_HOWS] = {"item", "attr", "len",   "list", "dict",
+                                         "cell", "same", "bytes", "unset"};
 
 typedef struct row { /* all borrowed from checks_object.rows */
     how how;
@@ -74,6 +74,8 @@ static int read_row(row *to, PyObject *from)
     if (how == CELL && ((cell_object *)to->container)->content != to->expected)
         to->how = ATTRIBUTE;
     if ((how == LIST || how == DICT) && !PyTuple_Check(to->expected))
+        return 0;
+    if (how == UNSET && !PyType_GetSlot(Py_TYPE(to->key), Py_tp_descr_get))
         return 0;
     if (how == SAME && !(PyList_Check(to->container) && PyList_Check(to->key)))
         return 0;
@@ -161,6 +163,19 @@ static int has_its_bytes(const row *r)
     return n == (size_t)PyBytes_Size(bytes) && memcmp(m.data, PyBytes_AsString(bytes), n) == 0;
 }
 
+/* The descriptor of a slot or of a cell's content finds nothing; other errors stay set. */
+static int is_unset(const row *r)
+{
+    descrgetfunc get = (descrgetfunc)PyType_GetSlot(Py_TYPE(r->key), Py_tp_descr_get);
+    PyObject *found = get(r->key, r->container, (PyObject *)Py_TYPE(r->container));
+    const int is_missing = !found && (PyErr_ExceptionMatches(PyExc_AttributeError) ||
+                                      PyErr_ExceptionMatches(PyExc_ValueError));
+    Py_XDECREF(found);
+    if (is_missing)
+        PyErr_Clear();
+    return is_missing;
+}
+
 static int is_as_it_was(const row *r)
 {
     switch (r->how) {
@@ -174,6 +189,7 @@ static int is_as_it_was(const row *r)
     case LENGTH: return PyObject_Size(r->container) == r->n;
     case LIST: return is_list_as_it_was(r);
     case BYTES: return has_its_bytes(r);
+    case UNSET: return is_unset(r);
     default: return is_dict_as_it_was(r);
     }
 }

@@ -52,6 +52,31 @@ def test_keywords_are_found_in_any_order():
     assert call((X,), {"a": X, "b": 2.0}) is NotImplemented  # one array twice is another signature
 
 
+class Slotted:
+    __slots__ = ("rate",)
+
+
+def test_what_is_not_there_is_looked_for_in_c():
+    thing = Slotted()
+    if len(X) == 3:
+        later = 2.0
+
+    def by_cell(x):
+        try:
+            return x * later
+        except NameError:
+            return x
+
+    compiled = tg.compile(lambda x: by_cell(x) * getattr(thing, "rate", 1.0))
+    assert warm(compiled, X).tolist() == X.tolist()
+    thing.rate = 3.0
+    assert warm(compiled, X).tolist() == (3 * X).tolist()
+    later = 2.0
+    assert warm(compiled, X).tolist() == (6 * X).tolist()
+    del thing.rate, later
+    assert warm(compiled, X).tolist() == X.tolist()
+
+
 def test_a_changed_closure_is_seen():
     factor = 2.0
 

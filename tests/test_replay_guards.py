@@ -28,6 +28,10 @@ alpha = 0.1
 LAYERS = [8, 4]
 
 
+class Empty:
+    __slots__ = ("rate",)
+
+
 def scaled(x):
     return x * alpha
 
@@ -96,6 +100,14 @@ def test_checks_refuse_what_is_no_row(checks):
     for rows in ([1], [({}, 1, 2)], [({}, 1, 2, "key")]):
         with pytest.raises((TypeError, ValueError, KeyError)):
             Checks(rows)
+
+
+def test_a_descriptor_of_something_else_does_not_hold(checks):
+    Checks = sys.modules["tapegrad.replay.guards"].Checks
+    descriptor = vars(Empty)["rate"]
+    assert Checks([(Empty(), descriptor, None, "unset")]).hold()
+    assert not Checks([(Config(), descriptor, None, "unset")]).hold()
+    assert not Checks([(Config(), Config.__init__, None, "unset")]).hold()
 
 
 def test_guards_can_be_part_of_a_cycle(checks):

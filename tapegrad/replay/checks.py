@@ -23,16 +23,17 @@ class PythonChecks:
             len(container) == expected; "list": the container's items are those of the tuple
             expected; "dict": its keys and values in turn, and in order, are; "same": container[0]
             is key[0]; "bytes": an ndarray in C order, of a dtype of the C core, has the contents
-            expected: (shape, dtype, bytes).
+            expected: (shape, dtype, bytes); "unset": the descriptor key, of a slot or of a cell's
+            content, finds nothing in the container.
     """
 
     def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
-        hows = ("same", "item", "attr", "cell", "len", "list", "bytes", "dict")
+        hows = ("same", "item", "attr", "cell", "len", "list", "bytes", "unset", "dict")
         kinds: dict[str, list] = {how: [] for how in hows}
         for container, key, expected, how in rows:
             kinds[how].append((container, key, expected))
         self._pairs, self._items, attributes, cells, *rest = kinds.values()
-        self._sizes, self._lists, self._contents, self._dicts = rest
+        self._sizes, self._lists, self._contents, self._unset, self._dicts = rest
         self._attributes = attributes + cells
 
     def hold(self) -> bool:
@@ -56,9 +57,20 @@ class PythonChecks:
             for array, _, (shape, dtype, found) in self._contents:
                 if (array.shape, array.dtype, array.tobytes()) != (shape, dtype, found):
                     return False
+            for container, descriptor, _ in self._unset:
+                if not is_unset(container, descriptor):
+                    return False
             return all(same_pairs(container, copy) for container, _, copy in self._dicts)
-        except (AttributeError, LookupError, ValueError, RuntimeError):
+        except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):
             return False  # something has gone, or is being changed
+
+
+def is_unset(container: Any, descriptor: Any) -> bool:
+    try:
+        descriptor.__get__(container)
+    except (AttributeError, ValueError):
+        return True
+    return False
 
 
 def pairs(found: dict) -> tuple:

@@ -17,7 +17,6 @@ from .look import (
     NOTHING,
     Contents,
     Members,
-    Missing,
     Order,
     contents,
     context_value,
@@ -116,6 +115,4 @@ def is_content(pair: tuple[Any, Any]) -> bool:
         return contents(value) == copy
     if isinstance(value, ContextVar):
         return context_value(value) is copy
-    if isinstance(value, Missing):
-        return static(*value) is NOTHING
     return (Order if isinstance(value, OrderedDict) else Members)(value) == copy

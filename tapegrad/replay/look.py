@@ -29,6 +29,9 @@ SCALARS = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
 )
 
+# The descriptor of what a closure's cell holds.
+CELL_CONTENTS = vars(types.CellType)["cell_contents"]
+
 # What is not there.
 NOTHING = object()
 
@@ -117,7 +120,7 @@ class Look(NamedTuple):
     order: tuple[type, ...]  # its __mro__
     bases: tuple[type, ...]  # the user's of them
     is_ours: bool  # it or a base is a library's, but for those that everyone has
-    slots: tuple[str, ...]  # the names in __slots__ of the user's
+    slots: dict[str, Any]  # the descriptors of __slots__ of the user's
 
 
 _looks: weakref.WeakKeyDictionary[type, Look] = weakref.WeakKeyDictionary()
@@ -129,13 +132,13 @@ def look_at(cls: type) -> Look:
     if found is None or found.order is not cls.__mro__:
         bases = tuple(base for base in cls.__mro__ if not is_library(base.__module__))
         is_ours = any(b not in bases and b not in (Module, object) for b in cls.__mro__)
-        slots = [
-            name
-            for base in bases
+        slots = {
+            name: part
+            for base in reversed(bases)
             for name, part in vars(base).items()
             if isinstance(part, types.MemberDescriptorType)
-        ]
-        found = _looks[cls] = Look(cls.__mro__, bases, is_ours, tuple(slots))
+        }
+        found = _looks[cls] = Look(cls.__mro__, bases, is_ours, slots)
     return found
 
 
@@ -183,10 +186,6 @@ class Members(tuple):
             return super().__new__(cls, (type(value), held, kinds, tuple(zeros)))
         code = value.typecode if isinstance(value, array) else ""
         return super().__new__(cls, (type(value), code, bytes(value)))
-
-
-class Missing(tuple):
-    """(object, name) of an attribute, or a cell's content, that is not there."""
 
 
 _NOTHING = Contents()

@@ -30,12 +30,12 @@ from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from .checks import pairs
 from .look import (
+    CELL_CONTENTS,
     CONSTRUCTORS,
     NOT_CALLED,
     NOTHING,
     SCALARS,
     Members,
-    Missing,
     Order,
     cell_value,
     contents,
@@ -251,7 +251,7 @@ class Walk(Nets):
         for name, cell in closure.items():
             value = cell_value(cell)
             if value is NOTHING:  # not assigned yet
-                self.others.append((Missing((cell, "cell_contents")), NOTHING))
+                self.rows.append((cell, CELL_CONTENTS, None, "unset"))
                 continue
             if name == "__class__":  # what super() needs
                 self._class(name, value, constructs=False)
@@ -350,12 +350,12 @@ class Walk(Nets):
     def _slots(self, path: str, value: Any) -> None:
         slots = look_at(type(value)).slots
         read = self._known.names_of(slots)
-        for name in slots:
+        for name, descriptor in slots.items():
             part = static(value, name)
             if name not in read:
                 self.unset += [(value, name)] if part is NOTHING else []
             elif part is NOTHING:
-                self.others.append((Missing((value, name)), NOTHING))
+                self.rows.append((value, descriptor, None, "unset"))
             else:
                 self.rows.append((value, name, part, "attr"))
                 self._visit(f"{path}.{name}", part)
