@@ -17,6 +17,7 @@ import numpy as np
 from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
+from .engine.operands import unmasked
 from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError, TapeError
 from .ops.table import OPS
@@ -293,7 +294,7 @@ class Parameter(Tensor):
         engine = select.engine()
         if here.recorder is not None:
             here.recorder.refuse("writes part of a parameter: assign the whole of it")
-        new = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+        new = value.numpy() if isinstance(value, Tensor) else unmasked(value, "assign")
         self._check_fits(new.dtype)
         engine.to_numpy(self, writable=True)[index] = new
         engine.touch(self)
@@ -335,11 +336,13 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a Tensor with a copy of data.
 
     Args:
-        data: anything np.asarray takes, or a Tensor.
+        data: anything np.asarray takes, or a Tensor. Other kinds of ndarray (np.matrix, np.memmap,
+            a user's) are taken for their values; what else they have or do is lost.
         dtype: as np.asarray; default NumPy's (Python floats are float64).
         requires_grad: have every tape watch it.
     Raises:
         DTypeError: for dtypes no Tensor can hold, or requires_grad of integers.
+        UnsupportedError: for masked arrays.
     """
     t = select.engine().from_numpy(_array(data, dtype), Tensor)
     if requires_grad:
@@ -394,6 +397,8 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
 def _array(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         data = data.numpy()
+    elif isinstance(data, np.ndarray):
+        data = unmasked(data, "tensor")
     try:
         dtype = None if dtype is None else np.dtype(dtype)
     except TypeError as error:

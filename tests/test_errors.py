@@ -7,7 +7,7 @@ import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import errors, optim, tape
+from tapegrad import errors, nn, optim, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -242,3 +242,39 @@ def test_every_exception_is_a_public_name():
         if isinstance(kind, type) and issubclass(kind, Exception):
             assert getattr(tg, name) is kind
             assert name in tg.__all__
+
+
+WITH_MASKS = {
+    "tensor": tg.tensor,
+    "asarray": tg.asarray,
+    "parameter": tg.parameter,
+    "operator": lambda x: f4() * x,
+    "ufunc": lambda x: np.add(f4(), x),
+    "function": tnp.sum,
+    "loss": lambda x: nn.mse_loss(f4(*x.shape), x),
+    "labels": lambda x: nn.cross_entropy(f4(*x.shape, 3), x),
+    "assign": lambda x: tg.parameter(np.ones(4)).assign(x),
+    "item": lambda x: tg.parameter(np.ones(4)).__setitem__(slice(4), x),
+    "primitive": lambda x: tg.primitive(lambda y: x)(f4()),
+    "compiled argument": lambda x: tg.compile(lambda y: y[0] * 2.0)([x]),
+    "compiled closure": lambda x: tg.compile(lambda y: y * x)(f4()),
+    "epoch": lambda x: tg.compile(lambda y: y.sum()).epoch(x, batch_size=2),
+}
+
+
+@pytest.mark.parametrize("call", WITH_MASKS.values(), ids=WITH_MASKS)
+def test_masked_arrays_are_refused(call):
+    values = np.arange(4.0, dtype="f4")
+    for mask in ([0, 1, 0, 0], np.ma.nomask):
+        with pytest.raises(errors.UnsupportedError, match=r"masked array of shape \(4,\).*filled"):
+            call(np.ma.masked_array(values, mask))
+
+
+@pytest.mark.parametrize("call", WITH_MASKS.values(), ids=WITH_MASKS)
+def test_other_kinds_of_ndarray_are_taken_for_their_values(call):
+    class Kind(np.ndarray):
+        pass
+
+    values = np.arange(4.0, dtype="f4") if call is not WITH_MASKS["labels"] else np.zeros(4, int)
+    found, expected = (np.asarray(call(x)) for x in (values.view(Kind), values))
+    np.testing.assert_array_equal(found, expected)

@@ -10,14 +10,31 @@ from .. import errors
 from .dtypes import CODES, DTYPES, dtype_code
 
 
+def unmasked(x: Any, who: str) -> np.ndarray:
+    """np.asarray(x), of other kinds of ndarray too.
+
+    Raises:
+        UnsupportedError: for a masked array: what lies under its mask is no value.
+    """
+    is_odd = isinstance(x, np.ndarray) and type(x) is not np.ndarray  # or np.ma is not imported
+    if is_odd and isinstance(x, np.ma.MaskedArray):
+        raise errors.UnsupportedError(
+            f"{who}: got a masked array of shape {x.shape}, and Tensors have no mask: give "
+            "x.filled(0) and multiply what comes of it by ~np.ma.getmaskarray(x), or give "
+            "x.compressed(), or x.data if nothing is masked"
+        )
+    return np.asarray(x)
+
+
 def as_array(x: Any, op: Any) -> np.ndarray:
     """An operand that is no Tensor, as an array in native byte order.
 
     Raises:
-        ShapeError, DTypeError: naming the op, if it is no array or not of numbers.
+        ShapeError, DTypeError, UnsupportedError: naming the op, if it is no array, not of numbers
+            or masked.
     """
     try:
-        array = np.asarray(x)
+        array = unmasked(x, op.name)
     except ValueError as error:
         raise errors.ShapeError(f"{op.name}: an operand is not an array: {error}") from None
     if array.dtype in CODES:

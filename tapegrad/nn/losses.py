@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..engine.operands import unmasked
 from ..engine.recording import Hyper, here, is_number, is_zero, operand
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
@@ -49,7 +50,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands in the input's dtype; at least the input as a Tensor."""
     input = input if isinstance(input, Tensor) else asarray(input)
     if not isinstance(target, Tensor):
-        target = np.asarray(target)
+        target = unmasked(target, name)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: input {input.shape} and target {target.shape} differ in shape, which "
@@ -197,7 +198,7 @@ def cross_entropy(
     """
     input = input if isinstance(input, Tensor) else asarray(input)
     if not isinstance(target, Tensor):
-        target = np.asarray(target)
+        target = unmasked(target, "cross_entropy")
     if isinstance(label_smoothing, Hyper) and is_zero(label_smoothing):
         here.recorder.watch(label_smoothing.live(float, is_zero))
     if target.dtype.kind == "f":

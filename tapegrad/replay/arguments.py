@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
+from ..engine.operands import unmasked
 from ..nn.module import Module
 from ..tensor import Tensor
 from ..tree import (
@@ -44,7 +45,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
             return lambda it: tree
         return _array(tree, True, arrays, key)
     if isinstance(tree, (np.ndarray, np.generic)):
-        return _array(np.asarray(tree), True, arrays, key)
+        return _array(unmasked(tree, "compile"), True, arrays, key)
     if kind in (list, tuple):
         key.append((kind, len(tree)))
         return _rebuilt(kind, [flatten(x, arrays, key) for x in tree])

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..engine import select
 from ..engine.dtypes import is_inexact
+from ..engine.operands import unmasked
 from ..errors import ShapeError, UnsupportedError
 from ..ops import calls
 from ..ops.blocks import Block, stacked
@@ -82,7 +83,7 @@ class _Call:
         result = self._call(arrays)
         values: list = []
         self.structure = flatten(result, values)
-        self.values: Any = [np.asarray(v) for v in values]
+        self.values: Any = [unmasked(v, self.name) for v in values]
         smooth = all(is_inexact(v.dtype) for v in self.values)
         self.packing: Any = Packing(self.values) if smooth else None
         return self.packing.pack_arrays(self.values) if self.packing else None
@@ -93,7 +94,7 @@ class _Call:
             return first
         result: list = []
         flatten(self._call(arrays), result)
-        return self.packing.pack_arrays([np.asarray(v) for v in result])
+        return self.packing.pack_arrays([unmasked(v, self.name) for v in result])
 
     def _call(self, arrays: tuple) -> Any:
         """Of arrays in C order, eagerly as in replays: NumPy's bits depend on strides."""
