@@ -2,6 +2,8 @@
 
 import copy
 import functools
+import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -222,6 +224,38 @@ def test_a_copied_trainer_trains_for_itself():
             other.step(X)
         assert one.w.tolist() == before
         assert other.w.tolist() == (one.w / 16).tolist()
+
+
+@tg.compile
+def doubled(x, *, by: float = 2.0):
+    """Twice as much."""
+    return x * by
+
+
+class Halves:
+    @tg.compile
+    def step(self, x):
+        """Half as much."""
+        return x * 0.5
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))]
+)
+def test_what_has_a_name_is_copied_by_it(copied):
+    assert copied(doubled) is doubled
+    assert copied(Halves.step) is Halves.step
+    assert copied(Halves().step).func is Halves.step
+    assert copied({"f": doubled})["f"](X).tolist() == (2 * X).tolist()
+
+
+def test_compiled_functions_have_the_names_and_signatures_of_theirs():
+    bound = Halves().step
+    assert [f.__name__ for f in (doubled, Halves.step, bound)] == ["doubled", "step", "step"]
+    assert [f.__qualname__ for f in (Halves.step, bound)] == ["Halves.step"] * 2
+    assert [f.__doc__[:4] for f in (doubled, Halves.step, bound)] == ["Twic", "Half", "Half"]
+    signatures = [str(inspect.signature(f)) for f in (doubled, Halves.step, bound)]
+    assert signatures == ["(x, *, by: float = 2.0)", "(self, x)", "(x)"]
 
 
 def test_arguments_may_have_the_other_byte_order():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -85,9 +86,14 @@ class Compiled:
         self._fast: list[Variant] = []  # those with a replay in C, the latest made first
         self._calls: list[Callable] = []  # their replays
 
-    def __reduce__(self) -> tuple:
-        """A copy is of the function, and of a method's object; it records anew."""
-        return Compiled, (self._function, self.audit)
+    def __reduce__(self) -> str | tuple:
+        """What is found under its name, as a decorated function is, is pickled by it and copied as
+        itself. Else a copy is of the function, and of a method's object, and records anew."""
+        name = getattr(self, "__qualname__", "")
+        found: Any = sys.modules.get(self.__module__)
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return name if found is self else (Compiled, (self._function, self.audit))
 
     def __repr__(self) -> str:
         return f"<tapegrad.compile of {self._name}>"
@@ -398,6 +404,10 @@ class Compiled:
 class Bound(functools.partial):
     """A compiled method of an object: call it, or its epoch, without the object."""
 
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.func.__doc__
+
     def epoch(self, *arrays: Any, **options: Any) -> Any:
         return self.func.epoch(*self.args, *arrays, **options)
 
@@ -405,6 +415,8 @@ class Bound(functools.partial):
         return self.func.profile(*self.args, *args, **options)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__wrapped__":  # inspect.signature looks at a partial without one
+            raise AttributeError(name)
         return getattr(self.func, name)
 
 
