@@ -208,7 +208,8 @@ static int set_grad(PyObject *o, PyObject *value, void *unused)
         return -1;
     }
     tg_trace *trace = tg_list_here() ? tg_list_here()->trace : NULL;
-    if (trace && tg_trace_sets_grad(trace, t) != TG_OK) {
+    if ((grad && tg_part_from_variable(grad) != TG_OK) ||
+        (trace && tg_trace_sets_grad(trace, t) != TG_OK)) {
         PyErr_NoMemory();
         return -1;
     }

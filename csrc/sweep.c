@@ -188,6 +188,8 @@ int tg_sweep_backward(tg_tape *tape, tg_tensor *target, tg_tensor *ct,
             break;
         tg_tensor *grad = l->record->grad ? tg_hold(l->record->grad) : NULL;
         status = tg_walk_accumulate(&w, &grad, tg_hold(l->value));
+        if (!status)
+            status = tg_part_from_variable(grad);
         if (!status && trace)
             status = tg_trace_sets_grad(trace, l->record);
         if (!status) {

@@ -326,8 +326,8 @@ static int part(tg_tensor *t)
 
 int tg_part_from_variable(tg_tensor *t)
 {
-    return t->buffer->is_variable && !(t->flags & (TG_VARIABLE | TG_PARAMETER)) ? part(t)
-                                                                                : TG_OK;
+    const bool is_variable = t->flags & (TG_VARIABLE | TG_PARAMETER);
+    return t->buffer && t->buffer->is_variable && !is_variable ? part(t) : TG_OK;
 }
 
 /* Looks at every record, but only while a view is alive as its parameter is written. */

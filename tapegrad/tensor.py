@@ -387,8 +387,8 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
     t = asarray(value)
     if t.shape != primal.shape:
         raise ShapeError(f"{what} has shape {t.shape}; need {primal.shape}")
-    if t.dtype == primal.dtype:  # gradients must not be a variable's memory
-        return select.apply(OPS["copy"].id, (t,), ()) if t._may_be_written else t
+    if t.dtype == primal.dtype:
+        return select.own(t)
     if not np.can_cast(t.dtype, primal.dtype, "same_kind"):
         raise DTypeError(f"{what} has dtype {t.dtype}, which does not fit {primal.dtype}")
     return t.astype(primal.dtype)

@@ -331,6 +331,33 @@ def parameter_as_a_result():
     return step, [X] * 5
 
 
+def cotangent_of_a_parameter(of):
+    w, p = tg.parameter(np.zeros(3, np.float32)), tg.parameter(ONES)
+    sgd = optim.SGD([p, w], lr=0.25)
+    total = tg.primitive(np.sum)
+    tg.defvjp(total, lambda ans, x: lambda g: of(p))
+
+    def step(x):
+        with tg.tape():
+            loss = total(w) * 2.0 + (p * p * x).sum()
+        sgd.zero_grad()
+        loss.backward()
+        sgd.step()
+        return loss
+
+    return step, [X] * 5, lambda: [a.numpy() for a in (w, p, w.grad, p.grad)]
+
+
+@case()
+def cotangent_that_is_a_parameter():
+    return cotangent_of_a_parameter(lambda p: p)
+
+
+@case()
+def cotangent_that_is_a_view_of_a_parameter():
+    return cotangent_of_a_parameter(lambda p: p[::-1])
+
+
 @case(runs=4)
 def branch_on_nan():
     def step(x):

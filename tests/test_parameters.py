@@ -7,8 +7,10 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 
 
 def test_containers_keep_what_is_not_computed_from_their_parts():
@@ -57,6 +59,54 @@ def test_gradients_are_not_the_memory_of_cotangents():
     y.backward(w)
     w.assign(w * 0.5)
     assert p.grad.tolist() == [1.0, 1.0, 1.0]
+
+
+def set_by_hand(w, cotangent):
+    w.grad = cotangent()
+    return lambda: w.grad
+
+
+def given_to_backward(w, cotangent):
+    with tg.tape():
+        y = w[:]
+    y.backward(cotangent())
+    return lambda: w.grad
+
+
+def summed(w, cotangent):
+    """A number whose derivative by w is what cotangent() gives when it is asked for."""
+    total = tg.primitive(np.sum)
+    tg.defvjp(total, lambda ans, x: lambda g: cotangent())
+    return total(w)
+
+
+def made_by_a_rule(w, cotangent):
+    with tg.tape():
+        y = summed(w, cotangent)
+    y.backward()
+    return lambda: w.grad
+
+
+def returned(w, cotangent):
+    with tg.tape() as t:
+        y = summed(w, cotangent)
+    found = t.gradient(y, w)
+    return lambda: found
+
+
+@pytest.mark.parametrize("ask", [set_by_hand, given_to_backward, made_by_a_rule, returned])
+@pytest.mark.parametrize(
+    "of",
+    [lambda p: p, lambda p: p[::-1], lambda p: p.detach(), lambda p: tnp.broadcast_to(p[1], (3,))],
+    ids=["itself", "reversed", "detached", "broadcast"],
+)
+def test_gradients_stay_when_a_parameter_is_written(of, ask, backend):
+    p, w = tg.parameter([1.0, 2.0, 3.0]), tg.parameter(np.zeros(3))
+    expected = of(p).tolist()
+    gradient = ask(w, lambda: of(p))  # not looked at: that would give it memory of its own
+    p.assign(p * 2.0)
+    assert gradient().tolist() == expected
+    assert not gradient().requires_grad
 
 
 def test_a_field_of_one_row_is_an_array_like_any(backend):

@@ -284,7 +284,7 @@ def run_rule(
             return run_rule(kind, op_id, i, ct, out, inputs, params, block)
     if block:
         return select.blocks().run_rule(rule, op, i, ct, out, inputs, params, block)
-    return rule(op, i, ct, out, inputs, params)
+    return select.own(rule(op, i, ct, out, inputs, params))
 
 
 def raise_error(

@@ -351,7 +351,7 @@ def _run(rule: Any, e: Entry, i: int, ct: Any, out: Any, inputs: tuple, block: i
     with this_thread.at_line(0 if is_call(e.op) else e.line):  # a user's rule has its own lines
         if block:
             return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
-        return rule(e.op, i, ct, out, inputs, e.params)
+        return select.own(rule(e.op, i, ct, out, inputs, e.params))
 
 
 def _fitted(op: str, t: Any, shape: tuple, block: int) -> Any:

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import EngineError
-from ..ops.table import BY_ID
+from ..ops.table import BY_ID, OPS
 from . import operands
 
 BACKENDS = ("native", "numpy")
@@ -41,6 +41,11 @@ def slow_apply(op_id: int, inputs: tuple, params: tuple = ()) -> Any:
             if type(x) is _blocks.Block:
                 return _blocks.apply_to_blocks(BY_ID[op_id], inputs, params)
     return _engine.apply(BY_ID[op_id], inputs, params)
+
+
+def own(t: Any) -> Any:
+    """t, or a copy of a variable: gradients and tangents are of no memory that is written."""
+    return apply(OPS["copy"].id, (t,), ()) if getattr(t, "_may_be_written", False) else t
 
 
 def operate(op_id: int, a: Any, b: Any) -> Any:
