@@ -110,6 +110,18 @@ def _slot_that_is_filled_later():
 
 
 @row
+def _slot_of_an_object_that_answers_any_name():
+    class Answers:
+        __slots__ = ("rate",)
+
+        def __getattr__(self, name):
+            return 1.0
+
+    thing = Answers()
+    return lambda x: x * thing.rate, setting(thing, "rate", 2.0), "rate is new: 2.0"
+
+
+@row
 def _class_of_an_object_of_slots():
     class Other:
         __slots__ = ("rate",)

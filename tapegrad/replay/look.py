@@ -106,12 +106,14 @@ def static(value: Any, name: str) -> Any:
         return NOTHING
     if type(value) is types.CellType:
         return cell_value(value)
-    found = getattr(value, "__dict__", None)
-    if found is not None and name in found:
+    found = getattr(value, "__dict__", None)  # a __getattr__ may answer that, too
+    if isinstance(found, (dict, types.MappingProxyType)) and name in found:
         return found[name]
-    if name in look_at(type(value)).slots:
-        return getattr(value, name, NOTHING)
-    return NOTHING
+    descriptor = look_at(type(value)).slots.get(name)
+    try:
+        return NOTHING if descriptor is None else descriptor.__get__(value)
+    except AttributeError:
+        return NOTHING
 
 
 class Look(NamedTuple):
