@@ -76,6 +76,10 @@ static void run(const plan *p, char *dst, const char *src, int64_t n)
     const ptrdiff_t d = p->d[p->ndim - 1], s = p->s[p->ndim - 1];
     if (d == (ptrdiff_t)p->item && s == d && n * d >= 64)
         memcpy(dst, src, (size_t)(n * d));
+    else if (s == 0 && d == 8 && p->item == 8)
+        tg_repeat_run(dst, src, (size_t)n, 8);
+    else if (s == 0 && d == 4 && p->item == 4)
+        tg_repeat_run(dst, src, (size_t)n, 4);
     else
         strided_run(dst, d, src, s, n, p->item);
 }
@@ -207,7 +211,8 @@ static void pair_axes(plan *p)
 {
     const int last = p->ndim - 1;
     p->transposes = false;
-    if (p->ndim < 2 || p->d[last] != (int64_t)p->item || p->s[last] == (int64_t)p->item)
+    if (p->ndim < 2 || p->d[last] != (int64_t)p->item || p->s[last] == (int64_t)p->item ||
+        p->s[last] == 0)
         return;
     int j = last - 1;
     while (j >= 0 && p->s[j] != (int64_t)p->item)

@@ -252,8 +252,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const size_t m = i1 - i0, k = g->k;
     const bool reads_c = tg_gemm_reads_c(g);
     T *const b_copy = scratch, *const a_copy = b_copy + KC * TG_GEMM_COLUMNS,
-             *const strip = reads_c ? a_copy + FN(a_room) : NULL,
-             *const few = a_copy + FN(a_room) + FN(strip);
+             *const strip = reads_c ? a_copy + FN(a_room) : NULL;
     size_t beside = 0; /* last columns, which narrow_block does */
 #if NARROW
     /* A few columns, or a few more than vectors hold. */
@@ -356,7 +355,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
 #if NARROW
                 if (at_end && width > columns)
                     FN(last_columns)(g, strip ? strip + columns : NULL, width, i, rows, j1,
-                                     few);
+                                     a_copy + FN(a_room) + FN(strip));
 #endif
                 if (at_end)
                     FN(follow)(g, strip, i0, i1, i, rows, j0 + jc, width);

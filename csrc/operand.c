@@ -18,17 +18,11 @@ static void copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_
 {
     if (step == (ptrdiff_t)item)
         memcpy(dst, src, n * item);
-    else if (item == 4 && step == 0) {
-        uint32_t value;
-        memcpy(&value, src, 4);
-        for (size_t i = 0; i < n; ++i)
-            memcpy(dst + 4 * i, &value, 4);
-    } else if (item == 8 && step == 0) {
-        uint64_t value;
-        memcpy(&value, src, 8);
-        for (size_t i = 0; i < n; ++i)
-            memcpy(dst + 8 * i, &value, 8);
-    } else if (item == 4)
+    else if (step == 0 && item == 4)
+        tg_repeat_run(dst, src, n, 4);
+    else if (step == 0 && item == 8)
+        tg_repeat_run(dst, src, n, 8);
+    else if (item == 4)
         for (size_t i = 0; i < n; ++i)
             memcpy(dst + 4 * i, src + (ptrdiff_t)i * step, 4);
     else if (item == 8)
@@ -37,6 +31,43 @@ static void copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_
     else
         for (size_t i = 0; i < n; ++i)
             dst[i] = src[(ptrdiff_t)i * step];
+}
+
+/* copy_run for `rows` runs `across` bytes apart, one after the other: n and item are constants. */
+static inline __attribute__((always_inline)) void
+copy_short_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
+                const size_t n, const size_t item)
+{
+    for (; rows > 0; --rows, src += across)
+        for (size_t i = 0; i < n; ++i, dst += item)
+            memcpy(dst, src + (ptrdiff_t)i * step, item);
+}
+
+/* The same for any n and item. Of short runs (points of the plane or of space, a few channels) calls and
+ * loops would take longer than the elements. */
+static void copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
+                      size_t n, size_t item)
+{
+#define SHORT(n, item)                                                                 \
+    case n << 4 | item: copy_short_runs(dst, src, across, rows, step, n, item); break;
+#define SHORTS(item)                                                                          \
+    SHORT(1, item) SHORT(2, item) SHORT(3, item) SHORT(4, item) SHORT(5, item) SHORT(6, item)
+    const size_t bytes = n * item;
+    if (across == 0) { /* the first one again and again */
+        copy_run(dst, src, step, n, item);
+        for (size_t done = bytes, all = rows * bytes; done < all; done *= 2)
+            memcpy(dst + done, dst, done < all - done ? done : all - done);
+        return;
+    }
+    switch (n < 8 ? n << 4 | item : 0) {
+        SHORTS(4)
+        SHORTS(8)
+    default:
+        for (; rows > 0; --rows, src += across, dst += bytes)
+            copy_run(dst, src, step, n, item);
+    }
+#undef SHORT
+#undef SHORTS
 }
 
 const char *tg_operand_run(const tg_operand *o, size_t first, size_t n)
@@ -66,14 +97,25 @@ void tg_operand_gather(char *dst, const tg_operand *o, size_t first, size_t n)
         src += index[d] * o->strides[d] * item;
     }
     while (n) {
-        const size_t rest = (size_t)(o->shape[inner] - index[inner]);
+        const size_t length = (size_t)o->shape[inner], rest = length - (size_t)index[inner];
         const size_t run = rest < n ? rest : n;
-        copy_run(dst, src, step, run, o->item);
-        n -= run;
-        dst += run * o->item;
-        src -= index[inner] * step;
-        index[inner] = 0;
-        for (int d = inner - 1; d >= 0; --d) {
+        int d = inner - 1;
+        if (run == length && d >= 0) { /* whole runs, as far as the axis before goes */
+            const size_t left = (size_t)(o->shape[d] - index[d]);
+            const size_t rows = n / length < left ? n / length : left;
+            copy_runs(dst, src, o->strides[d] * item, rows, step, length, o->item);
+            n -= rows * length;
+            dst += rows * length * o->item;
+            index[d] += (int64_t)rows - 1;
+            src += (ptrdiff_t)(rows - 1) * o->strides[d] * item;
+        } else {
+            copy_run(dst, src, step, run, o->item);
+            n -= run;
+            dst += run * o->item;
+            src -= index[inner] * step;
+            index[inner] = 0;
+        }
+        for (; d >= 0; --d) {
             src += o->strides[d] * item;
             if (++index[d] < o->shape[d])
                 break;

@@ -1,5 +1,7 @@
 """Shapes drawn by Hypothesis: broadcasting, reductions, products, indexing, rearranging."""
 
+from itertools import product
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -48,6 +50,27 @@ def test_binary_ops_broadcast(backend, found):
 def test_where_broadcasts(backend, found):
     m, a, b = (numbers(s, k) for k, s in enumerate(found.input_shapes))
     check(lambda xp, a, b: xp.where(m > 1, a, b), a, b)
+
+
+@pytest.mark.parametrize("dtype", ["?", "f4", "f8"])
+@pytest.mark.parametrize("last", [1, 2, 3, 4, 5, 6, 7, 9, 16, 33])
+def test_short_axes_are_gathered(backend, dtype, last):
+    """Several blocks of elements, whose borders lie anywhere in the axes."""
+    shape = (29, 43, last)
+
+    def drawn(shape, seed):
+        values = numbers(shape, seed)
+        return values > 1 if dtype == "?" else values.astype(dtype)
+
+    f, whole = ("logical_xor" if dtype == "?" else "subtract"), drawn(shape, 0)
+    for lengths in product((1, 29), (1, 43), (1, last)):
+        few = drawn(lengths, 1)
+        turned = few[::-1, ::-1, ::-1]
+        for x, t in (few, tg.tensor(few)), (turned, tg.tensor(few)[::-1, ::-1, ::-1]):
+            got = getattr(tnp, f)(t, tg.tensor(whole))
+            np.testing.assert_array_equal(got, getattr(np, f)(x, whole))
+            spread = np.broadcast_to(x, shape)
+            np.testing.assert_array_equal(tnp.copy(tnp.broadcast_to(t, shape)), spread)
 
 
 @relaxed
