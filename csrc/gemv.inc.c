@@ -14,7 +14,7 @@
 #define DOT_LANES (64 / (int)sizeof(T))
 #define DOT_VECTORS (DOT_LANES / L) /* vectors that hold all lanes */
 #define QUAD (16 / (int)sizeof(T))
-#define OUTPUTS 1024 /* computed before they are stored */
+#define OUTPUTS 1024 /* most that are computed before they are stored */
 #define FAR (1024 * 1024) /* bytes that the second cache does not keep */
 
 /* The i-th 16 bytes of the lanes. */
@@ -245,8 +245,10 @@ static void FN(gemv_block)(const tg_gemm_args *g, size_t i0, size_t i1)
     T sum[OUTPUTS] __attribute__((aligned(64))), part[OUTPUTS] __attribute__((aligned(64)));
     T copy[KC] __attribute__((aligned(64)));
     const bool is_far = g->m * g->k > FAR / sizeof(T);
-    for (size_t i = i0; i < i1; i += OUTPUTS) {
-        const size_t n = i1 - i < OUTPUTS ? i1 - i : OUTPUTS;
+    /* Rows that lie in one piece are to be read to their ends before they leave the caches. */
+    const size_t most = g->a_col == 1 ? OUTPUTS / 8 : OUTPUTS;
+    for (size_t i = i0; i < i1; i += most) {
+        const size_t n = i1 - i < most ? i1 - i : most;
         const T *a = (const T *)g->a + (ptrdiff_t)i * g->a_row, *x = g->b;
         size_t p = n == 1 && g->a_col == 1 && g->b_row == 1 ? FN(long_dot)(sum, a, x, g->k) : 0;
         while (p < g->k || p == 0) {
