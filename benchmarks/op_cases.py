@@ -33,6 +33,13 @@ def _with_index(shape: tuple, index_shape: tuple, high: int):
     return make
 
 
+def _indices(lengths: tuple, count: int):
+    def make(rng, dtype):
+        return tuple(rng.integers(-n, n, count) for n in lengths)
+
+    return make
+
+
 def _with_labels(*shapes: tuple):
     def make(rng, dtype):
         arrays = tuple(rng.uniform(-2, 2, s).astype(dtype) for s in shapes)
@@ -59,6 +66,7 @@ STRUCTURED = {
     "take_transpose": (_with_index((1000, 1000), (1000,), 1000), (0, 1000)),
     "take_along_axis": (_with_index(M, (1000, 10), 1000), (1,)),
     "take_along_axis_transpose": (_with_index((1000, 10), (1000, 10), 1000), (1, 1000)),
+    "flat_index": (_indices((1000, 1000), 10_000), (1000, 1000, 0, 1)),
     "sum": (_real(M), ALL),
     "mean": (_real(M), ALL),
     "prod": (_real(M), ALL),

@@ -80,8 +80,7 @@ static void run_chunk(void *context, size_t chunk)
     run_span(pl, first, pl->n - first < CHUNK ? pl->n - first : CHUNK);
 }
 
-/* Broadcast shape of the operands that are there. */
-static int broadcast(tg_tensor *const *in, int n_in, int *ndim, int64_t *shape)
+int tg_broadcast(tg_tensor *const *in, int n_in, int *ndim, int64_t *shape)
 {
     *ndim = 0;
     for (int k = 0; k < n_in; ++k)
@@ -143,7 +142,7 @@ int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *p
     else {
         int ndim;
         int64_t shape[TG_MAX_NDIM];
-        const int status = broadcast(in, n_in, &ndim, shape);
+        const int status = tg_broadcast(in, n_in, &ndim, shape);
         if (status)
             return status;
         out = output(place, out_dtype, ndim, shape);

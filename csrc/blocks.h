@@ -13,4 +13,7 @@ enum { TG_MAX_OPERANDS = TG_MAP_INPUTS + 2 }; /* a vjp's: ct, the row's inputs, 
 int tg_run_blocks(tg_map_fn *kernel, double ns, tg_tensor **result, tg_tensor *place,
                   int out_dtype, size_t lanes, tg_tensor *const *in, int n_in, const double *p);
 
+/* Broadcast shape of the operands that are there; TG_ESHAPE if they have none. */
+int tg_broadcast(tg_tensor *const *in, int n_in, int *ndim, int64_t *shape);
+
 #endif

@@ -1,8 +1,9 @@
 /* gather.c: run functions that read or add at integer indices: take, take_along_axis and their
- * transposes. Indices are int64, negative ones count from the end, and all are checked before
+ * transposes, and flat_index, which makes one index of several. Indices are int64, negative ones count from the end, and all are checked before
  * anything is written. Gathers work on every dtype; scatter-adds on float32 and float64, adding
  * in the order of the indices, so their bits depend on nothing else.
  * Called by dispatch.c with the interpreter lock held. */
+#include "blocks.h"
 #include "kernels.h"
 #include "move.h"
 
@@ -369,4 +370,63 @@ int op_take_along_axis_transpose(const tg_op *op, tg_tensor **out, tg_tensor *co
     tg_drop(index);
     *out = dx;
     return dx ? TG_OK : TG_EMEMORY;
+}
+
+/* --- along several axes ---------------------------------------------------------------------- */
+
+/* y = y n + index, along one more axis, of length n. */
+static int add_axis(const char *name, tg_tensor *y, tg_tensor *given, int64_t n, int axis)
+{
+    tg_tensor *index;
+    const int error = checked_indices(name, &index, given, n, axis);
+    if (error)
+        return error;
+    int64_t strides[TG_MAX_NDIM];
+    const int lead = y->ndim - index->ndim;
+    for (int i = 0; i < y->ndim; ++i)
+        strides[i] =
+            i < lead || tg_shape(index)[i - lead] == 1 ? 0 : tg_strides(index)[i - lead];
+    tg_tensor *repeated = tg_view(index, y->ndim, tg_shape(y), strides, 0);
+    tg_tensor *whole = repeated ? tg_contiguous(repeated) : NULL;
+    if (whole) {
+        int64_t *to = (int64_t *)(void *)y->data;
+        const int64_t *from = (const int64_t *)(const void *)whole->data;
+        void *lock = tg_unlock((double)y->size);
+        for (int64_t i = 0; i < y->size; ++i)
+            to[i] = to[i] * n + wrap(from[i], n);
+        tg_relock(lock);
+    }
+    const int status = whole ? TG_OK : TG_EMEMORY;
+    tg_drop(whole);
+    tg_drop(repeated);
+    tg_drop(index);
+    return status;
+}
+
+/* Index arrays along several axes, broadcast, as positions along those axes merged. p: the axes'
+ * lengths, then their numbers, for messages. */
+int op_flat_index(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                  const int64_t *p, int n_p)
+{
+    int64_t shape[TG_MAX_NDIM];
+    int ndim;
+    if (n_p != 2 * n_in)
+        return tg_fail(TG_EVALUE, "flat_index: %d operands and %d params", n_in, n_p);
+    for (int k = 0; k < n_in; ++k)
+        if (in[k]->dtype != TG_I64)
+            return TG_ENOKERNEL;
+    int error = tg_broadcast(in, n_in, &ndim, shape);
+    if (error)
+        return error;
+    tg_tensor *y = tg_new(TG_I64, ndim, shape);
+    if (!y)
+        return TG_EMEMORY;
+    memset(y->data, 0, (size_t)y->size * sizeof(int64_t));
+    for (int k = 0; k < n_in && !error; ++k)
+        error = add_axis(op->name, y, in[k], p[k], (int)p[n_in + k]);
+    if (error)
+        tg_drop(y);
+    else
+        *out = y;
+    return error;
 }

@@ -67,8 +67,13 @@ class Tensor(Attached):
 
     def _escape(self, how: str) -> None:
         """Tell a recording that Python reads these values: an error if a run computes them."""
-        if self._flags & TRACED or self._may_be_written:
+        if self._is_computed:
             here.recorder.escape(how)
+
+    @property
+    def _is_computed(self) -> bool:
+        """Whether it is another value in a replay of the step that is being recorded."""
+        return bool(self._flags & TRACED) or self._may_be_written
 
     @property
     def _may_be_written(self) -> bool:
@@ -130,7 +135,7 @@ class Tensor(Attached):
                 "use .any() or .all()"
             )
         recorder = here.recorder
-        if recorder is None or not (self._flags & TRACED or self._may_be_written):
+        if recorder is None or not self._is_computed:
             return bool(self.item())
         truth = bool(select.engine().to_numpy(self))
         recorder.truth(self, truth)

@@ -394,11 +394,6 @@ def list_of_values():
 
 
 @case(error="corpus_values.py")
-def shape_that_depends_on_values():
-    return lambda x: (x[x > 0] * 2).sum(), [(X,), (X,), (-2 * X,)]
-
-
-@case(error="corpus_values.py")
 def value_as_an_index():
     table = [1.0, 2.0, 3.0]
     return lambda x: x * table[x[0].argmax()], [(X,), (X,), (-X,)]

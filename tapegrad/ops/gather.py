@@ -1,4 +1,5 @@
-"""Rows that read or add at integer positions: take, take_along_axis, and their transposes.
+"""Rows that read or add at integer positions: take, take_along_axis, and their transposes; and
+flat_index, which makes one position of several indices.
 
 Positions are int64; negative ones count from the end. Users' functions are in indexing.py.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rows import linear
+from .rows import linear, nondifferentiable
 
 
 def _take_transpose(ct, idx, axis, n):
@@ -37,6 +38,30 @@ def _take_along_transpose(ct, idx, axis, n):
     full = np.zeros((*ct.shape[:axis], n, *ct.shape[axis + 1 :]), ct.dtype)
     np.add.at(full, _along(idx, axis, ct.shape), ct)
     return full
+
+
+def _flat_index(*args):
+    indices = args[: len(args) // 3]
+    lengths, axes = np.reshape(args[len(indices) :], (2, -1)).tolist()
+    flat = np.zeros(np.broadcast_shapes(*[i.shape for i in indices]), np.int64)
+    for i, n, axis in zip(indices, lengths, axes):
+        bad = (i < -n) | (i >= n)
+        if bad.any():
+            raise IndexError(f"index {i[bad][0]} is out of bounds for axis {axis} with size {n}")
+        flat = flat * n + np.where(i < 0, i + n, i)
+    return flat
+
+
+def _indices(*cases):
+    """Shapes of the indices along each axis, lengths of the axes, as an `examples` function."""
+
+    def examples(rng):
+        return [
+            ([rng.integers(-n, n, s) for s, n in zip(shapes, lengths)], (*lengths, *axes))
+            for shapes, lengths, axes in cases
+        ]
+
+    return examples
 
 
 def _indexed(*cases):
@@ -112,4 +137,18 @@ take_along_axis_transpose = linear(  # params: (axis, length of the axis)
     ),
     ulp=16,
     doc="Zeros with elements added at each line's positions.",
+)
+flat_index = nondifferentiable(  # params: (*lengths of the axes, *their numbers)
+    "flat_index",
+    _flat_index,
+    inputs=("i",),
+    variadic=True,
+    examples=_indices(
+        ([(5,), (5,)], (7, 3), (0, 1)),
+        ([(3, 1), (4,), ()], (2, 9, 4), (0, 2, 3)),
+        ([()], (3,), (1,)),
+        ([(0,), (2, 1)], (3, 3), (0, 1)),
+    ),
+    large=_indices(([(300_001,), (300_001,)], (9000, 70), (0, 1))),
+    doc="Integer indices along several axes, broadcast, as positions along those axes merged.",
 )

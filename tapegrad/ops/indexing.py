@@ -13,11 +13,12 @@ import numpy as np
 
 from .. import changes
 from ..engine.dtypes import is_inexact
+from ..engine.recording import here
 from ..errors import ShapeError, TapegradError
 from ..tensor import Parameter, Tensor
 from . import gather
 from . import linear as rows
-from .axes import as_tensor, one_axis
+from .axes import as_tensor, holds_tensors, one_axis
 from .elementwise import where
 from .shapes import as_dtype, broadcast_shapes, ravel
 
@@ -46,10 +47,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     x, indices = as_tensor(x), _positions(indices, "take_along_axis")
     if axis is None:
         x, axis = ravel(x), 0
-    if np.ndim(indices) != x.ndim:
-        raise ShapeError(
-            f"take_along_axis: indices have {np.ndim(indices)} axes, the array {x.ndim}"
-        )
+    if indices.ndim != x.ndim:
+        raise ShapeError(f"take_along_axis: indices have {indices.ndim} axes, the array {x.ndim}")
     return gather.take_along_axis(x, indices, (one_axis(axis, x.ndim, "take_along_axis"),))
 
 
@@ -96,15 +95,15 @@ def _normal(i: Any) -> Any:
     if i is None or i is Ellipsis or isinstance(i, (slice, bool, np.bool_)):
         return i
     if isinstance(i, Tensor):
-        if i.dtype == np.bool_ or not i.ndim:
-            return _normal(i.numpy())
-        return _positions(i, "index")
+        return _mask(i) if i.dtype == np.bool_ else _positions(i, "index")
     if not isinstance(i, (np.ndarray, list, tuple)):
         try:
             return operator.index(i)
         except TypeError:
             pass
-    array = np.asarray([np.asarray(v) for v in i] if _holds_tensors(i) else i)
+    if isinstance(i, (list, tuple)) and holds_tensors(i):
+        return _normal(as_tensor(i))
+    array = np.asarray(i)
     if not array.size and array.dtype == np.float64:
         array = array.astype(np.int64)  # x[[]]
     if array.dtype.kind not in "iub":
@@ -117,8 +116,14 @@ def _normal(i: Any) -> Any:
     return array if array.dtype == np.bool_ else array.astype(np.int64)
 
 
-def _holds_tensors(i: Any) -> bool:
-    return isinstance(i, (list, tuple)) and any(isinstance(v, Tensor) for v in i)
+def _mask(t: Tensor) -> Any:
+    """A bool Tensor's values: how many are true is a shape."""
+    if here.recorder is not None and t._is_computed:
+        here.recorder.refuse(
+            f"indexes with a computed mask of shape {t.shape}: the result's shape would depend on "
+            "values, where a replay's are fixed; use where(), or multiply by the mask"
+        )
+    return _normal(t.numpy())
 
 
 def _expanded(items: tuple, ndim: int) -> tuple:
@@ -184,7 +189,7 @@ def _advanced(x: Tensor, items: tuple) -> Tensor:
     axes = [k for k, a in enumerate(is_index) if a]
     if len(axes) == 1:
         return gather.take(x, arrays[0], (axes[0],))
-    flat = _flat_positions([items[k] for k in axes], [x.shape[k] for k in axes], axes)
+    flat = _flat_index([items[k] for k in axes], [x.shape[k] for k in axes], axes)
     adjacent = axes[-1] - axes[0] + 1 == len(axes)
     if not adjacent:
         x = rows.transpose(x, (*axes, *[k for k in range(x.ndim) if k not in axes]))
@@ -216,21 +221,16 @@ def _without_masks(items: tuple, shape: tuple) -> tuple:
     return tuple(found)
 
 
-def _flat_positions(indices: list, lengths: list, axes: list) -> np.ndarray:
-    """Index arrays along several axes as positions along those axes merged."""
-    arrays = [np.asarray(i) for i in indices]
+def _flat_index(indices: list, lengths: list, axes: list) -> Tensor:
+    """Indices along several axes as positions along those axes merged."""
+    shapes = [() if type(i) is int else i.shape for i in indices]
     try:
-        shape = np.broadcast_shapes(*[a.shape for a in arrays])
+        np.broadcast_shapes(*shapes)
     except ValueError:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise IndexError(f"index arrays of shapes {shapes} do not broadcast together") from None
-    flat = np.zeros(shape, np.int64)
-    for a, n, axis in zip(arrays, lengths, axes):
-        bad = (a < -n) | (a >= n)
-        if bad.any():
-            raise IndexError(f"index {a[bad][0]} is out of bounds for axis {axis} with size {n}")
-        flat = flat * n + np.where(a < 0, a + n, a)
-    return flat
+        text = ", ".join(map(str, shapes))
+        raise IndexError(f"index arrays of shapes {text} do not broadcast together") from None
+    arrays = [np.asarray(i) if type(i) is int else i for i in indices]
+    return gather.flat_index(*arrays, params=(*lengths, *axes))
 
 
 def _numpy_index(index: Any) -> Any:
