@@ -104,6 +104,43 @@ def test_steps_agree_with_pytorch(rule, options, dtype):
 
 @every_rule
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_complex_parameter_is_as_two_real_ones(rule, options, dtype, backend):
+    rtol = 1e-5 if dtype == "f4" else 1e-13
+    xs, ys = make(dtype=dtype), make(SHAPES[::-1], dtype)[::-1]
+    zs = [tg.parameter(x.numpy() + 1j * y.numpy()) for x, y in zip(xs, ys)]
+    of_real, of_complex = rule(xs + ys, **options), rule(zs, **options)
+    for k in range(6):
+        give_gradients(xs, k)
+        give_gradients(ys, 10 + k)
+        for x, y, z in zip(xs, ys, zs):
+            z.grad = x.grad.numpy() - 1j * y.grad.numpy()  # docs/complex.md
+        if k == 3:
+            saved = of_complex.state_dict()
+            of_complex = rule(zs, **options)
+            of_complex.load_state_dict(saved)
+        of_real.step()
+        of_complex.step()
+        for x, y, z in zip(xs, ys, zs):
+            np.testing.assert_allclose(z.numpy().real, x.numpy(), rtol=rtol, atol=rtol)
+            np.testing.assert_allclose(z.numpy().imag, y.numpy(), rtol=rtol, atol=rtol)
+
+
+@every_rule
+def test_complex_parameters_go_downhill(rule, options, backend):
+    z = tg.parameter(np.array([1 + 1j, -1 - 1j]))
+    optimizer = rule([z], **options)
+    for _ in range(60):
+        with tape():
+            loss = (abs(z) ** 2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    sizes = np.abs([z.numpy().real, z.numpy().imag])
+    assert (sizes > 1).all() if options.get("maximize") else (sizes < 1).all()
+
+
+@every_rule
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_the_engines_agree(rule, options, dtype):
     if not tg.info()["native"]:
         pytest.skip("the C core is not installed")

@@ -1,12 +1,13 @@
 """The update rules of the optimizers: the specification of csrc/optim.c.
 
-In a rule, p, g and the state arrays have one shape and dtype; p and the state are written, g is
-not. t counts this parameter's updates, this one included. The formulas are PyTorch's.
+In a rule, p, g and the state arrays have one shape and a real dtype; p and the state are written, g
+is not. t counts this parameter's updates, this one included. The formulas are PyTorch's, which takes
+a complex parameter for two real ones, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,4 +57,17 @@ def step(engine: Any, kind: str, slots: Any) -> None:
         state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
         t = int(slots.steps[i])
         engine.touch(p)
-        RULES[kind](engine.node_of(p).array, engine.node_of(g).array, state, t, slots.hyper)
+        for parts in _real(engine.node_of(p).array, engine.node_of(g).array, state):
+            RULES[kind](*parts, t, slots.hyper)
+
+
+def _real(p: np.ndarray, g: np.ndarray, state: list) -> Iterator[tuple]:
+    """p, g and state as rules take them: of complex ones the real parts, then the imaginary ones.
+
+    A gradient is dL/dx - 1j dL/dy: docs/complex.md.
+    """
+    if p.dtype.kind != "c":
+        yield p, g, state
+    else:
+        yield p.real, g.real, [s.real for s in state]
+        yield p.imag, -g.imag, [s.imag for s in state]
