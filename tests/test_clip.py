@@ -8,7 +8,7 @@ from tapegrad import nn
 
 
 def with_gradients(*gradients):
-    params = [tg.parameter(np.zeros(np.shape(g))) for g in gradients]
+    params = [tg.parameter(np.zeros_like(g)) for g in gradients]
     for p, g in zip(params, gradients):
         p.grad = np.array(g)
     return params
@@ -28,6 +28,28 @@ def test_clip_grad_norm_can_refuse_a_norm_that_is_not_finite():
     with pytest.raises(FloatingPointError, match="nan"):
         nn.clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
     np.testing.assert_array_equal(params[1].grad.numpy(), [2.0])
+
+
+@pytest.mark.parametrize("norm_type", [1, 2.0, 3, np.inf])
+def test_norms_of_complex_gradients_are_of_their_absolute_values(norm_type, backend):
+    z, x = np.array([3 + 4j, -1j, 0]), np.array([[2.0, -0.5]])
+    for dtype, rtol in (("c16", 1e-12), ("c8", 1e-6)):
+        ours = with_gradients(z.astype(dtype), x)
+        sizes = with_gradients(np.array([5.0, 1, 0]), x)
+        norm = nn.clip_grad_norm_(ours, 1.5, norm_type)
+        want = nn.clip_grad_norm_(sizes, 1.5, norm_type)
+        assert norm.dtype == np.float64
+        np.testing.assert_allclose(norm, want, rtol=rtol)
+        scale = sizes[0].grad.numpy()[0] / 5
+        np.testing.assert_allclose(ours[0].grad, scale * z, rtol=rtol)
+        np.testing.assert_allclose(ours[1].grad, sizes[1].grad, rtol=rtol)
+
+
+def test_clip_grad_value_of_complex_gradients_changes_none():
+    params = with_gradients([5.0], [3 + 4j])
+    with pytest.raises(tg.DTypeError, match=r"gradient 1, of shape \(1,\), is complex128"):
+        nn.clip_grad_value_(params, 1.0)
+    assert [p.grad.item() for p in params] == [5, 3 + 4j]
 
 
 def test_clip_grad_value_clips_elements():

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..engine.recording import hyper, is_number, operand
+from ..errors import DTypeError
 from ..numpy import abs, isfinite, maximum, minimum, sqrt
 from ..ops.composite import clip
 from ..switches import no_grad
@@ -54,7 +55,9 @@ def clip_grad_norm_(
 
 
 def _norm(g: Tensor, p: float) -> Tensor:
-    """The p-norm of all elements, 0-d."""
+    """The p-norm of all elements, 0-d and real."""
+    if g.dtype.kind == "c":
+        g = abs(g)
     if p == 2:
         return sqrt((g * g).sum())
     if math.isinf(p):
@@ -73,9 +76,20 @@ def _join(a: Tensor, b: Tensor, p: float) -> Tensor:
 
 @no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Clip every element of every gradient into [-clip_value, clip_value]."""
+    """Clip every element of every gradient into [-clip_value, clip_value].
+
+    Raises:
+        DTypeError: for a complex gradient, as complex numbers have no order; none has changed then.
+    """
     _check_bound("clip_grad_value_: clip_value", clip_value)
-    for p, g in zip(*_gradients(parameters)):
+    params, grads = _gradients(parameters)
+    for n, g in enumerate(grads):
+        if g.dtype.kind == "c":
+            raise DTypeError(
+                f"clip_grad_value_: gradient {n}, of shape {g.shape}, is {g.dtype}, and complex "
+                "numbers have no order; clip_grad_norm_ scales them"
+            )
+    for p, g in zip(params, grads):
         bound = operand(clip_value, g.dtype, fits=_is_bound)
         p.grad = clip(g, -bound, bound)
 
