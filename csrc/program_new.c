@@ -229,7 +229,7 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
         [TG_STEP_OPTIM] = {tg_step_optim, 0, 0, 0},
         [TG_STEP_RANDOM] = {tg_step_random, 0, 1, 1},
         [TG_STEP_GUARD] = {tg_step_guard, 1, 0, 0},
-        [TG_STEP_PYTHON] = {tg_step_python, 0, 1, 1},
+        [TG_STEP_PYTHON] = {tg_step_python, 0, 0, 1},
         [TG_STEP_PRODUCT] = {tg_step_product, 2, 1, 2},
     };
     const int status = check_values(g, s, index);
@@ -251,6 +251,12 @@ int tg_program_step_ready(tg_program *g, tg_step *s)
             s->place_at = -1;
         if (tg_op_writes(s->op))
             mark_written(g, s->in[0]);
+    }
+    for (int i = 0; s->kind == TG_STEP_PYTHON && i < s->n_p; ++i) {
+        if (s->p[i] < 0 || s->p[i] >= s->n_in)
+            return tg_fail(TG_EVALUE, "step %d writes no input %lld", index,
+                           (long long)s->p[i]);
+        mark_written(g, s->in[s->p[i]]);
     }
     if (s->kind == TG_STEP_GUARD)
         g->has_guards = true;

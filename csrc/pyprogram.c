@@ -37,7 +37,9 @@ int tg_call_python(tg_program *g, tg_step *s)
     }
     if (inputs)
         result = PyObject_CallFunctionObjArgs(s->callable, inputs, NULL);
-    if (!result)
+    if (result && !s->n_out)
+        status = TG_OK;
+    if (!result || !s->n_out)
         goto done;
     const tg_value *v = &g->values[s->out[0]];
     const tg_tensor *t = tg_tensor_of(result);

@@ -319,7 +319,7 @@ static bool add_step(program_object *self, int index, PyObject *item)
         s->expected = s->n_p ? s->p[0] != 0 : 1;
         return g->values[s->in[0]].own.size == 1 ||
                refuse("a guard looks at one number", index);
-    default:
+    default: /* params: the places of the inputs that it writes */
         s->callable = extra;
         return (PyCallable_Check(extra) && hold(self, extra)) ||
                refuse("a Python step's extra is a callable", index);

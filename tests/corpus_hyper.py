@@ -49,6 +49,44 @@ def betas_and_decay_change():
     return training(net, opt), [XY, XY, XY, change, XY, XY], numbers(net)
 
 
+def odd_parameters(dtypes, rule, **options):
+    """Parameters that C has no update for, one of them without a gradient, and views kept."""
+
+    def make():
+        params = [tg.parameter(batch(seed=k)[0].astype(d)) for k, d in enumerate(dtypes)]
+        opt = rule([tg.parameter(np.zeros(2, dtypes[0])), *params], lr=0.1, **options)
+        kept = []
+
+        def step(x):
+            with tape():
+                loss = sum(abs(p * x).sum() for p in params)
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            return loss
+
+        def keep():
+            kept.append(params[0].detach())
+
+        def change():
+            opt.lr = 0.01
+
+        def state():
+            found = [v for own in opt.state_dict()["state"].values() for v in own.values()]
+            return [*params, *[p.grad for p in params if p.grad is not None], *found, *kept]
+
+        call = (batch(),)
+        return step, [call, call, call, keep, call, change, call, keep, call], state
+
+    make.__name__ = f"{rule.__name__}_of_parameters_of_{'_and_'.join(dtypes)}"
+    case()(make)
+
+
+for _dtypes in (("f2",), ("c8",), ("c16",), ("f4", "c16"), ("f8", "f2")):
+    odd_parameters(_dtypes, optim.SGD, momentum=0.9)
+    odd_parameters(_dtypes, optim.AdamW, amsgrad=True)
+
+
 @case(runs=4)
 def momentum_switched_on():
     net = network()

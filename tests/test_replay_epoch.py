@@ -65,6 +65,21 @@ def test_an_epoch_has_the_bits_of_its_calls(batch_size, drop_last):
         np.testing.assert_array_equal(p.grad.numpy(), q.grad.numpy())
 
 
+@pytest.mark.parametrize("dtype", ["f2", "c8"])
+def test_an_epoch_updates_parameters_that_c_has_no_kernels_for(dtype, backend):
+    found = []
+    for way in ("epochs", "calls"):
+        w = tg.parameter(np.ones(5, dtype))
+        train = tg.compile(training(lambda x, w=w: abs(x * w), optim.Adam([w], lr=0.01)))
+        if way == "epochs":
+            losses = [train.epoch(X, Y, batch_size=8).tolist() for _ in range(3)]
+        else:
+            batches = [slice(k, k + 8) for k in range(0, 53, 8)]
+            losses = [[train(X[b], Y[b]).item() for b in batches] for _ in range(3)]
+        found.append((losses, w.numpy().tolist(), w.grad.numpy().tolist()))
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("shuffle", "order"),
     [

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import errors, lines
 from ..ops.table import BY_ID, OPS
-from . import select
+from . import numpy_optim, select
 from .dtypes import CODES, DTYPES, dtype_code, promoted
 from .operands import as_array, as_scalar, run_numpy
 from .recording import ASSIGN, Logged, here
@@ -253,7 +253,7 @@ class NativeEngine:
             call.numbers[0 : len(call.hyper)] = call.hyper
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
         if status == NO_KERNEL:
-            select._engines["numpy"].optimizer_step(kind, slots)
+            numpy_optim.step(select._engines["numpy"], kind, slots)
         elif status < 0:
             self.check(status)
         elif lines.are_kept:

@@ -1,8 +1,8 @@
 """The update rules of the optimizers: the specification of csrc/optim.c.
 
 In a rule, p, g and the state arrays have one shape and a real dtype; p and the state are written, g
-is not. t counts this parameter's updates, this one included. The formulas are PyTorch's, which takes
-a complex parameter for two real ones, too.
+is not. t counts this parameter's updates, this one included. The formulas are PyTorch's, which too
+takes a complex parameter for two real ones.
 """
 
 from __future__ import annotations
@@ -50,15 +50,19 @@ RULES = {"sgd": sgd, "adam": adam}
 def step(engine: Any, kind: str, slots: Any) -> None:
     """Update every parameter that has a gradient: see interface.Engine.optimizer_step."""
     for i, p in enumerate(slots.params):
-        g = p.grad
-        if g is None:
-            continue
-        slots.steps[i] += 1
-        state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
-        t = int(slots.steps[i])
-        engine.touch(p)
-        for parts in _real(engine.node_of(p).array, engine.node_of(g).array, state):
-            RULES[kind](*parts, t, slots.hyper)
+        if p.grad is not None:
+            update(engine, kind, slots, i, p.grad)
+
+
+def update(engine: Any, kind: str, slots: Any, i: int, g: Any) -> None:
+    """Update parameter i by its gradient g."""
+    p = slots.params[i]
+    slots.steps[i] += 1
+    state = [engine.node_of(tensors[i]).array for tensors in slots.states.values()]
+    t = int(slots.steps[i])
+    engine.touch(p)
+    for parts in _real(engine.node_of(p).array, engine.node_of(g).array, state):
+        RULES[kind](*parts, t, slots.hyper)
 
 
 def _real(p: np.ndarray, g: np.ndarray, state: list) -> Iterator[tuple]:

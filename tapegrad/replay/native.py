@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import select
+from ..engine import numpy_optim, select
 from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..tensor import asarray
@@ -103,6 +103,10 @@ class NativeProgram:
 
     def _optimizer(self, e: ir.Entry) -> tuple:
         rule, slots, _, updated = e.extra
+        if any(p.dtype not in (np.float32, np.float64) for p in slots.params):
+            width = 2 + len(slots.states)
+            written = tuple([i for i in range(len(e.inputs)) if i % width != 1])
+            return PYTHON_STEP, -1, e.inputs, (), written, _updater(e)
         number, width = RULES[rule]
         numbers = np.zeros(width)
         self._live.append((slots.owner, slots.group, numbers))
@@ -211,5 +215,18 @@ def _caller(e: ir.Entry) -> Any:
         if e.extra is not None:  # a primitive
             return asarray(e.extra.run(tuple([t.numpy() for t in inputs])))
         return select.slow_apply(e.op.id, tuple(inputs), e.params)
+
+    return call
+
+
+def _updater(e: ir.Entry) -> Any:
+    """What updates parameters that C has no kernels for: the NumPy engine's rule."""
+    rule, slots, _, updated = e.extra
+    engine, width = select._engines["numpy"], 2 + len(slots.states)
+
+    def call(inputs: list) -> None:
+        slots.hyper = slots.owner.hyper(slots.group)
+        for n, i in enumerate(updated):
+            numpy_optim.update(engine, rule, slots, i, inputs[n * width + 1])
 
     return call

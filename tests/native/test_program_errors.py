@@ -90,6 +90,7 @@ def test_a_value_may_lie_in_an_output_until_that_is_made():
         ([TWO, [(5, 0, (0,), (1,), (), None)], [], [], 64, 0, 1], "callable"),
         ([TWO, [(3, 7, (), (1,), (0.0, 1.0), (0, 0))], [], [], 64, 0, 1], "no such draw"),
         ([TWO, [(2, 0, (0,), (), (0,), None)], [], [], 64, 0, 1], "do not fit"),
+        ([TWO, [(5, -1, (0,), (1,), (1,), print)], [], [], 64, 0, 1], "writes no input 1"),
         ([TWO, [], [2], [], 64, 0, 1], "no such output"),
         ([TWO, [(1,)], [], [], 64, 0, 1], "a step is"),
         ([[(1, 2)], [], [], [], 64, 0, 1], "a value is"),

@@ -17,6 +17,25 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def test_a_python_step_may_write_captured_tensors_and_give_nothing():
+    w = tg.parameter(np.ones(3, "f4"))
+    view = w.detach()
+    b = Building()
+    x = b.argument(np.zeros(3, "f4"))
+    p = b.captured(w)
+
+    def add(inputs):
+        inputs[1].assign(inputs[1] + inputs[0])
+
+    b.step(Program.PYTHON, 0, [x, p], [], (1,), add)
+    program = b.program([b.run("add", [x, p], (3,), role="o")])
+    version = w.version
+    assert program.run([np.full(3, 2.0, "f4")])[0].tolist() == [5.0, 5.0, 5.0]
+    assert program.run([w.numpy()])[0].tolist() == [9.0, 9.0, 9.0]  # 3 + (3 + 3): read before
+    assert view.tolist() == [1.0, 1.0, 1.0]
+    assert w.version > version
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_draws_are_those_of_the_generators(dtype):
     live = np.array([9.0, -1.0, 2.0])
