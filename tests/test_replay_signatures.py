@@ -255,3 +255,49 @@ def test_the_signature_given_up_is_one_that_is_not_in_use():
             step(np.ones(2), n)
             step(np.ones(2), -1)
     assert next(n_calls) == 2 + 200  # -1 has been replayed all the time
+
+
+def inside_a_tape(call):
+    with tg.tape():
+        return call()
+
+
+# Where a compiled function is simply called.
+INSIDE = {
+    "nowhere": lambda call: call(),
+    "tape": inside_a_tape,
+    "compile": lambda call: tg.compile(call)(),
+    "grad": lambda call: tg.grad(lambda x: call().sum() * x)(np.ones(())),
+}
+
+
+@pytest.mark.parametrize("where", INSIDE)
+def test_arrays_are_given_as_tensors_wherever_it_is_called(where, backend):
+    found = []
+
+    @tg.compile
+    def step(x, tree, *, named):
+        found.append([x, tree["a"][0], tree["b"], named.a, named.b])
+        found.append(x is tree["a"][0] and named.b == 3)
+        return x * 2.0
+
+    t = tg.tensor(X)
+    INSIDE[where](lambda: step(X, {"a": [X], "b": t}, named=Data(np.float32(2), 3)))
+    (x, a, b, scalar, _), is_same = found
+    assert is_same
+    for given, array in ((x, X), (a, X), (b, X), (scalar, np.float32(2))):
+        assert type(given) is tg.Tensor
+        assert given.dtype == array.dtype
+        assert given.shape == array.shape
+    assert where == "nowhere" or b is t
+
+
+@pytest.mark.parametrize("where", INSIDE)
+def test_a_list_with_arrays_is_not_written_into_wherever_it_is_called(where, backend):
+    @tg.compile
+    def step(x, items):
+        items[0] = x * 2.0
+        return x * 2.0
+
+    with pytest.raises(tg.ReplayError, match="writes into a list that it is given"):
+        INSIDE[where](lambda: step(X, [X]))

@@ -14,7 +14,7 @@ from ..engine import select
 from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
-from ..tensor import Tensor
+from ..tensor import Tensor, asarray
 from .arguments import Taken, as_tensors, flatten, objects, parts_of, sees_order, written_into
 from .audit import audit, snapshot
 from .build import program_of
@@ -113,9 +113,27 @@ class Compiled:
         engine = select.engine()
         state = engine.is_recording()
         if here.recorder is not None or state > 0:
-            return self._function(*args, **kwargs)  # part of what is being recorded
+            return self._call_inside(args, kwargs)
         with self.turn:
             return self._call_alone(args, kwargs, engine, state)
+
+    def _call_inside(self, args: tuple, kwargs: dict) -> Any:
+        """A call that is part of what is being recorded: the function's own, given Tensors, too."""
+        arrays: list[Any] = []
+        rebuild = self._flattened(args, kwargs, arrays, [])
+        if all(isinstance(x, Tensor) for x in arrays):
+            return self._function(*args, **kwargs)
+        args, kwargs = rebuild(Taken([asarray(x) for x in arrays]))
+        containers = parts_of((args, kwargs))  # others than the caller's
+        result = self._function(*args, **kwargs)
+        self._check_given(containers)
+        return result
+
+    def _flattened(self, args: tuple, kwargs: dict, arrays: list, key: list) -> Callable:
+        try:
+            return flatten((args, kwargs), arrays, key)
+        except RecursionError:
+            raise endless(self._function, args, kwargs) from None
 
     def _call_alone(self, args: tuple, kwargs: dict, engine: Any, state: int) -> Any:
         """The same with no other thread in this function."""
@@ -123,10 +141,7 @@ class Compiled:
             kwargs = dict(sorted(kwargs.items()))
         arrays: list[Any] = []
         key: list[Any] = [engine.name, state]
-        try:
-            rebuild = flatten((args, kwargs), arrays, key)
-        except RecursionError:
-            raise endless(self._function, args, kwargs) from None
+        rebuild = self._flattened(args, kwargs, arrays, key)
         signature = tuple(key)
         variants = self._variants(signature)
         reason = ""
@@ -299,8 +314,7 @@ class Compiled:
             variant.state = variant.recording.state
             if given != [held_by(t) for t in tensors]:
                 raise self._refusal(GIVEN.format("an array"))
-            if (changed := written_into(containers)) is not None:
-                raise self._refusal(GIVEN.format(f"a {type(changed).__name__}"))
+            self._check_given(containers)
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
         if any(isinstance(x, Tensor) and x._may_be_written for x in leaves):
             return variant.rebuild(iter([as_result(x) for x in leaves]))
@@ -343,6 +357,10 @@ class Compiled:
                 )
             del variants[0]
         variants.append(new)
+
+    def _check_given(self, containers: list) -> None:
+        if (changed := written_into(containers)) is not None:
+            raise self._refusal(GIVEN.format(f"a {type(changed).__name__}"))
 
     def _refusal(self, why: str) -> ReplayError:
         return ReplayError(f"compile: {self._name} cannot be replayed: {why}")
