@@ -195,9 +195,11 @@ class Tensor(Attached):
                     f"got {value.shape} and {value.dtype}"
                 )
         recorder = here.recorder
-        if value is not None and value is not self:
-            is_constant = recorder is not None and not value._flags & TRACED
-            if is_constant or value._may_be_written:  # an entry makes it; of no variable's memory
+        if value is not None:
+            is_constant = recorder is not None and not value._flags & TRACED  # an entry makes it
+            # no variable's memory, and no cycle
+            is_shared = value._may_be_written or identity(value) == identity(self)
+            if is_constant or is_shared:
                 value = select.apply(OPS["copy"].id, (value,), ())
         if recorder is not None:
             recorder.engine.log.sets_grad(self)

@@ -109,6 +109,36 @@ def test_gradients_stay_when_a_parameter_is_written(of, ask, backend):
     assert not gradient().requires_grad
 
 
+# Of ones: what the gradient is afterwards, wherever the step runs.
+OWN = {
+    "parameter": lambda: tg.parameter(np.ones(3)),
+    "frozen parameter": lambda: tg.parameter(np.ones(3)).requires_grad_(False),
+    "variable": lambda: tg.tensor(np.ones(3), requires_grad=True),
+    "constant": lambda: tg.tensor(np.ones(3)),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", OWN)
+def test_a_value_as_its_own_gradient_is_copied(kind, compiled, backend):
+    for of in (lambda p: p, tg.Tensor):
+        p = OWN[kind]()
+
+        def set_it(x, p=p, of=of):
+            p.grad = of(p)
+            return x * 1.0
+
+        step = tg.compile(set_it) if compiled else set_it
+        for _ in range(4):
+            step(np.ones(1))
+        if isinstance(p, tg.Parameter):
+            p.assign(p * 2.0)
+        assert type(p.grad) is tg.Tensor
+        assert p.grad.tolist() == [1.0, 1.0, 1.0]
+        assert not p.grad.requires_grad
+        assert p.grad.grad is None
+
+
 def test_a_field_of_one_row_is_an_array_like_any(backend):
     rows = np.zeros(4, dtype=[("flag", "u1"), ("v", "f4", 3)])
     rows["v"] = np.arange(12).reshape(4, 3)
