@@ -7,7 +7,9 @@ import numpy as np
 from corpus import batch, case, labels, network, numbers
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad import nn, tape
+from tapegrad.numpy.plain import OF_SHAPES
 
 X = batch()
 
@@ -338,6 +340,18 @@ def another_thread():
 
     once = getattr(tg, "compile", lambda f: f)(lambda x: x * x)
     return lambda: None, [(), lambda: run_elsewhere(once), lambda: run_elsewhere(once), ()]
+
+
+@case()
+def shapes_asked_of_numpys_functions():
+    asked = [getattr(np, name) for name in OF_SHAPES if not name.startswith("einsum")]
+
+    def step(x):
+        found = [str(f(x[:3])) for f in (*asked, tnp.isscalar, tnp.shape)]
+        found += [np.einsum_path("ij,ij,j", x, x * 2, x[0])[1]]
+        return x * np.size(x) ** np.ndim(x), x[tnp.triu_indices_from(x[:3])], found
+
+    return step, [(X,), (2 * X,), (X,), (X,), (3 * X,)]
 
 
 # --- values that escape into Python

@@ -19,7 +19,7 @@ from ..ops.axes import as_tensor, one_axis
 from ..ops.shapes import flip, ravel
 from ..tensor import Tensor, tensor
 from . import registry
-from .registry import plain, values
+from .registry import outlines, plain, values
 
 OF_VALUES = (
     "allclose", "argwhere", "array_equal", "array_equiv", "bincount", "busday_count",
@@ -52,6 +52,12 @@ OF_NO_ARRAY = (
     "show_config", "show_runtime", "test", "typename",
 )  # fmt: skip
 
+# Of these all that look at no value, but at shapes and dtypes.
+OF_SHAPES = (
+    "common_type", "diag_indices_from", "einsum_path", "iscomplexobj", "isrealobj", "isscalar",
+    "iterable", "ndim", "result_type", "shape", "size", "tril_indices_from", "triu_indices_from",
+)  # fmt: skip
+
 
 def tensors(x: Any) -> Any:
     """A result of NumPy's with its arrays as Tensors; what no Tensor can hold stays."""
@@ -65,18 +71,18 @@ def tensors(x: Any) -> Any:
 
 
 def on_values(name: str) -> Callable:
-    """NumPy's function, given values and giving Tensors."""
-    theirs = registry.numpys(name)
+    """NumPy's function, given what it reads of Tensors and giving Tensors."""
+    theirs, reads = registry.numpys(name), registry.ENTRIES[name].reads
 
     @functools.wraps(theirs)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return tensors(theirs(*values(args), **values(kwargs)))
+        return tensors(theirs(*reads(args), **reads(kwargs)))
 
     return call
 
 
 for _name in (*OF_VALUES, *OF_NOTHING, *OF_NO_ARRAY):
-    plain(_name)
+    plain(_name, reads=outlines if _name in OF_SHAPES else values)
 
 
 def computed() -> dict[str, Callable]:

@@ -27,6 +27,29 @@ from .ufuncs import as_ufunc, write_out
 DIFFERENTIABLE, PLAIN, MISSING = "differentiable", "plain", "missing"
 
 
+def values(x: Any) -> Any:
+    """A nesting of arguments with its Tensors as arrays."""
+    return _with_arrays(x, Tensor.numpy)
+
+
+def outlines(x: Any) -> Any:
+    """The same with arrays of the Tensors' shapes and dtypes, and nobody knows which values: a
+    compiled step may ask for shapes, and not look at values."""
+    return _with_arrays(x, lambda t: np.broadcast_to(np.empty((), t.dtype), t.shape))
+
+
+def _with_arrays(x: Any, array: Callable) -> Any:
+    if isinstance(x, Tensor):
+        return array(x)
+    if type(x) in (list, tuple):
+        return type(x)(_with_arrays(v, array) for v in x)
+    if type(x) is dict:
+        return {k: _with_arrays(v, array) for k, v in x.items()}
+    if type(x) is slice:
+        return slice(*[_with_arrays(v, array) for v in (x.start, x.stop, x.step)])
+    return x
+
+
 @dataclass(frozen=True)
 class Entry:
     """What is known of one function of NumPy's, by its name after "numpy."."""
@@ -36,6 +59,7 @@ class Entry:
     function: Callable | None  # tapegrad's; None: NumPy's own, given the values
     examples: tuple[str, ...] = ()
     note: str = ""
+    reads: Callable = values  # of Tensors, if the function is NumPy's own
 
 
 ENTRIES: dict[str, Entry] = {}
@@ -58,10 +82,12 @@ def differentiable(*examples: str, name: str = "", note: str = "") -> Callable[[
     return add
 
 
-def plain(function: Callable | str, name: str = "", note: str = "") -> Any:
-    """Say that a function has no derivative. A name alone: NumPy's own does, on the values."""
+def plain(
+    function: Callable | str, name: str = "", note: str = "", reads: Callable = values
+) -> Any:
+    """Say that a function has no derivative. A name alone: NumPy's own does, on what it reads."""
     if isinstance(function, str):
-        _add(Entry(function, PLAIN, None, (), note))
+        _add(Entry(function, PLAIN, None, (), note, reads))
     else:
         full = name or function.__name__
         _add(Entry(full, PLAIN, _served(full, function), (), note))
@@ -159,16 +185,3 @@ def functions(module: str = "") -> Iterator[tuple[str, Entry]]:
         path, _, last = name.rpartition(".")
         if path == module:
             yield last, entry
-
-
-def values(x: Any) -> Any:
-    """A nesting of arguments with its Tensors as arrays."""
-    if isinstance(x, Tensor):
-        return x.numpy()
-    if type(x) in (list, tuple):
-        return type(x)(values(v) for v in x)
-    if type(x) is dict:
-        return {k: values(v) for k, v in x.items()}
-    if type(x) is slice:
-        return slice(values(x.start), values(x.stop), values(x.step))
-    return x
