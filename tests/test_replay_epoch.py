@@ -122,6 +122,34 @@ def test_a_callback_sees_results_changes_rates_and_stops():
     assert losses == found["loss"].tolist()
 
 
+def misaligned(array):
+    moved = np.empty(array.nbytes + 1, "u1")[1:].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    assert not moved.flags.aligned
+    return moved
+
+
+@pytest.mark.parametrize(
+    ("make_data", "sums"),
+    [
+        (lambda: np.ones((9, 3)), [9, 0, 0]),
+        (lambda: np.ones((3, 9)).T, [9, 0, 0]),
+        (lambda: np.ones((9, 3), ">f8"), [9, 9, 9]),
+        (lambda: misaligned(np.ones((9, 3))), [9, 9, 9]),
+        (lambda: tg.tensor(np.ones((9, 3))), [9, 9, 9]),
+    ],
+    ids=["plain", "transposed", "swapped", "misaligned", "tensor"],
+)
+def test_what_a_callback_writes_is_seen_in_arrays_read_in_place(make_data, sums, backend):
+    data = make_data()
+
+    def write(steps, result):
+        data[...] = 0.0
+
+    found = tg.compile(lambda x: x.sum()).epoch(data, batch_size=3, callback=write)
+    assert found.tolist() == sums
+
+
 def test_ctrl_c_leaves_a_step_boundary():
     epochs, net, _ = make()
 
