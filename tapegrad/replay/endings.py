@@ -4,11 +4,10 @@ the gradient of a bias is."""
 
 from __future__ import annotations
 
-from collections import Counter
 from math import gcd, prod
 from typing import Any, NamedTuple
 
-from .epilogues import PRODUCTS
+from .epilogues import is_product
 from .fuse import FLOATS
 from .ir import GROUP, OP, PRODUCT, Entry, Program
 
@@ -54,11 +53,13 @@ class Ending(NamedTuple):
         return self.n > 1 and self.cols > 1 and self.cols == values[self.value].shape[-1]
 
 
+def is_reduction(e: Entry) -> bool:
+    return e.kind == OP and not e.view and e.op.name in FOLDS
+
+
 def ending_of(e: Entry, values: list) -> Ending | None:
-    """The entry as what another ends in, or None: it is no reduction of floats over axes at one
-    end."""
-    if e.kind != OP or e.view or e.op.name not in FOLDS:
-        return None
+    """The reduction as what another entry ends in, or None: it is not one of floats over axes at
+    one end."""
     (v,), params = e.inputs, e.params
     full = values[v].shape
     if e.op.name == "sum_to":
@@ -81,26 +82,25 @@ def ending_of(e: Entry, values: list) -> Ending | None:
 def join_endings(program: Program) -> Program:
     """The program whose groups and products end in a reduction where one reads what they make: its
     result is their last output, and an Ending a group's params and a product's extra[1]."""
-    folded = {e.inputs[0] for e in program.entries if e.kind == OP and e.op.name in FOLDS}
+    folded = {e.inputs[0] for e in program.entries if is_reduction(e)}
     if not folded:
         return program
-    uses = Counter([v for e in program.entries for v in e.inputs if v in folded])
-    results = set(program.results)
-    home: dict[int, int] = {}  # value: where the entry without ending is that makes it
+    values, uses, results = program.values, program.uses, program.results
+    home: dict[int, int] = {}  # value to fold: where the entry without ending is that makes it
     entries: list[Entry] = []
     for e in program.entries:
-        at = home.get(e.inputs[0]) if e.inputs else None
-        if at is not None and (ending := ending_of(e, program.values)) is not None:
-            is_staged = uses[ending.value] == 1 and ending.value not in results
-            if joins(entries[at], ending, program.values):
+        if e.inputs and e.inputs[0] in home and is_reduction(e):
+            at, ending = home[e.inputs[0]], ending_of(e, values)
+            if ending is not None and joins(entries[at], ending, values):
+                is_staged = uses[ending.value] == 1 and ending.value not in results
                 for v in entries[at].outputs:
                     del home[v]
                 entries[at] = ended(entries[at], ending, e.outputs[0], is_staged)
                 continue
-        if e.kind in (GROUP, PRODUCT) or (e.kind == OP and e.op.name in PRODUCTS):
+        if not folded.isdisjoint(e.outputs) and (e.kind in (GROUP, PRODUCT) or is_product(e)):
             home.update(dict.fromkeys(e.outputs, len(entries)))
         entries.append(e)
-    return program.but(entries=entries, root=program.root)
+    return program.through(entries)
 
 
 def joins(e: Entry, ending: Ending, values: list) -> bool:

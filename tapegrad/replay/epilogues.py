@@ -5,14 +5,16 @@ is added before tiles are stored."""
 
 from __future__ import annotations
 
-from collections import Counter
-
 from ..engine import select
 from ..ops.table import OPS
 from .fuse import FLOATS, instruction, is_elementwise
 from .ir import MADE, OP, PRODUCT, Entry, Program
 
-PRODUCTS = ("linear", "matmul")
+PRODUCTS = {OPS["linear"], OPS["matmul"]}
+
+
+def is_product(e: Entry) -> bool:
+    return e.kind == OP and e.op in PRODUCTS
 
 
 def join_epilogues(program: Program) -> Program:
@@ -21,65 +23,56 @@ def join_epilogues(program: Program) -> Program:
     That entry moves up to the product, so what else it reads must have been made before it, and
     be no view of what was; nothing is written in between.
     """
-    made = {e.outputs[0] for e in program.entries if e.kind == OP and e.op.name in PRODUCTS}
-    if not made:
+    if not any(map(is_product, program.entries)):
         return program
-    values, root = program.values, program.root
-    uses = Counter([v for e in program.entries for v in e.inputs])
-    results = set(program.results)
-    maker: dict[int, int] = {}  # where in entries
-    products: dict[int, int] = {}
+    values, root, uses, results = program.values, program.root, program.uses, program.results
+    # which entry makes what lies in no other value
+    maker = {v: at for at, e in enumerate(program.entries) if not e.view for v in e.outputs}
+    products: dict[int, int] = {}  # value: its entry
     waiting = products.keys()
     last_write = -1
-    entries: list[Entry] = []
+    entries: list[Entry | None] = list(program.entries)
 
     def is_there(v: int, at: int) -> bool:
         return maker[v] < at if v in maker else root[v] == v and values[v].kind != MADE
 
     def joins(e: Entry, product: int) -> bool:
-        at = products[product]
-        like = values[product]
-        return (
-            like.dtype in FLOATS
-            and uses[product] == 1
-            and product not in results
-            and last_write < at
-            and values[e.outputs[0]].dtype == like.dtype
-            and values[e.outputs[0]].shape == like.shape
-            and all(
-                v == product or (values[v].dtype == like.dtype and is_there(v, at))
-                for v in e.inputs
-            )
-        )
+        at, like, y = products[product], values[product], values[e.outputs[0]]
+        if last_write > at or y.dtype != like.dtype or y.shape != like.shape:
+            return False
+        for v in e.inputs:
+            if v != product and (values[v].dtype != like.dtype or not is_there(v, at)):
+                return False
+        return True
 
     def reads_alike(e: Entry, product: int) -> bool:
-        return all(values[v].shape in (values[product].shape, ()) for v in e.inputs)
+        return {values[v].shape for v in e.inputs} <= {values[product].shape, ()}
 
-    for e in program.entries:
-        product = None
-        if not waiting.isdisjoint(e.inputs) and is_elementwise(e):
+    def wait(product: int, at: int) -> None:
+        if uses[product] == 1 and product not in results and values[product].dtype in FLOATS:
+            products[product] = at
+
+    for now, e in enumerate(program.entries):
+        if is_product(e):
+            wait(e.outputs[0], now)
+        elif not waiting.isdisjoint(e.inputs) and is_elementwise(e):
             product = next((v for v in e.inputs if v in products and joins(e, v)), None)
-        if product is not None:
+            if product is None:
+                continue
             at, y = products[product], e.outputs[0]
             bias = bias_for(entries[at], product, e, values)
-            if bias is not None or reads_alike(e, product):
-                del products[product]
-                maker[y] = at
-                if bias is not None:
-                    products[y] = at
-                    entries[at] = biased(entries[at], bias, y)
-                else:
-                    entries[at] = joined(entries[at], product, e)
+            if bias is not None:
+                entries[at] = biased(entries[at], bias, y)
+                wait(y, at)
+            elif reads_alike(e, product):
+                entries[at] = joined(entries[at], product, e)
+            else:
                 continue
-        for v in e.outputs:
-            if values[v].kind == MADE and not e.view:
-                maker[v] = len(entries)
-        if e.writes:
-            last_write = len(entries)
-        if e.outputs and e.outputs[0] in made:
-            products[e.outputs[0]] = len(entries)
-        entries.append(e)
-    return program.but(entries=entries, root=root)
+            del products[product]
+            maker[y], entries[now] = at, None
+        elif e.writes:
+            last_write = now
+    return program.through([e for e in entries if e is not None])
 
 
 def bias_for(product: Entry, v: int, e: Entry, values: list) -> int | None:

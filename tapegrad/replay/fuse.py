@@ -145,7 +145,7 @@ class _Fuser:
         for x in self.entries:
             read.update(x.reads if isinstance(x, _Group) else x.inputs)
         entries = [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
-        return self.program.but(entries=entries, root=self.program.root)
+        return self.program.through(entries)
 
 
 def fuse(program: Program) -> Program:

@@ -139,18 +139,34 @@ class Program:
     generators: list[Any] = field(default_factory=list)
     blocks: list[int] = field(default_factory=list)  # random blocks a run takes of each
 
-    def but(self, **changes: Any) -> Program:
-        """The same with other values, entries ...; passes that leave views alone hand on `root`."""
+    def through(self, entries: list[Entry]) -> Program:
+        """The same by other entries, which leave results and views alone."""
         other = object.__new__(Program)
-        other.__dict__.update(self.__dict__)
-        other.__dict__.pop("root", None)
+        other.__dict__.update(self.__dict__, entries=entries)
+        return other
+
+    def but(self, **changes: Any) -> Program:
+        """The same with other values, entries ..., of which roots and results are found anew."""
+        other = self.through(self.entries)
+        for found in ("root", "results"):
+            other.__dict__.pop(found, None)
         other.__dict__.update(changes)
         return other
 
+    @cached_property
+    def results(self) -> dict[int, int]:
+        """Values that must be there when a run ends, and which of them each is."""
+        found = dict.fromkeys([*self.outputs, *[v for _, v in self.grads]])
+        return {v: n for n, v in enumerate(found)}
+
     @property
-    def results(self) -> list[int]:
-        """Values that must be there when a run ends."""
-        return self.outputs + [v for _, v in self.grads]
+    def uses(self) -> list[int]:
+        """How often entries read each value."""
+        uses = [0] * len(self.values)
+        for e in self.entries:
+            for v in e.inputs:
+                uses[v] += 1
+        return uses
 
     @cached_property
     def root(self) -> list[int]:

@@ -19,7 +19,7 @@ RESHAPES = [OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")]
 
 def optimise(program: ir.Program) -> ir.Program:
     """All passes, in the order in which each leaves most to the next."""
-    fewer = (keep_views, drop_dead, fold_constants, skip_same_shape, merge_common)
+    fewer = (fold_constants, keep_views, drop_dead, skip_same_shape, merge_common)
     together = (join_epilogues, fuse, join_endings)
     for step in (*fewer, *together):
         program = step(program)
@@ -36,18 +36,11 @@ def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
     return e.over(inputs)
 
 
-def rename(program: ir.Program, entries: list[ir.Entry], by: dict[int, int]) -> ir.Program:
-    """The program over these entries, with other values in the place of those that `by` names."""
-    named = by.keys()
-    entries = [e if named.isdisjoint(e.inputs) else substitute(e, by) for e in entries]
-    return renamed_results(program, by).but(entries=entries)
-
-
-def renamed_results(program: ir.Program, by: dict[int, int]) -> ir.Program:
-    return program.but(
-        outputs=[by.get(v, v) for v in program.outputs],
-        grads=[(p, by.get(v, v)) for p, v in program.grads],
-    )
+def renamed(program: ir.Program, by: dict[int, int], **changes: Any) -> ir.Program:
+    """The program with other values in the place of the results that `by` names."""
+    outputs = [by.get(v, v) for v in program.outputs]
+    grads = [(p, by.get(v, v)) for p, v in program.grads]
+    return program.but(outputs=outputs, grads=grads, **changes)
 
 
 def keep_views(program: ir.Program) -> ir.Program:
@@ -80,7 +73,7 @@ def keep_views(program: ir.Program) -> ir.Program:
             if root[v] != v and not e.writes:
                 views.setdefault(root[v], []).append(v)
         entries.append(e if kept.keys().isdisjoint(e.inputs) else substitute(e, kept))
-    return renamed_results(program, kept).but(entries=entries, values=values)
+    return renamed(program, kept, entries=entries, values=values)
 
 
 def drop_dead(program: ir.Program) -> ir.Program:
@@ -91,7 +84,9 @@ def drop_dead(program: ir.Program) -> ir.Program:
         if not needed.isdisjoint(e.outputs) or e.writes or e.kind == ir.GUARD:
             needed.update(e.inputs)
             kept.append(e)
-    return program.but(entries=kept[::-1], root=program.root)
+    if len(kept) == len(program.entries):
+        return program
+    return program.through(kept[::-1])
 
 
 def fold_constants(program: ir.Program) -> ir.Program:
@@ -125,7 +120,7 @@ def fold_constants(program: ir.Program) -> ir.Program:
 
 def skip_same_shape(program: ir.Program) -> ir.Program:
     """Reshapes and broadcasts to the shape that is there already go."""
-    values, results = program.values, set(program.results)
+    values, results = program.values, program.results
 
     def is_idle(e: ir.Entry) -> bool:
         return (
@@ -136,13 +131,16 @@ def skip_same_shape(program: ir.Program) -> ir.Program:
         )
 
     same: dict[int, int] = {}
+    gone = same.keys()
+    entries = []
     for e in program.entries:
+        if not gone.isdisjoint(e.inputs):
+            e = substitute(e, same)
         if e.view and is_idle(e):
-            same[e.outputs[0]] = same.get(e.inputs[0], e.inputs[0])
-    if not same:
-        return program
-    kept = [e for e in program.entries if not e.view or e.outputs[0] not in same]
-    return rename(program, kept, same)
+            same[e.outputs[0]] = e.inputs[0]
+        else:
+            entries.append(e)
+    return program.through(entries) if same else program
 
 
 def merge_common(program: ir.Program) -> ir.Program:
@@ -150,11 +148,11 @@ def merge_common(program: ir.Program) -> ir.Program:
     root = program.root
     writes: dict[int, int] = {}  # by root: how often it has been written so far
     same: dict[int, int] = {}
-    renamed = same.keys()
+    gone = same.keys()
     seen: dict[Any, int] = {}
     entries = []
     for e in program.entries:
-        if not renamed.isdisjoint(e.inputs):
+        if not gone.isdisjoint(e.inputs):
             e = substitute(e, same)
         if (e.kind != ir.OP and e.kind != ir.VJP) or e.writes:
             for v in e.writes:
@@ -169,4 +167,4 @@ def merge_common(program: ir.Program) -> ir.Program:
             entries.append(e)
         else:
             same[out] = found
-    return renamed_results(program, same).but(entries=entries)
+    return renamed(program, same, entries=entries) if same else program
