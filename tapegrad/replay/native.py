@@ -19,6 +19,10 @@ from .plan import plan_memory
 from .state import blocks_before, carries_gradients, grads_read
 
 RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, PRODUCT_STEP = range(7)
+# The executor's roles of values: given to each run, read from an array, computed, kept.
+ROLES = {ir.ARGUMENT: "i", ir.GRAD: "i", ir.ARRAY: "a", ir.MADE: "v"} | dict.fromkeys(
+    (ir.TENSOR, ir.CONSTANT, ir.LIVE), "c"
+)
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
 DRAWS = {"uniform": 0, "normal": 1, "bernoulli": 2}
 
@@ -36,35 +40,31 @@ class NativeProgram:
         self.lives = self.program.state.numbers
         self.optimizers = [(x.owner, x.group, x) for x in self.program.state.slots]
         self.core = self._lower()
-        self.read_numbers()
 
     # --- lowering
 
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
-        places = {v: (offset, plan.hosts.get(v, -1)) for v, offset, *_ in plan.lifetimes}
-        root, results = p.root, {v: n for n, v in enumerate(dict.fromkeys(p.results))}
+        places = {}
+        for place in plan.places:
+            where = place.offset, -1 if place.host is None else place.host
+            places.update(dict.fromkeys(place.values, where))
+        root, results = p.root, p.results
         adopt = select.engine().adopt
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
-            kind, role, where = v.kind, "c", v.source
-            if kind == ir.MADE:
-                role, where = "v", 0
+            kind, role, where = v.kind, ROLES[v.kind], v.source
+            if role == "v":
+                where = 0
                 if i in places:
                     role, where = "p", places[i]
                 elif i in results and root[i] == i:
                     role, where = "o", results[i]
-            elif kind == ir.ARGUMENT:
-                role = "i"
+            elif role == "c":
+                where = self._number(*where) if kind == ir.LIVE else adopt(where)
             elif kind == ir.GRAD:
-                role, where = "i", next(grads_read)
-            elif kind == ir.ARRAY:
-                role = "a"
-            elif kind == ir.LIVE:
-                where = self._number(*where)
-            else:
-                where = adopt(where)
+                where = next(grads_read)
             values.append((v.dtype, v.shape, role, where))
         steps = [(*self._step(e), e.line) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
@@ -77,6 +77,8 @@ class NativeProgram:
         return t
 
     def _step(self, e: ir.Entry) -> tuple:
+        if e.kind == ir.OP:
+            return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
         if e.kind == ir.GROUP:
             ending = e.params.lowered() if e.params else ()
             return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
@@ -84,8 +86,6 @@ class NativeProgram:
             then, ending = e.extra
             fold = ending.lowered()[:3] if ending else ()
             return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, (*e.params, *fold), then
-        if e.kind == ir.VJP:
-            raise AssertionError("a fused vjp outside a group")
         if e.kind == ir.GUARD:
             return GUARD_STEP, -1, e.inputs, (), (int(e.extra),), None
         if e.kind == ir.RANDOM:
@@ -99,7 +99,7 @@ class NativeProgram:
             return self._optimizer(e)
         if e.kind == ir.PYTHON:
             return PYTHON_STEP, e.op.id, e.inputs, e.outputs, (), _caller(e)
-        return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
+        raise AssertionError("a fused vjp outside a group")
 
     def _optimizer(self, e: ir.Entry) -> tuple:
         rule, slots, _, updated = e.extra

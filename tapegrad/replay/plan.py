@@ -12,40 +12,11 @@ from bisect import bisect, insort
 from dataclasses import dataclass, field
 
 from .epilogues import places_for
-from .ir import GROUP, MADE, PRODUCT, Entry, Program
+from .ir import GROUP, PRODUCT, Entry, Program
 
 ALIGN = 64
 LARGE = 256  # bytes of a value that is worth finding room in a result for
 MANY = 100  # places that are too many to compare each with each
-
-
-@dataclass
-class MemoryPlan:
-    """Bytes of a program's own memory, and who has them when.
-
-    Attributes:
-        bytes: of the block, the peak of a run; arguments, parameters and results are not in it.
-        lower_bound: the most bytes that at any one entry are alive and find no room in results:
-            no plan can have less.
-        lifetimes: (value, offset, bytes, first entry, last entry) of each planned value.
-        hosts: of values in a result's memory, that result; their offsets count from there.
-    """
-
-    bytes: int
-    lower_bound: int
-    lifetimes: list[tuple[int, int, int, int, int]]
-    hosts: dict[int, int]
-
-    @property
-    def peak(self) -> int:
-        return self.bytes
-
-    def __str__(self) -> str:
-        lines = [f"{self.bytes} bytes planned; at least {self.lower_bound} are alive at once"]
-        for v, offset, n, first, last in self.lifetimes:
-            where = f"{offset} of v{self.hosts[v]}" if v in self.hosts else f"{offset}"
-            lines.append(f"  v{v}: {n} bytes at {where}, entries {first} to {last}")
-        return "\n".join(lines)
 
 
 @dataclass(eq=False)
@@ -54,6 +25,7 @@ class Place:
 
     values: list[int]
     bytes: int
+    born: list[int]  # of each value, the entry that makes it
     first: int  # entries
     last: int
     offset: int = 0
@@ -84,6 +56,63 @@ class Room:
     def take(self, place: Place, offset: int) -> None:
         place.offset, place.host = offset, self.result
         insort(self.places, place, key=lambda p: p.offset)
+
+
+@dataclass
+class MemoryPlan:
+    """Bytes of a program's own memory, and who has them when.
+
+    Attributes:
+        bytes: of the block, the peak of a run; arguments, parameters and results are not in it.
+        places, rooms: where values that are no results lie, and what of results is free.
+    """
+
+    bytes: int
+    places: list[Place]
+    rooms: list[Room]
+
+    @property
+    def peak(self) -> int:
+        return self.bytes
+
+    @property
+    def lower_bound(self) -> int:
+        """The most bytes that at any one entry are alive and find no room in results: no plan can
+        have less."""
+        changes: dict[float, int] = {0: -sum(int(room.bytes) for room in self.rooms)}
+        for place in self.places:
+            changes[place.first] = changes.get(place.first, 0) + place.bytes
+            changes[place.last + 1] = changes.get(place.last + 1, 0) - place.bytes
+        for room in self.rooms:
+            changes[room.until] = changes.get(room.until, 0) + int(room.bytes)
+        bound = alive = 0
+        for at in sorted(changes):
+            alive += changes[at]
+            bound = max(bound, alive)
+        return bound
+
+    @property
+    def lifetimes(self) -> list[tuple[int, int, int, int, int]]:
+        """(value, offset, bytes, first entry, last entry) of each planned value."""
+        return sorted(
+            (v, place.offset, place.bytes, first, last)
+            for place in self.places
+            for v, first, last in zip(place.values, place.born, [*place.born[1:], place.last])
+        )
+
+    @property
+    def hosts(self) -> dict[int, int]:
+        """Of values in a result's memory, that result; their offsets count from there."""
+        hosted = [place for place in self.places if place.host is not None]
+        return {v: place.host for place in hosted for v in place.values}
+
+    def __str__(self) -> str:
+        hosts = self.hosts
+        lines = [f"{self.bytes} bytes planned; at least {self.lower_bound} are alive at once"]
+        for v, offset, n, first, last in self.lifetimes:
+            where = f"{offset} of v{hosts[v]}" if v in hosts else f"{offset}"
+            lines.append(f"  v{v}: {n} bytes at {where}, entries {first} to {last}")
+        return "\n".join(lines)
 
 
 class Holes:
@@ -123,67 +152,55 @@ class Holes:
 
 def plan_memory(program: Program) -> MemoryPlan:
     """Places for the values entries make; results lie in fresh memory of each run instead."""
-    places, rooms = _places(program), _rooms(program)
-    end = _by_size(places, rooms) if len(places) <= MANY else _by_time(places)
-    born = {v: at for at, e in enumerate(program.entries) for v in e.outputs}
-    lifetimes, hosts = [], {}
-    for place in places:
-        ends = [*[born[v] for v in place.values[1:]], place.last]
-        for v, last in zip(place.values, ends):
-            lifetimes.append((v, place.offset, place.bytes, born[v], last))
-            if place.host is not None:
-                hosts[v] = place.host
-    return MemoryPlan(end, _lower_bound(places, rooms), sorted(lifetimes), hosts)
-
-
-def _places(program: Program) -> list[Place]:
-    """One for each value that needs memory, but for those that take a dying operand's."""
-    root, values, results = program.root, program.values, set(program.results)
+    root, values, results = program.root, program.values, program.results
     last: dict[int, int] = {}
+    rooms = []
     for at, e in enumerate(program.entries):
         for v in e.inputs:
             if root[v] in last:
                 last[root[v]] = at
         for v in e.outputs:
-            if root[v] == v and v not in results and values[v].kind == MADE:
+            if root[v] != v:
+                continue
+            if v not in results:
                 last[v] = at
+            elif (size := values[v].nbytes) >= LARGE:
+                rooms.append(Room(v, size // ALIGN * ALIGN, at))
     for v in results:  # of a result that is a view, the memory stays to the end
         if root[v] in last:
             last[root[v]] = len(program.entries)
+    places = _places(program, last)
+    rooms.sort(key=lambda room: room.bytes)
+    end = _by_size(places, rooms) if len(places) <= MANY else _by_time(places)
+    return MemoryPlan(end, places, rooms)
+
+
+def _places(program: Program, last: dict[int, int]) -> list[Place]:
+    """One for each value that needs memory up to its last entry, but for those that take a dying
+    operand's."""
+    root, values = program.root, program.values
     dying: dict[int, list[int]] = {}
     for v, at in last.items():
         dying.setdefault(at, []).append(v)
     of: dict[int, Place] = {}
     places = []
     for at, e in enumerate(program.entries):
-        ending = dying.get(at, ())
         taken: dict[int, int] = {}
-        if e.kind in (GROUP, PRODUCT) and ending:
+        if at in dying and (e.kind == GROUP or e.kind == PRODUCT):
             owners = [root[v] for v in e.inputs]
-            own = {v for v in ending if owners.count(v) == 1}
+            own = {v for v in dying[at] if owners.count(v) == 1}
             taken = (_in_place if e.kind == GROUP else _under)(program, e, own, last)
         for v in e.outputs:
             if v in taken:
                 place = of[v] = of[taken[v]]
                 place.values.append(v)
+                place.born.append(at)
                 place.last = last[v]
             elif v in last:
                 size = max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN)
-                of[v] = Place([v], size, at, last[v])
+                of[v] = Place([v], size, [at], at, last[v])
                 places.append(of[v])
     return places
-
-
-def _rooms(program: Program) -> list[Room]:
-    """The memory of results, the smallest first."""
-    root, values, results = program.root, program.values, set(program.results)
-    rooms = [
-        Room(v, values[v].nbytes // ALIGN * ALIGN, at)
-        for at, e in enumerate(program.entries)
-        for v in e.outputs
-        if v in results and root[v] == v and values[v].kind == MADE and values[v].nbytes >= LARGE
-    ]
-    return sorted(rooms, key=lambda room: room.bytes)
 
 
 def _by_size(places: list[Place], rooms: list[Room]) -> int:
@@ -216,20 +233,6 @@ def _by_time(places: list[Place]) -> int:
             n += 1
         place.offset = holes.take(place.bytes)
     return holes.end
-
-
-def _lower_bound(places: list[Place], rooms: list[Room]) -> int:
-    changes: dict[float, int] = {0: -sum(int(room.bytes) for room in rooms)}
-    for place in places:
-        changes[place.first] = changes.get(place.first, 0) + place.bytes
-        changes[place.last + 1] = changes.get(place.last + 1, 0) - place.bytes
-    for room in rooms:
-        changes[room.until] = changes.get(room.until, 0) + int(room.bytes)
-    bound = alive = 0
-    for at in sorted(changes):
-        alive += changes[at]
-        bound = max(bound, alive)
-    return bound
 
 
 def _under(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
