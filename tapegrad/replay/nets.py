@@ -54,8 +54,9 @@ class Nets(Found):
                 self.settings.append((found, name, where, value))
                 self.values.append((where, value))
         if "training" not in found and (ours or "training" in known.names):
-            self.settings.append((found, "training", f"{path}.training", module.training))
-            self.values.append((f"{path}.training", module.training))
+            where, value = f"{path}.training", module.training
+            self.settings.append((found, "training", where, value))
+            self.values.append((where, value))
         if look.bases:
             self._slots(path, module)
             self._class(path, type(module), constructs=False)

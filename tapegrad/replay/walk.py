@@ -86,8 +86,9 @@ class Walk(Nets):
         super().__init__()
         self._known = known
         self._watched = watched
-        self._seen: set[Any] = set()  # ids; (id of a class, whether to walk its constructors)
-        self._keep: list[Any] = []  # temporary objects whose ids are in _seen
+        # Objects by id, which are kept: some are temporary; also (id of a class, whether its
+        # constructors count).
+        self._seen: dict[Any, Any] = {}
         self._home = globals_of(root)
         self._root = root
         if isinstance(root, types.FunctionType) and not is_library_function(root):
@@ -113,33 +114,16 @@ class Walk(Nets):
             if kind is str:
                 self._known.hear(value)
             return
-        self._seen.add(id(value))
-        self._keep.append(value)
+        self._seen[id(value)] = value
         if isinstance(value, Tensor):
             flags, held = value._flags, held_by(value)
             self.tensors.append((value, flags, held))
             self.values.append((f"{path}.requires_grad", bool(flags & VARIABLE)))
             self.values.append((f"the values of {path}", held))
-        elif isinstance(value, np.ndarray):
-            self.arrays.append((f"the contents of {path}", value))
-            if self._watched(value):
-                found = contents(value)
-                if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
-                    self.rows.append((value, None, found, "bytes"))
-                else:
-                    self.others.append((value, found))
-                self.values.append((f"the contents of {path}", found))
-        elif isinstance(value, (list, tuple, deque)):
-            self._sequence(path, value)
-        elif isinstance(value, dict):
-            self._dict(path, value)
-        elif isinstance(value, (set, frozenset, bytearray, array)):
-            if not isinstance(value, frozenset):
-                self.others.append((value, Members(value)))
-            self.values.append((f"the contents of {path}", Members(value)))
-            for member in value if isinstance(value, (set, frozenset)) else ():
-                if type(member) not in SCALARS:
-                    self._visit(f"a member of {path}", member)
+        elif isinstance(value, PLAIN):
+            self._container(path, value)
+            if kind not in PLAIN:
+                self._object(path, value)
         elif isinstance(value, Module):
             self._module(path, value)
         elif isinstance(value, Optimizer):
@@ -195,9 +179,31 @@ class Walk(Nets):
                 self._visit(f"{path}.__self__", value.__self__)
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
-            return
-        if kind not in PLAIN and isinstance(value, PLAIN):
-            self._object(path, value)
+
+    def _container(self, path: str, value: Any) -> None:
+        if isinstance(value, (list, tuple, deque)):
+            self._sequence(path, value)
+        elif isinstance(value, dict):
+            self._dict(path, value)
+        elif isinstance(value, np.ndarray):
+            self._array(path, value)
+        else:
+            if not isinstance(value, frozenset):
+                self.others.append((value, Members(value)))
+            self.values.append((f"the contents of {path}", Members(value)))
+            for member in value if isinstance(value, (set, frozenset)) else ():
+                if type(member) not in SCALARS:
+                    self._visit(f"a member of {path}", member)
+
+    def _array(self, path: str, value: np.ndarray) -> None:
+        self.arrays.append((f"the contents of {path}", value))
+        if self._watched(value):
+            found = contents(value)
+            if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
+                self.rows.append((value, None, found, "bytes"))
+            else:
+                self.others.append((value, found))
+            self.values.append((f"the contents of {path}", found))
 
     def _sequence(self, path: str, value: Any) -> None:
         self.values.append((f"len({path})", len(value)))
@@ -309,7 +315,7 @@ class Walk(Nets):
             key = (id(base), constructs)
             if key in self._seen:
                 continue
-            self._seen.add(key)
+            self._seen[key] = base
             self.rows.append((vars(base), None, len(vars(base)), "len"))  # a name may be hidden
             known = self._names_of(vars(base))
             for name, value in list(vars(base).items()):
