@@ -111,6 +111,8 @@ def objects(key: list) -> list[tuple[str, Any]]:
 
 def parts_of(tree: Any) -> list[tuple[Any, tuple]]:
     """(container, its parts) of those of a nesting that can be written into."""
+    if isinstance(tree, Tensor):
+        return []
     parts = _parts(tree)
     own = [] if parts is None or isinstance(tree, tuple) else [(tree, parts)]
     return own + [found for part in parts or () for found in parts_of(part)]

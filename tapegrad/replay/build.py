@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from itertools import islice, repeat
 from typing import Any
 
 from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
@@ -40,9 +40,9 @@ class _Builder:
             begin = event.position
             self._add_event(event)
         self._add_entries(rows)
-        nobodys = Value(0, ())
+        numbers = range(max(self.values, default=-1) + 1)
         return Program(
-            [self.values.get(i, nobodys) for i in range(max(self.values, default=-1) + 1)],
+            list(map(self.values.get, numbers, repeat(Value(0, ())))),  # some are nobody's
             self.entries,
             self._numbers(r.outputs),
             r.n_arguments,
@@ -53,8 +53,8 @@ class _Builder:
             state=r.state,
         )
 
-    def _numbers(self, numbers: Iterable[int]) -> list[int]:
-        return [self.same.get(v, v) for v in numbers]
+    def _numbers(self, numbers: Sequence[int]) -> list[int]:
+        return list(map(self.same.get, numbers, numbers))
 
     def _add_entries(self, rows: Iterable[tuple]) -> None:
         same, values, made = self.same, self.values, self.made

@@ -28,7 +28,7 @@ def optimise(program: ir.Program) -> ir.Program:
 
 def substitute(e: ir.Entry, by: dict[int, int]) -> ir.Entry:
     """The entry over other inputs, which `by` names."""
-    inputs = tuple([by.get(v, v) for v in e.inputs])
+    inputs = tuple(map(by.get, e.inputs, e.inputs))
     if e.kind == ir.OPTIMIZER:
         rule, slots, grads, updated = e.extra
         extra = (rule, slots, frozenset(by.get(v, v) for v in grads), updated)

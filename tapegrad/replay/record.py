@@ -51,20 +51,21 @@ class Recorder:
         self.numbers: list[tuple[Any, Live]] = []
         self.watched: list[Live] = []
         self.used: list[tuple[Any, Any]] = []  # Live or Slots, its numbers when they were used
-        self.wrote = ""  # where the step first wrote a parameter
+        self.wrote = 0  # the line where the step first wrote a parameter
         self.refused: ReplayError | None = None
 
-    def _note(self, kind: str, tensors: list, data: Any) -> None:
-        self.events.append(Event(self.engine.log.length(), kind, tensors, data, line_here()))
+    def _note(self, kind: str, tensors: list, data: Any, line: int) -> None:
+        self.events.append(Event(self.engine.log.length(), kind, tensors, data, line))
 
     def truth(self, tensor: Any, truth: bool) -> None:
         """Python branches on a traced Tensor: a replay must find the same truth."""
         if self.wrote:
             self.refuse(
-                f"branches on a computed value after parameters were written ({self.wrote}): a "
-                "replay could not go back; decide before the update, or use where()"
+                "branches on a computed value after parameters were written "
+                f"({line_name(self.wrote)}): a replay could not go back; decide before the "
+                "update, or use where()"
             )
-        self._note(GUARD, [tensor], truth)
+        self._note(GUARD, [tensor], truth, line_here())
 
     def refuse(self, what: str) -> None:
         """Raise: the step does what no replay can repeat. A step may not get over it."""
@@ -79,12 +80,14 @@ class Recorder:
             "and read it outside, or compute with it as a Tensor"
         )
 
-    def writes(self) -> None:
-        self.wrote = self.wrote or line_name(line_here())
+    def writes(self, line: int = 0) -> None:
+        """A parameter is about to be written, at the user's line."""
+        self.wrote = self.wrote or line or line_here()
 
     def optimizer(self, kind: str, slots: Any) -> None:
         """An optimizer is about to update the parameters of slots that have a gradient."""
-        self.writes()
+        line = line_here()
+        self.writes(line)
         adopt, states = self.engine.adopt, slots.states.values()
         grads = [adopt(p).grad for p in slots.params]
         tensors: list[Any] = []
@@ -93,7 +96,7 @@ class Recorder:
             if row[1] is not None:
                 updated.append(k)
                 tensors += row
-        self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)))
+        self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)), line)
         self.used.append((slots, slots.hyper))
 
     def live(self, live: Live, dtype: Any) -> Any:
@@ -125,7 +128,7 @@ class Recorder:
     ) -> None:
         """A Tensor of random numbers was drawn from a generator that had that state."""
         data = (kind, generator, a, b, state, CODES[out.dtype], out.shape)
-        self._note(RANDOM, [out], data)
+        self._note(RANDOM, [out], data, line_here())
 
 
 class Recording:
@@ -160,17 +163,18 @@ class Recording:
         self.leaves: dict[int, Value] = {}
         self.outside: dict[int, int] = {}
         self.same: dict[int, int] = {}
-        self._find_leaves(logged, arguments, dict(zip(lives, recorder.numbers)))
+        numbers = dict(zip(lives, recorder.numbers))
+        self._find_leaves(logged, arguments, numbers)
         self.grads = [(p, n) for p, n in logged.sets_grad if n is not None]
         self.moved = recorder.moved()
         self.cleared = [p for p, n in logged.sets_grad if n is None and p.grad is None]
-        lives = [v.source[0] for v in self.leaves.values() if v.kind == LIVE] + recorder.watched
+        read = [numbers[n][1] for n in sorted(numbers) if n in self.leaves]
         draws = [e.data[2] for e in self.events if e.kind == RANDOM]
         self.state = State(
             logged.reads_grad,
             logged.without_grad,
             [e.data[1] for e in self.events if e.kind == OPTIMIZER],
-            lives + [a for a in draws if isinstance(a, Live)],
+            read + recorder.watched + [a for a in draws if isinstance(a, Live)],
         )
 
     def _settled(self, e: Event, numbers: list[int]) -> Event:
@@ -185,15 +189,14 @@ class Recording:
         return e._replace(tensors=numbers, data=data)
 
     def _find_leaves(self, logged: Logged, arguments: list[int], lives: dict[int, tuple]) -> None:
-        held, drawn = set(self.outputs), set()
-        found: dict[int, tuple] = {number: (ARRAY, array) for number, array in logged.arrays}
+        held, drawn, stay = set(self.outputs), set(), set()
         for e in self.events:
             held.update(e.tensors)
             if e.kind == OPTIMIZER:  # made inside the step by the first one, but they stay
-                for number in e.tensors:
-                    found.pop(number, None)
+                stay.update(e.tensors)
             elif e.kind == RANDOM:
                 drawn.add(e.tensors[0])
+        found: dict[int, tuple] = {n: (ARRAY, array) for n, array in logged.arrays if n not in stay}
         for number, (t, live) in lives.items():
             found[number] = LIVE, (live, t)
         for place, number in enumerate(arguments):
