@@ -30,10 +30,10 @@ Instruction = tuple[int, int, tuple, int, tuple, int]
 
 def instruction(e: Entry, codes: dict[int, int]) -> Instruction:
     """An elementwise entry as an instruction, its values named by codes."""
-    operands: tuple = tuple([codes[v] for v in e.inputs])
+    operands: tuple = tuple(map(codes.__getitem__, e.inputs))
     if e.kind == VJP:
         operands = (*operands, None)
-        operands = tuple([operands[i] for i in _places(len(e.op.inputs), e.reads)])
+        operands = tuple(map(operands.__getitem__, _places(len(e.op.inputs), e.reads)))
     return e.op.id, e.k, operands, codes[e.outputs[0]], e.params, e.line
 
 

@@ -92,7 +92,7 @@ def drop_dead(program: ir.Program) -> ir.Program:
 def fold_constants(program: ir.Program) -> ir.Program:
     """Entries over constants alone are computed now."""
     values, outside = list(program.values), (ir.CONSTANT, ir.TENSOR)
-    written = {v for e in program.entries for v in e.writes}
+    written = {v for e in program.entries if e.writes for v in e.writes}
 
     def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
         value = values[v]
@@ -146,7 +146,7 @@ def skip_same_shape(program: ir.Program) -> ir.Program:
 def merge_common(program: ir.Program) -> ir.Program:
     """Entries that compute the same once."""
     root = program.root
-    writes: dict[int, int] = {}  # by root: how often it has been written so far
+    writes: dict[int, int] = {}  # by root: before which entry it was written last
     same: dict[int, int] = {}
     gone = same.keys()
     seen: dict[Any, int] = {}
@@ -156,11 +156,11 @@ def merge_common(program: ir.Program) -> ir.Program:
             e = substitute(e, same)
         if (e.kind != ir.OP and e.kind != ir.VJP) or e.writes:
             for v in e.writes:
-                writes[root[v]] = writes.get(root[v], 0) + 1
+                writes[root[v]] = len(entries)
             entries.append(e)
             continue
         inputs, (out,), params = e.inputs, e.outputs, e.params
-        at = tuple([writes.get(root[v], 0) for v in inputs]) if writes else ()
+        at = tuple([writes.get(root[v]) for v in inputs]) if writes else ()
         signed = repr(params) if 0 in params else params  # 0.0 is not -0.0
         found = seen.setdefault((e.op.id, e.k, inputs, signed, at), out)
         if found == out:

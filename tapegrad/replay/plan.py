@@ -8,7 +8,7 @@ results that are not made yet, where that is free; the block is for the rest.
 
 from __future__ import annotations
 
-from bisect import bisect, insort
+from bisect import bisect, bisect_left, insort
 from dataclasses import dataclass, field
 
 from .epilogues import places_for
@@ -44,6 +44,8 @@ class Room:
     def find(self, place: Place) -> int | None:
         """The lowest offset at which it fits, or None."""
         first, last, size, at = place.first, place.last, place.bytes, 0
+        if last >= self.until:
+            return None
         for other in self.places:
             if other.first <= last and first <= other.last:
                 if at + size <= other.offset:
@@ -210,8 +212,9 @@ def _by_size(places: list[Place], rooms: list[Room]) -> int:
     offsets, greedy by size.
     """
     block, end = Room(None, float("inf"), float("inf")), 0
+    sizes = [room.bytes for room in rooms]
     for place in sorted(places, key=lambda p: (-p.bytes, p.first)):
-        fitting = [r for r in rooms if r.bytes >= place.bytes >= LARGE and r.until > place.last]
+        fitting = rooms[bisect_left(sizes, place.bytes) :] if place.bytes >= LARGE else ()
         for room in (*fitting, block):
             offset = room.find(place)
             if offset is not None:
