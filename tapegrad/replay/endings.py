@@ -1,15 +1,13 @@
 """Groups end in a reduction of one of their values: it is folded while the caches hold it, and
-where nobody else reads it, it never reaches memory. Products end in a reduction over their rows, as
-the gradient of a bias is."""
+where nobody else reads it, it never reaches memory."""
 
 from __future__ import annotations
 
 from math import gcd, prod
 from typing import Any, NamedTuple
 
-from .epilogues import is_product
 from .fuse import FLOATS
-from .ir import GROUP, OP, PRODUCT, Entry, Program
+from .ir import GROUP, OP, Entry, Program
 
 FOLDS = {"sum": 0, "mean": 0, "sum_to": 0, "prod": 1, "max": 2, "min": 3}  # the C core's numbers
 UNIT, LINE = 16384, 64  # elements of a unit; of a vector of bytes
@@ -80,44 +78,29 @@ def ending_of(e: Entry, values: list) -> Ending | None:
 
 
 def join_endings(program: Program) -> Program:
-    """The program whose groups and products end in a reduction where one reads what they make: its
-    result is their last output, and an Ending a group's params and a product's extra[1]."""
-    folded = {e.inputs[0] for e in program.entries if is_reduction(e)}
-    if not folded:
+    """The program whose groups end in a reduction where one reads what they make: its result is
+    their last output, and an Ending their params."""
+    if not any(e.kind == GROUP for e in program.entries):
         return program
     values, uses, results = program.values, program.uses, program.results
-    home: dict[int, int] = {}  # value to fold: where the entry without ending is that makes it
+    home: dict[int, int] = {}  # value: where the group without ending is that makes it
     entries: list[Entry] = []
     for e in program.entries:
-        if e.inputs and e.inputs[0] in home and is_reduction(e):
+        if e.kind == GROUP:
+            home.update(dict.fromkeys(e.outputs, len(entries)))
+        elif e.inputs and e.inputs[0] in home and is_reduction(e):
             at, ending = home[e.inputs[0]], ending_of(e, values)
-            if ending is not None and joins(entries[at], ending, values):
+            if ending is not None and ending.fits(values):
                 is_staged = uses[ending.value] == 1 and ending.value not in results
                 for v in entries[at].outputs:
                     del home[v]
                 entries[at] = ended(entries[at], ending, e.outputs[0], is_staged)
                 continue
-        if not folded.isdisjoint(e.outputs) and (e.kind in (GROUP, PRODUCT) or is_product(e)):
-            home.update(dict.fromkeys(e.outputs, len(entries)))
         entries.append(e)
     return program.through(entries)
 
 
-def joins(e: Entry, ending: Ending, values: list) -> bool:
-    return ending.fits(values) if e.kind == GROUP else ending.folds_rows(values)
-
-
-def ended(e: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
-    """The group or product with an ending."""
-    if e.kind == GROUP:
-        return ended_group(e, ending, result, is_staged)
-    then = e.extra[0] if e.kind == PRODUCT else None
-    n = e.params if e.kind == PRODUCT else (len(e.inputs),)
-    outputs = (*e.outputs, result)
-    return Entry(PRODUCT, e.op, e.inputs, outputs, n, e.line, extra=(then, ending))
-
-
-def ended_group(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
+def ended(group: Entry, ending: Ending, result: int, is_staged: bool) -> Entry:
     """The group with an ending; a staged value's code comes right after those of the outputs."""
     outputs, instructions = group.outputs, group.extra
     if is_staged:

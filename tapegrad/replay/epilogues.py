@@ -1,12 +1,16 @@
 """Products take the elementwise entry that alone reads them: a bias and its activation going
 forward, an activation's derivative going back. It runs on rows of the product while they are in the
 cache. A bias, or another array to which the product is added as a new gradient is to those so far,
-is added before tiles are stored."""
+is added before tiles are stored. And they end in a reduction over their rows, as the gradient of a
+bias is."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..engine import select
 from ..ops.table import OPS
+from .endings import Ending, ending_of, is_reduction
 from .fuse import FLOATS, instruction, is_elementwise
 from .ir import MADE, OP, PRODUCT, Entry, Program
 
@@ -18,26 +22,31 @@ def is_product(e: Entry) -> bool:
 
 
 def join_epilogues(program: Program) -> Program:
-    """The program whose products are PRODUCT entries where an elementwise entry could join.
+    """The program whose products are PRODUCT entries where an elementwise entry, a reduction or
+    both could join: a reduction's result is their last output, and an Ending their extra[1].
 
-    That entry moves up to the product, so what else it reads must have been made before it, and
-    be no view of what was; nothing is written in between.
+    An elementwise entry moves up to the product, so what else it reads must have been made before
+    it, and be no view of what was; nothing is written in between.
     """
     if not any(map(is_product, program.entries)):
         return program
     values, root, uses, results = program.values, program.root, program.uses, program.results
     # which entry makes what lies in no other value
     maker = {v: at for at, e in enumerate(program.entries) if not e.view for v in e.outputs}
-    products: dict[int, int] = {}  # value: its entry
-    waiting = products.keys()
+    home: dict[int, int] = {}  # value: the product without ending that makes it
+    products = home.keys()
     last_write = -1
-    entries: list[Entry | None] = list(program.entries)
+    entries: list[Any] = list(program.entries)
 
     def is_there(v: int, at: int) -> bool:
         return maker[v] < at if v in maker else root[v] == v and values[v].kind != MADE
 
     def joins(e: Entry, product: int) -> bool:
-        at, like, y = products[product], values[product], values[e.outputs[0]]
+        at, like, y = home[product], values[product], values[e.outputs[0]]
+        if uses[product] > 1 or product in results or like.dtype not in FLOATS:
+            return False
+        if entries[at].kind == PRODUCT and entries[at].extra[0]:
+            return False  # it has taken one
         if last_write > at or y.dtype != like.dtype or y.shape != like.shape:
             return False
         for v in e.inputs:
@@ -48,30 +57,33 @@ def join_epilogues(program: Program) -> Program:
     def reads_alike(e: Entry, product: int) -> bool:
         return {values[v].shape for v in e.inputs} <= {values[product].shape, ()}
 
-    def wait(product: int, at: int) -> None:
-        if uses[product] == 1 and product not in results and values[product].dtype in FLOATS:
-            products[product] = at
-
     for now, e in enumerate(program.entries):
+        if e.writes:
+            last_write = now
         if is_product(e):
-            wait(e.outputs[0], now)
-        elif not waiting.isdisjoint(e.inputs) and is_elementwise(e):
-            product = next((v for v in e.inputs if v in products and joins(e, v)), None)
+            home[e.outputs[0]] = now
+        elif products.isdisjoint(e.inputs):
+            continue
+        elif is_reduction(e):
+            ending = ending_of(e, values)
+            if ending is not None and ending.folds_rows(values):
+                at = home.pop(ending.value)
+                entries[at], entries[now] = ended(entries[at], ending, e.outputs[0]), None
+        elif is_elementwise(e):
+            product = next((v for v in e.inputs if v in home and joins(e, v)), None)
             if product is None:
                 continue
-            at, y = products[product], e.outputs[0]
+            at, y = home[product], e.outputs[0]
             bias = bias_for(entries[at], product, e, values)
             if bias is not None:
                 entries[at] = biased(entries[at], bias, y)
-                wait(y, at)
             elif reads_alike(e, product):
                 entries[at] = joined(entries[at], product, e)
             else:
                 continue
-            del products[product]
-            maker[y], entries[now] = at, None
-        elif e.writes:
-            last_write = now
+            del home[product]
+            home[y] = maker[y] = at
+            entries[now] = None
     return program.through([e for e in entries if e is not None])
 
 
@@ -112,3 +124,13 @@ def joined(product: Entry, v: int, e: Entry) -> Entry:
     codes[v] = codes[e.outputs[0]] = len(inputs)
     n, then = (len(product.inputs),), instruction(e, codes)
     return Entry(PRODUCT, product.op, inputs, e.outputs, n, product.line, extra=(then, None))
+
+
+def ended(product: Entry, ending: Ending, result: int) -> Entry:
+    """The product, with what follows it or alone, and a reduction over its rows."""
+    is_joined = product.kind == PRODUCT
+    n, then = (product.params, product.extra[0]) if is_joined else ((len(product.inputs),), None)
+    outputs = (*product.outputs, result)
+    return Entry(
+        PRODUCT, product.op, product.inputs, outputs, n, product.line, extra=(then, ending)
+    )

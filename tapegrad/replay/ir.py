@@ -41,7 +41,7 @@ OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP, PRODUCT = (
     "random",  # extra: (kind, generator, a, b, block offset)
     "guard",  # extra: the truth that the recording found
     "group",  # extra: elementwise instructions run block by block (fuse.py); params: endings.py
-    "product",  # params: (inputs of op); extra: (what follows, ending): epilogues.py, endings.py
+    "product",  # params: (inputs of op); extra: (what follows, ending): epilogues.py
 )
 
 
