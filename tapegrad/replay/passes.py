@@ -131,16 +131,14 @@ def skip_same_shape(program: ir.Program) -> ir.Program:
         )
 
     same: dict[int, int] = {}
-    gone = same.keys()
-    entries = []
     for e in program.entries:
-        if not gone.isdisjoint(e.inputs):
-            e = substitute(e, same)
         if e.view and is_idle(e):
-            same[e.outputs[0]] = e.inputs[0]
-        else:
-            entries.append(e)
-    return program.through(entries) if same else program
+            same[e.outputs[0]] = same.get(e.inputs[0], e.inputs[0])
+    if not same:
+        return program
+    gone = same.keys()
+    kept = [e for e in program.entries if not e.view or e.outputs[0] not in same]
+    return program.through([e if gone.isdisjoint(e.inputs) else substitute(e, same) for e in kept])
 
 
 def merge_common(program: ir.Program) -> ir.Program:
