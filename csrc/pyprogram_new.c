@@ -3,8 +3,9 @@
 #include "pyprogram.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#include "sweep.h"
+#include "kernels.h"
 
 /* Raise ValueError; false, for callers to return. */
 static bool refuse(const char *what, Py_ssize_t index)
@@ -104,7 +105,7 @@ static bool read_floats(double *to, PyObject *tuple, Py_ssize_t most)
 
 static bool is_product(int op)
 {
-    return op == tg_op_find("matmul") || op == tg_op_find("linear");
+    return strcmp(tg_ops[op].name, "matmul") == 0 || strcmp(tg_ops[op].name, "linear") == 0;
 }
 
 static int number(PyObject *tuple, Py_ssize_t i)
