@@ -61,7 +61,7 @@ class _Builder:
         renamed = same.keys()
         has_calls, add = bool(self.recording.calls), self.entries.append
         for (op, inputs, out, params, notes, dtype, shape), line in rows:
-            if not renamed.isdisjoint(inputs):
+            if same and not renamed.isdisjoint(inputs):
                 inputs = tuple(self._numbers(inputs))
             if notes & GRAD_NOTE:
                 values[out] = Value(dtype, shape, GRAD, values[inputs[0]].source)

@@ -150,7 +150,7 @@ def merge_common(program: ir.Program) -> ir.Program:
     seen: dict[Any, int] = {}
     entries = []
     for e in program.entries:
-        if not gone.isdisjoint(e.inputs):
+        if same and not gone.isdisjoint(e.inputs):
             e = substitute(e, same)
         if (e.kind != ir.OP and e.kind != ir.VJP) or e.writes:
             for v in e.writes:
@@ -160,7 +160,7 @@ def merge_common(program: ir.Program) -> ir.Program:
         inputs, (out,), params = e.inputs, e.outputs, e.params
         at = tuple([writes.get(root[v]) for v in inputs]) if writes else ()
         signed = repr(params) if 0 in params else params  # 0.0 is not -0.0
-        found = seen.setdefault((e.op.id, e.k, inputs, signed, at), out)
+        found = seen.setdefault((e.op, e.k, inputs, signed, at), out)
         if found == out:
             entries.append(e)
         else:
