@@ -61,10 +61,10 @@ class NativeProgram:
                     role, where = "p", places[i]
                 elif i in results and root[i] == i:
                     role, where = "o", results[i]
-            elif role == "c":
-                where = self._number(*where) if kind == ir.LIVE else adopt(where)
             elif kind == ir.GRAD:
                 where = next(grads_read)
+            elif kind == ir.LIVE:
+                where = self._number(*where)
             values.append((v.dtype, v.shape, role, where))
         steps = [(*self._step(e), e.line) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
