@@ -8,14 +8,21 @@
 
 #include "transcript.h"
 
-static _Thread_local PyObject *sources; /* [(handle, array), ...] of the open trace */
+typedef struct step_trace {
+    tg_trace trace;
+    PyObject *sources; /* [(handle, array), ...] */
+    struct step_trace *outer; /* the one that waits for this one's end */
+    tg_trace *before; /* what was the list's */
+} step_trace;
+
+static _Thread_local step_trace *step; /* the open one */
 
 int tg_trace_source(const tg_tensor *t, PyObject *array)
 {
-    if (!sources)
+    if (!step)
         return TG_OK;
     PyObject *pair = Py_BuildValue("(KO)", (unsigned long long)tg_handle_of(t), array);
-    const int status = pair ? PyList_Append(sources, pair) : -1;
+    const int status = pair ? PyList_Append(step->sources, pair) : -1;
     Py_XDECREF(pair);
     return status < 0 ? TG_EPYTHON : TG_OK;
 }
@@ -29,22 +36,23 @@ static tg_trace *open_trace(void)
     return NULL;
 }
 
-/* trace_begin(): log every op of this thread until trace_end. */
+/* trace_begin(): log every op of this thread until trace_end. A trace that is open does not see them. */
 static PyObject *trace_begin(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
     tg_list *list = tg_list_here();
-    tg_trace *trace = list ? calloc(1, sizeof *trace) : NULL;
-    if (!trace)
+    step_trace *inner = list ? calloc(1, sizeof *inner) : NULL;
+    if (!inner)
         return PyErr_NoMemory();
-    if (list->trace || !(sources = PyList_New(0))) {
-        free(trace);
-        if (list->trace)
-            PyErr_SetString(PyExc_RuntimeError, "a trace is open already");
+    if (!(inner->sources = PyList_New(0))) {
+        free(inner);
         return NULL;
     }
-    trace->program = true;
-    list->trace = trace;
+    inner->trace.program = true;
+    inner->outer = step;
+    inner->before = list->trace;
+    step = inner;
+    list->trace = &inner->trace;
     list->n_lines = 1;
     Py_RETURN_NONE;
 }
@@ -139,8 +147,8 @@ static bool find_variables(findings *f, const tg_transcript *words, const tg_tra
 
 static bool find_arrays(findings *f, const tg_transcript *words)
 {
-    for (Py_ssize_t i = 0; i < PyList_Size(sources); ++i) {
-        PyObject *pair = PyList_GetItem(sources, i);
+    for (Py_ssize_t i = 0; i < PyList_Size(step->sources); ++i) {
+        PyObject *pair = PyList_GetItem(step->sources, i);
         const uint64_t handle = PyLong_AsUnsignedLongLong(PyTuple_GetItem(pair, 0));
         const tg_tensor *t = tg_from_handle(handle);
         const size_t number = t ? tg_transcript_find(words, t) : SIZE_MAX;
@@ -211,8 +219,9 @@ static PyObject *trace_end(PyObject *module, PyObject *args)
     const bool is_native =
         PyArg_ParseTuple(args, "O!O", &PyList_Type, &asked, &adopt) && adopt_all(asked, adopt);
     tg_list *list = tg_list_here();
-    list->trace = NULL;
-    list->n_lines = 0;
+    step_trace *outer = step->outer;
+    list->trace = step->before;
+    list->n_lines = outer != NULL;
     for (size_t i = 0; i < list->n_open; ++i)
         list->n_lines += list->open[i]->lines;
     tg_transcript words = {0};
@@ -221,9 +230,10 @@ static PyObject *trace_end(PyObject *module, PyObject *args)
     if (is_native)
         answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
     tg_transcript_clear(&words);
-    Py_CLEAR(sources);
+    Py_DECREF(step->sources);
     tg_trace_clear(trace);
-    free(trace);
+    free(step);
+    step = outer;
     return answer;
 }
 

@@ -239,6 +239,13 @@ def test_a_primitive_of_integers_has_no_derivative(backend):
     np.testing.assert_array_equal(y, np.argsort(X))
 
 
+def test_a_primitive_may_return_one_buffer_again_and_again(backend):
+    buffer = np.zeros(3)
+    f = tg.primitive(lambda x: np.multiply(x, 2, out=buffer))
+    first, _ = f(tg.tensor(X)), f(tg.tensor(X + 1))
+    np.testing.assert_array_equal(first, X * 2)
+
+
 # --- bad rules --------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import corpus_arguments  # noqa: F401 - adds cases
 import corpus_errors  # noqa: F401
 import corpus_hyper  # noqa: F401
 import corpus_indices  # noqa: F401
+import corpus_primitives  # noqa: F401
 import corpus_results  # noqa: F401
 import corpus_state  # noqa: F401
 import corpus_traps  # noqa: F401

@@ -62,7 +62,8 @@ class EngineTape(Protocol):
 
 
 class EngineLog(Protocol):
-    """Every op of this thread while a step is recorded for replay; csrc/pytrace.c says more."""
+    """Every op of this thread while a step is recorded for replay; csrc/pytrace.c says more. What
+    happens between an inner begin() and its end() is not part of the outer log."""
 
     def begin(self) -> None: ...
 

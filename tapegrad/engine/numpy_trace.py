@@ -16,8 +16,9 @@ from .recording import GRAD_NOTE, TRACED, Logged
 class NumpyTrace:
     """What is logged of a step, for Logged."""
 
-    def __init__(self, engine: Any):
+    def __init__(self, engine: Any, outer: NumpyTrace | None):
         self._engine = engine
+        self.outer = outer  # the one that waits for this one's end
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}  # of values, by the id of their Node, which is held
         self._leaves: list[tuple[int, Node]] = []
@@ -114,13 +115,13 @@ class NumpyLog:
         self._engine = engine
 
     def begin(self) -> None:
-        this_thread.trace = NumpyTrace(self._engine)
+        this_thread.trace = NumpyTrace(self._engine, this_thread.trace)
 
     def length(self) -> int:
         return len(this_thread.trace.entries)
 
     def end(self, asked: list[list]) -> Logged:
-        trace, this_thread.trace = this_thread.trace, None
+        trace, this_thread.trace = this_thread.trace, this_thread.trace.outer
         return trace.end(asked)
 
     def entries(self, words: Any) -> Iterator[tuple]:

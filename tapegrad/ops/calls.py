@@ -64,16 +64,13 @@ def _drop(number: int, held: dict = _held) -> None:  # held: at exit the global 
         del held[number]
 
 
-def record(call: Call, operands: tuple, reads_result: bool = False) -> Any:
-    """Run the call on operands and record it as one entry; gives its result.
-
-    reads_result: whether the rules read the result's values.
-    """
+def record(call: Call, operands: tuple, row: Op) -> Any:
+    """Run the call on operands and record it as one entry of that row; gives its result."""
     number = Number(next(_next_number))
     number.call = call
     _held[number] = [call, 1]
     try:
-        return apply((CALL_Y if reads_result else CALL).id, operands, (number,))
+        return apply(row.id, operands, (number,))
     finally:
         _drop(number)
 
@@ -86,17 +83,17 @@ def _jvp(t: Any, params: tuple, index: int, inputs_like: tuple, y_like: Any) -> 
     return call_of(params[0]).jvp(index, t, y_like, inputs_like)
 
 
-def _row(name: str, mask: int) -> Op:
+def _row(mask: int) -> Op:
     """A row for entries of calls; it is in no table of ops, since no user applies it."""
     rules = [Rule(rule, ("x",)) for rule in (_vjp, _jvp)]
     for rule in rules:
         rule.mask = mask  # the call decides which operands it reads
     op = Op(
-        name,
+        "call",
         lambda *args: call_of(args[-1]).run(args[:-1]),
         ("x",),
-        (rules[0],),
-        (rules[1],),
+        tuple(rules[:1]) if mask else (),
+        tuple(rules[1:]) if mask else (),
         variadic=True,
         promotes=(),
     )
@@ -106,8 +103,9 @@ def _row(name: str, mask: int) -> Op:
     return op
 
 
-CALL = _row("call", SAVED_ALL)
-CALL_Y = _row("call", SAVED_ALL | SAVED_OUT)
+CALL = _row(SAVED_ALL)
+CALL_Y = _row(SAVED_ALL | SAVED_OUT)  # its rules read the result's values
+CALL_PLAIN = _row(0)  # it has no rules
 # z = y as some tapes see it, v as others do; their values are the same.
 EITHER = Op(
     "either",
@@ -121,7 +119,7 @@ select.add_row(EITHER)
 
 def is_call(op: Op) -> bool:
     """Whether an entry of that row stands for a call, and has its number as its param."""
-    return op is CALL or op is CALL_Y
+    return op is CALL or op is CALL_Y or op is CALL_PLAIN
 
 
 def is_block(ct: Any) -> bool:

@@ -21,11 +21,17 @@ from ..errors import ReplayError
 from ..lines import line_here, line_name
 from ..ops.calls import call_of, calls_held
 from ..ops.table import OPS
+from ..random import default_generator
 from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value
 from .state import State
 
 _COPY = OPS["copy"]
+
+IN_PRIMITIVE = (
+    "calls a primitive whose function {}, which belongs to no place in a replay: {} in the step "
+    "itself, around the primitive"
+)
 
 
 class Event(NamedTuple):
@@ -84,6 +90,25 @@ class Recorder:
         """A parameter is about to be written, at the user's line."""
         self.wrote = self.wrote or line or line_here()
 
+    def aside(self, run: Callable[[], Any]) -> Any:
+        """run(), a primitive's function: no part of the step, since replays run it anew. So it may
+        read what it likes; of what it writes no entry would know."""
+        inner, log, numbers = _Aside(self.engine), self.engine.log, default_generator()
+        before = numbers.get_state()
+        here.recorder = inner
+        log.begin()
+        try:
+            result = run()
+        finally:
+            here.recorder = self
+            logged = log.end([])
+            self.refused = self.refused or inner.refused
+        if logged.sets_grad or logged.without_grad:
+            self.refuse(IN_PRIMITIVE.format("reads or sets a .grad", "do so"))
+        if numbers.get_state() != before:
+            self.refuse(IN_PRIMITIVE.format("draws tapegrad's random numbers", "draw them"))
+        return result
+
     def optimizer(self, kind: str, slots: Any) -> None:
         """An optimizer is about to update the parameters of slots that have a gradient."""
         line = line_here()
@@ -129,6 +154,20 @@ class Recorder:
         """A Tensor of random numbers was drawn from a generator that had that state."""
         data = (kind, generator, a, b, state, CODES[out.dtype], out.shape)
         self._note(RANDOM, [out], data, line_here())
+
+
+class _Aside(Recorder):
+    """The recorder while a primitive's function runs."""
+
+    def escape(self, what: str) -> None:
+        if what == "data":  # a view to write through
+            self.writes()
+
+    def truth(self, tensor: Any, truth: bool) -> None:
+        pass
+
+    def writes(self) -> None:
+        self.refuse(IN_PRIMITIVE.format("writes a parameter", "write it"))
 
 
 class Recording:

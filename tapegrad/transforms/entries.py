@@ -174,7 +174,7 @@ def as_one_entry(
     with paused([tape]):  # what is left recording is what must not see the entry
         rest = select.engine().open_tapes()
     with paused(rest):
-        z = calls.record(call, (y, *tensors, *others))
+        z = calls.record(call, (y, *tensors, *others), calls.CALL)
     if any(other.tracks(select.engine().adopt(y)) for other in rest):
         z = apply(calls.EITHER.id, (y, z))
     parts = iter(packing.unpack(z))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engine.dtypes import CODES
+from ..engine import select
+from ..engine.dtypes import CODES, DTYPES, dtype_code
 from ..engine.select import apply
-from ..ops.table import OPS
+from ..ops.table import OPS, Op
 from ..tensor import tensor
 
 
@@ -51,6 +53,38 @@ class Packing:
             found.append(_cast(apply(OPS["reshape"].id, (part,), shape), dtype))
             at += n
         return found
+
+
+class Bytes:
+    """How arrays of any dtypes, which have no derivative, lie in one vector of bytes."""
+
+    def __init__(self, likes: Sequence[np.ndarray]):
+        self.shapes = [y.shape for y in likes]
+        self.dtypes = [y.dtype for y in likes]
+
+    def pack_arrays(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """The vector of the parts."""
+        native = [np.asarray(y, DTYPES[dtype_code(y.dtype)]) for y in parts]
+        return np.frombuffer(b"".join([y.tobytes() for y in native]), np.uint8)
+
+    def unpack(self, packed: Any) -> list:
+        """The parts of a vector."""
+        found, at = [], 0
+        for shape, dtype in zip(self.shapes, self.dtypes):
+            params = (at, dtype_code(dtype), *shape)
+            found.append(apply(_PART.id, (packed,), params))
+            at += found[-1].size * dtype.itemsize
+        return found
+
+
+def _part(x: np.ndarray, at: int, code: int, *shape: int) -> np.ndarray:
+    size = math.prod(shape) * DTYPES[code].itemsize
+    return x[at : at + size].view(DTYPES[code]).reshape(shape)
+
+
+# One of the arrays in a vector of bytes, by its first byte, dtype code and shape.
+_PART = Op("part", _part, ("x",), kind="nondifferentiable")
+select.add_row(_PART)
 
 
 def _cast(x: Any, dtype: np.dtype) -> Any:

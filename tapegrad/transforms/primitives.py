@@ -11,13 +11,14 @@ import numpy as np
 from ..engine import select
 from ..engine.dtypes import is_inexact
 from ..engine.operands import unmasked
+from ..engine.recording import here
 from ..errors import ShapeError, UnsupportedError
 from ..ops import calls
 from ..ops.blocks import Block, stacked
 from ..tensor import Tensor, asarray
 from ..tree import flatten
 from .custom import zeros
-from .packing import Packing
+from .packing import Bytes, Packing
 from .record import Recorded
 
 
@@ -61,13 +62,22 @@ class primitive:
         at = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
         call = _Call(self, at, [None if i in at else a for i, a in enumerate(args)], kwargs)
         operands = tuple(args[i] for i in at)
-        engine = select.engine()  # past what a recorded step forbids: the entry reads them again
-        packed = call.compute(tuple(engine.to_numpy(engine.adopt(x)) for x in operands))
-        if call.packing is None or not at:  # integers, or nothing to differentiate by
-            return call.structure(iter([asarray(y) for y in call.values]))
-        call.values = None
-        call.first = packed
-        return call.structure(iter(call.packing.unpack(calls.record(call, operands, True))))
+        engine, recorder = select.engine(), here.recorder
+        # past what a recorded step forbids: the entry reads them again
+        arrays = tuple([engine.to_numpy(engine.adopt(x)) for x in operands])
+        if recorder is None or not at:
+            values = call.compute(arrays)
+        else:
+            call.records = engine.is_recording() >= 0
+            values = recorder.aside(lambda: call.compute(arrays))
+        smooth = all(is_inexact(v.dtype) for v in values)
+        if not at or (recorder is None and not smooth):  # no derivative, and no replay
+            return call.structure(iter([asarray(y) for y in values]))
+        call.packing = (Packing if smooth or len(values) == 1 else Bytes)(values)
+        packed = call.packing.pack_arrays(values)
+        call.first = packed.copy() if engine.name == "numpy" else packed  # which keeps it as it is
+        row = calls.CALL_Y if smooth else calls.CALL_PLAIN
+        return call.structure(iter(call.packing.unpack(calls.record(call, operands, row))))
 
 
 class _Call:
@@ -76,25 +86,40 @@ class _Call:
     def __init__(self, owner: primitive, at: list, args: list, kwargs: dict):
         self.owner, self.name = owner, owner.name
         self.at, self.args, self.kwargs = at, args, kwargs
+        self.packing: Any = None  # how the results are the entry's one
         self.first: Any = None  # the result's values, until the entry has them
+        self.records = True  # whether tapes record where it is called
 
-    def compute(self, arrays: tuple) -> np.ndarray | None:
-        """The packed result; sets structure, values and packing (None: of integers)."""
-        result = self._call(arrays)
+    def compute(self, arrays: tuple) -> list[np.ndarray]:
+        """The results; sets how they are nested."""
         values: list = []
-        self.structure = flatten(result, values)
-        self.values: Any = [unmasked(v, self.name) for v in values]
-        smooth = all(is_inexact(v.dtype) for v in self.values)
-        self.packing: Any = Packing(self.values) if smooth else None
-        return self.packing.pack_arrays(self.values) if self.packing else None
+        self.structure = flatten(self._call(arrays), values)
+        return [unmasked(v, self.name) for v in values]
 
     def run(self, arrays: tuple) -> np.ndarray:
         if self.first is not None:
             first, self.first = self.first, None
             return first
-        result: list = []
-        flatten(self._call(arrays), result)
-        return self.packing.pack_arrays([unmasked(v, self.name) for v in result])
+        was_on = select.engine().set_recording(self.records)
+        try:
+            values = self.compute(arrays)
+        finally:
+            select.engine().set_recording(was_on)
+        packing = self.packing
+        if [(v.shape, v.dtype) for v in values] != [*zip(packing.shapes, packing.dtypes)]:
+            raise self._other_results(values)
+        return packing.pack_arrays(values)
+
+    def _other_results(self, values: list[np.ndarray]) -> ShapeError:
+        recorded = zip(self.packing.dtypes, self.packing.shapes)
+        now, before = (
+            ", ".join([f"{dtype} of {shape}" for dtype, shape in of]) or "nothing"
+            for of in ([(v.dtype, v.shape) for v in values], recorded)
+        )
+        return ShapeError(
+            f"primitive {self.name} gave {now}, where it gave {before} when the compiled step was "
+            "recorded: a replay needs results of the same number, shapes and dtypes"
+        )
 
     def _call(self, arrays: tuple) -> Any:
         """Of arrays in C order, eagerly as in replays: NumPy's bits depend on strides."""
