@@ -174,6 +174,87 @@ def _transformed_by_tapegrad():
     return step, lambda: n.append(2), "'n') was 1, is 2"
 
 
+# --- derivative rules
+
+
+def _own_vjp(n, fwd, bwd):
+    f = tg.custom_vjp(lambda x: x * x)
+    f.defvjp(fwd, bwd)
+    return lambda x: f(x), lambda: n.append(2), "'n') was 1, is 2"
+
+
+@row
+def _forward_rule_of_a_custom_vjp():
+    n = [1]
+    return _own_vjp(n, lambda x: (x * n[0], x), lambda r, ct: (ct,))
+
+
+@row
+def _backward_rule_of_a_custom_vjp():
+    n = [1]
+    return _own_vjp(n, lambda x: (x, x), lambda r, ct: (ct * n[0],))
+
+
+@row
+def _rule_of_a_custom_jvp():
+    n = [1]
+    f = tg.custom_jvp(lambda x: x * x)
+
+    @f.defjvp
+    def rule(primals, tangents):
+        return f(*primals), tangents[0] * n[0]
+
+    return tg.grad(lambda x: f(x).sum()), lambda: n.append(2), "'n') was 1, is 2"
+
+
+@row
+def _rules_by_argument_of_a_custom_jvp():
+    n = [1]
+    f = tg.custom_jvp(lambda x, y: x * y)
+    f.defjvps(None, lambda t, ans, x, y: t * n[0])
+    return lambda x: f(x, x), lambda: n.append(2), "'n') was 1, is 2"
+
+
+def _taught(define, rule, change, sentence):
+    f = tg.primitive(lambda x: x * x)
+    define(f, rule)
+    return lambda x: f(x), lambda: change(f), sentence
+
+
+@row
+def _rule_of_a_primitive():
+    n = [1]
+    rule = lambda ans, x: lambda g: g * n[0]  # noqa: E731
+    return _taught(tg.defvjp, rule, lambda f: n.append(2), "'n') was 1, is 2")
+
+
+@row
+def _forward_rule_of_a_primitive():
+    n = [1]
+    rule = lambda t, ans, x: t * n[0]  # noqa: E731
+    return _taught(tg.defjvp, rule, lambda f: n.append(2), "'n') was 1, is 2")
+
+
+@row
+def _rule_given_anew():
+    define = lambda f: tg.defvjp(f, lambda ans, x: lambda g: g * 2)  # noqa: E731
+    return _taught(tg.defvjp, lambda ans, x: lambda g: g, define, "'f'.vjps[0] was")
+
+
+@row
+def _rule_of_the_other_mode_given_later():
+    define = lambda f: tg.defjvp(f, lambda t, ans, x: t * 2)  # noqa: E731
+    return _taught(tg.defvjp, lambda ans, x: lambda g: g, define, "'f'.jvps")
+
+
+@row
+def _rules_of_a_custom_vjp_given_anew():
+    f = tg.custom_vjp(lambda x: x * x)
+    f.defvjp(lambda x: (x, x), lambda r, ct: (ct,))
+    change = lambda: f.defvjp(lambda x: (x, x), lambda r, ct: (ct * 2,))  # noqa: E731
+    return lambda x: f(x), change, "'f'.fwd was"
+
+
 # --- what is nobody's business
 
 

@@ -28,6 +28,8 @@ from ..nn.module import Module
 from ..numpy.vectorizing import vectorize
 from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
+from ..transforms.custom import custom_jvp, custom_vjp
+from ..transforms.primitives import primitive
 from .checks import pairs
 from .look import (
     CELL_CONTENTS,
@@ -59,6 +61,9 @@ from .reads import FREE, GLOBAL, Known, reads_of
 _METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
 # Containers without attributes of their own; a user's kinds of them may have some.
 PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
+# Functions with rules of their own, and where those are; what they wrap is found as anyone's.
+RULES = (custom_vjp, custom_jvp, primitive)
+RULES_IN = ("fwd", "bwd", "rule", "vjps", "jvps")
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 
@@ -152,6 +157,11 @@ class Walk(Nets):
             self._visit(path, value.func)
         elif isinstance(value, (np.vectorize, vectorize)):
             self._visit(path, value.pyfunc)
+        elif isinstance(value, RULES):
+            for name in RULES_IN:
+                if name in vars(value):
+                    self._item(f"{path}.{name}", vars(value), name)
+            self._object(path, value)
         elif isinstance(value, functools.singledispatchmethod):
             self._visit(path, value.dispatcher)
             self._visit(path, value.func)
@@ -232,9 +242,10 @@ class Walk(Nets):
             # A wrapper made by a library (functools.wraps, tapegrad.value_and_grad): what it
             # wraps is the user's, the rest is its own business.
             for cell in function.__closure__ or ():
-                part = cell_value(cell)
-                if callable(part) and not isinstance(part, type):
-                    self._visit(path, part)
+                held = cell_value(cell)
+                for part in held if isinstance(held, tuple) else (held,):
+                    if callable(part) and not isinstance(part, type):
+                        self._visit(path, part)
             if "registry" in vars(function):  # functools.singledispatch
                 self._visit(f"{path}.registry", vars(function)["registry"])
             return
