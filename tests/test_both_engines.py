@@ -200,3 +200,28 @@ def test_a_tensor_used_by_both_engines_is_freed(home):
         assert gone() is None
     finally:
         gc.enable()
+
+
+@made_on
+def test_a_compiled_step_does_not_change_the_engine(home):
+    other = ENGINES[home == "native"]
+
+    def enters(x):
+        with tg.use_backend(other):
+            return x * 2
+
+    def leaves(x):
+        switch.__exit__()
+        return x * 2
+
+    def stays(x):
+        with tg.use_backend(home):
+            return x * 2
+
+    with tg.use_backend(other):
+        switch = tg.use_backend(home)
+        for step in enters, leaves:
+            with pytest.raises(tg.ReplayError, match=f"the engine from {home} to {other}"):
+                tg.compile(step)(np.ones(3))
+            assert tg.backend() == home
+        assert tg.compile(stays)(np.ones(2)).tolist() == [2.0, 2.0]

@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import EngineError
 from ..ops.table import BY_ID, OPS
 from . import operands
+from .recording import here
 
 BACKENDS = ("native", "numpy")
 
@@ -87,6 +88,7 @@ class use_backend:
 
     Raises:
         EngineError: if the name is unknown or the engine is not installed.
+        ReplayError: if it changes within a step that tapegrad.compile records.
     """
 
     def __init__(self, name: str):
@@ -109,6 +111,11 @@ class use_backend:
 
 def _switch(name: str) -> None:
     global _engine
+    if here.recorder is not None and name != _engine.name:
+        here.recorder.refuse(
+            f"changes the engine from {_engine.name} to {name}, whose ops its recording would not "
+            "see: call it inside use_backend(...)"
+        )
     _engine = _engines[name]
     if _core is not None:
         _core.use_native(name == "native")
