@@ -165,9 +165,10 @@ static PyObject *backward(PyObject *module, PyObject *args)
     }
     tg_tape *tape = on == Py_None ? y->tape : TAPE(on);
     if (!tape)
-        return tg_answer(tg_fail(TG_ETAPE,
-                                 "backward: no tape recorded this Tensor; compute it "
-                                 "inside 'with tape():' from a parameter or a watched Tensor"));
+        return tg_answer(
+            tg_fail(TG_ETAPE, "backward: no tape recorded this Tensor; compute it "
+                              "inside 'with tape():' from a parameter or a watched Tensor, "
+                              "and where tapegrad.compile is used, call backward in the step"));
     tg_tensor *ct = cotangent_of(cotangent, y);
     if (!ct)
         return NULL;

@@ -37,6 +37,18 @@ def test_an_audited_step_trains_as_one_that_is_not(backend):
         np.testing.assert_array_equal(a, b)
 
 
+def test_results_of_audited_calls_are_fresh(backend):
+    w = tg.parameter(np.zeros(2))
+
+    def step(x):
+        w.assign(w + x)
+        return w, [w * 1]
+
+    compiled = tg.compile(step, audit=1)
+    kept = [compiled(np.ones(2)) for _ in range(6)]
+    assert [(a.tolist(), b.tolist()) for a, [b] in kept] == [([k, k],) * 2 for k in range(1, 7)]
+
+
 @pytest.mark.parametrize("is_written", [False, True])
 def test_an_audit_finds_what_no_guard_sees(is_written, backend):
     config, p = Config(), tg.parameter(np.ones(4, "f4"))

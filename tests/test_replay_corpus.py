@@ -64,3 +64,21 @@ def test_arrays_among_the_results_are_fresh(backend):
         _, array = step(np.ones(2))
         assert array.tolist() == [1, 1, 1]
         array[:] = 7
+
+
+def test_results_are_known_to_no_tape(backend):
+    w = tg.parameter(np.ones(3))
+
+    @tg.compile
+    def forward(x):
+        with tg.tape():
+            return (x * w).sum()
+
+    for _ in range(4):  # the calls that record like those that replay
+        with pytest.raises(tg.TapeError, match=r"tapegrad\.compile is used, call backward in the"):
+            forward(np.ones(3)).backward()
+    assert w.grad is None
+    with tg.tape():
+        loss = forward(np.ones(3))  # part of what this tape records
+    loss.backward()
+    assert w.grad.tolist() == [1.0, 1.0, 1.0]

@@ -143,7 +143,8 @@ class NumpyEngine:
         if tape is None:
             raise TapeError(
                 "backward: no tape recorded this Tensor; compute it inside 'with tape():' from a "
-                "parameter or a watched Tensor"
+                "parameter or a watched Tensor, and where tapegrad.compile is used, call backward "
+                "in the step"
             )
         tape.backward(target, cotangent)
 

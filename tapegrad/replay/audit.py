@@ -11,6 +11,7 @@ from ..tensor import Tensor
 from .arguments import Taken, as_tensors
 from .compare import same_bits
 from .ir import OPTIMIZER, TENSOR, Program, line_text
+from .variant import as_result
 
 
 def audit(
@@ -31,7 +32,7 @@ def audit(
     result = compiled._function(*args, **kwargs)
     variant.replays += 1
     leaves: list[Any] = []
-    tree.flatten(result, leaves)
+    rebuild_result = tree.flatten(result, leaves)
     tensors = [x for x in leaves if isinstance(x, Tensor)]
     wrong = ""
     for n, (t, u) in enumerate(zip(tensors, outputs)):
@@ -46,7 +47,7 @@ def audit(
             f"compile: audit of {compiled._name}: {wrong}: something that no guard sees has "
             "changed; the program is given up, and the next call is recorded"
         )
-    return result
+    return rebuild_result(iter([as_result(x) for x in leaves]))
 
 
 def written(program: Program) -> list[tuple[str, Any]]:

@@ -310,15 +310,13 @@ class Compiled:
             return result, [x for x in leaves if isinstance(x, Tensor)]
 
         with no_collection():  # of the many small objects made here none is garbage
-            result, variant.recording = record(tensors, call)
+            _, variant.recording = record(tensors, call)
             variant.state = variant.recording.state
             if given != [held_by(t) for t in tensors]:
                 raise self._refusal(GIVEN.format("an array"))
             self._check_given(containers)
             self._confirm(variants, waiting, variant, writes.found() if writes else None)
-        if any(isinstance(x, Tensor) and x._may_be_written for x in leaves):
-            return variant.rebuild(iter([as_result(x) for x in leaves]))
-        return result
+        return variant.rebuild(iter([as_result(x) for x in leaves]))
 
     def _confirm(self, variants: list, waiting: list, new: Variant, written: Change | None) -> None:
         """Trust the program if an earlier recording was the same; else keep it as a new one."""

@@ -44,9 +44,12 @@ def kept(x: Any) -> Any:
 
 
 def as_result(x: Any) -> Any:
-    """A result's leaf as replays return it: a parameter's values, not itself."""
-    if not isinstance(x, Tensor) or not x._may_be_written:
+    """A result's leaf as replays return it: no tape knows it, and it is a parameter's values, not
+    itself."""
+    if not isinstance(x, Tensor):
         return x
+    if not x._may_be_written:
+        return x.detach()
     engine = select.engine()
     return engine.from_numpy(engine.to_numpy(x), Tensor)
 
