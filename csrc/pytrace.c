@@ -36,10 +36,11 @@ static tg_trace *open_trace(void)
     return NULL;
 }
 
-/* trace_begin(): log every op of this thread until trace_end. A trace that is open does not see them. */
-static PyObject *trace_begin(PyObject *module, PyObject *unused)
+/* trace_begin(is_step): log every op of this thread until trace_end. A trace that is open does not see
+ * them. A step's will be replayed. */
+static PyObject *trace_begin(PyObject *module, PyObject *is_step)
 {
-    (void)module, (void)unused;
+    (void)module;
     tg_list *list = tg_list_here();
     step_trace *inner = list ? calloc(1, sizeof *inner) : NULL;
     if (!inner)
@@ -49,6 +50,7 @@ static PyObject *trace_begin(PyObject *module, PyObject *unused)
         return NULL;
     }
     inner->trace.program = true;
+    inner->trace.first = PyObject_IsTrue(is_step) ? list->next : 0;
     inner->outer = step;
     inner->before = list->trace;
     step = inner;
@@ -247,7 +249,7 @@ static PyObject *is_recording(PyObject *module, PyObject *unused)
 
 static PyMethodDef functions[] = {
     {"is_recording", is_recording, METH_NOARGS, "is_recording() -> 1, 0, or -1 inside no_grad"},
-    {"trace_begin", trace_begin, METH_NOARGS, "trace_begin()"},
+    {"trace_begin", trace_begin, METH_O, "trace_begin(is_step)"},
     {"trace_length", trace_length, METH_NOARGS, "trace_length() -> entries so far"},
     {"trace_end", trace_end, METH_VARARGS, "trace_end(Tensors, adopt) -> as EngineLog.end"},
     {0},

@@ -81,6 +81,7 @@ typedef struct tg_trace {
     size_t n, room;
     bool foreign; /* an op ran outside C: no template */
     bool program;
+    uint64_t first; /* of a step's: where the list was as it began */
     tg_tensor **grads_set; /* variables whose .grad the step has set or cleared so far */
     size_t n_grads_set, grads_set_room;
     tg_tensor **grads_none; /* variables whose .grad it found to be missing, held */

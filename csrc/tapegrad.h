@@ -34,7 +34,8 @@ enum {
     TG_ETAPE = -9,
     TG_EINDEX = -10,
     TG_EPYTHON = -11,
-    TG_EGUARD = -12 /* a program's guard: what it was recorded for is not so */
+    TG_EGUARD = -12, /* a program's guard: what it was recorded for is not so */
+    TG_EOUTSIDE = -13 /* what no replay of the step that is being recorded could repeat */
 };
 
 /* --- instruction sets and ops (dispatch.c) ---------------------------------------------------

@@ -104,6 +104,35 @@ bool tg_walk_is_variable_here(const walk *w, const tg_tensor *t)
 
 /* --- setting up -------------------------------------------------------------------------- */
 
+static bool may_be_written(const tg_tensor *t) { return t->data && t->buffer->is_variable; }
+
+static bool saves_variable(const tg_entry *e)
+{
+    for (int i = 0; i < e->n_in; ++i)
+        if (tg_saves_in(e->saved, i) && may_be_written(tg_entry_in(e)[i]))
+            return true;
+    return e->saved & TG_SAVED_OUT && may_be_written(e->out);
+}
+
+/* Replays of the step that is being recorded would read variables where an entry from before the
+ * step has saved them, whatever has been written there since. */
+static int check_place(const walk *w)
+{
+    const tg_list *here = tg_list_here();
+    const uint64_t first = here && here->trace ? here->trace->first : 0;
+    const uint64_t end = first && here == w->list && first < w->end ? first : w->end;
+    for (uint64_t position = w->begin; first && position < end; ++position) {
+        const tg_entry *e = tg_entry_at(w->list, position);
+        if (e && tg_walk_covers(w, position) && saves_variable(e))
+            return tg_fail(TG_EOUTSIDE,
+                           "sweeps a tape from outside, on which %s read a parameter, and a "
+                           "replay would read what has been written there since: record in the "
+                           "step what it sweeps, or sweep outside",
+                           tg_entry_name(e));
+    }
+    return TG_OK;
+}
+
 int tg_walk_begin(walk *w, tg_tape *tape, const tg_walk_options *options)
 {
     memset(w, 0, sizeof *w);
@@ -120,6 +149,8 @@ int tg_walk_begin(walk *w, tg_tape *tape, const tg_walk_options *options)
     w->begin = tg_tape_begin(tape);
     w->end = tg_tape_end(tape);
     w->solid = tape->n_intervals == 1;
+    if (check_place(w))
+        return TG_EOUTSIDE;
     w->options = options;
     w->consume = !tape->persistent && !options->keep;
     static int sum_to = -1, add = -1, broadcast_to = -1, reshape = -1;

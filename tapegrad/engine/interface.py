@@ -65,7 +65,9 @@ class EngineLog(Protocol):
     """Every op of this thread while a step is recorded for replay; csrc/pytrace.c says more. What
     happens between an inner begin() and its end() is not part of the outer log."""
 
-    def begin(self) -> None: ...
+    def begin(self, is_step: bool = False) -> None:
+        """is_step: replays will follow, so that a sweep of a tape from before that has saved a
+        variable is an error."""
 
     def length(self) -> int:
         """Entries so far."""

@@ -20,7 +20,7 @@ from .operands import as_array, as_scalar, run_numpy
 from .recording import ASSIGN, Logged, here
 
 MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
-VERSION, STALE, TAPE, INDEX = -7, -8, -9, -10
+VERSION, STALE, TAPE, INDEX, OUTSIDE = -7, -8, -9, -10, -13
 RULE_SLOTS = 4  # C's: inputs past the third share the fourth's rule
 
 ERRORS = {
@@ -63,11 +63,14 @@ class NativeLog:
     """See interface.EngineLog; csrc/pytrace.c does the work, and sees gradients for itself."""
 
     def __init__(self, core: Any, adopt: Any):
-        self.begin = core.trace_begin
+        self._begin = core.trace_begin
         self.length = core.trace_length
         self._end = core.trace_end
         self._entries = core.trace_entries
         self._adopt = adopt
+
+    def begin(self, is_step: bool = False) -> None:
+        self._begin(is_step)
 
     def end(self, asked: list[list]) -> Logged:
         words, lines, *rest = self._end(asked, self._adopt)
@@ -294,6 +297,8 @@ def raise_error(
 
     line, written: of the entry that a sweep could not pass; see lines.place. -1: no entry.
     """
+    if code == OUTSIDE:
+        here.recorder.refuse(text)
     if line >= 0:
         text += lines.place(line, written)
     if op_id in BY_ID:

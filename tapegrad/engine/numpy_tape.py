@@ -17,7 +17,8 @@ from .. import lines
 from ..errors import StaleValueError, TapeError
 from ..ops.table import OPS, SAVED_OUT, is_saved
 from . import select
-from .node import VARIABLE, Ghost, Node
+from .node import VARIABLE, WRITTEN, Ghost, Node
+from .recording import here
 
 if TYPE_CHECKING:
     from .numpy_engine import NumpyEngine
@@ -113,6 +114,7 @@ class NumpyTape:
                 "or make a new tape()"
             )
         self.is_open = self.has_recorded = True
+        self._step = this_thread.trace and this_thread.trace.step
         this_thread.open.append(self)
         self._home = this_thread.open
 
@@ -207,11 +209,26 @@ class NumpyTape:
             )
         if self._is_swept:
             raise TapeError("this tape is being swept already")
+        self._check_place()
         self._is_swept = True
         self._switch = select.use_backend("numpy")  # a sweep's ops are its tape's engine's
         resume = self.is_open and not self.is_paused
         self.is_paused = True
         return resume
+
+    def _check_place(self) -> None:
+        """Refuse, in a step that will be replayed, a tape from before it that has saved a variable:
+        replays would read there what has been written since."""
+        trace = this_thread.trace
+        if trace is None or trace.step in (None, self._step):
+            return
+        for e in self._entries:
+            if e is not None and any(type(x) is Node and x.flags & WRITTEN for x in e.inputs):
+                here.recorder.refuse(
+                    f"sweeps a tape from outside, on which {e.op.name} read a parameter, and a "
+                    "replay would read what has been written there since: record in the step "
+                    "what it sweeps, or sweep outside"
+                )
 
     def _end(self, resume: bool, keep: bool = False) -> None:
         self._is_swept = False

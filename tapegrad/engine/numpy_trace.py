@@ -16,8 +16,9 @@ from .recording import GRAD_NOTE, TRACED, Logged
 class NumpyTrace:
     """What is logged of a step, for Logged."""
 
-    def __init__(self, engine: Any, outer: NumpyTrace | None):
+    def __init__(self, engine: Any, outer: NumpyTrace | None, is_step: bool):
         self._engine = engine
+        self.step = object() if is_step else None  # which one that will be replayed
         self.outer = outer  # the one that waits for this one's end
         self._held: list[Any] = []
         self._numbers: dict[int, int] = {}  # of values, by the id of their Node, which is held
@@ -114,8 +115,8 @@ class NumpyLog:
     def __init__(self, engine: Any):
         self._engine = engine
 
-    def begin(self) -> None:
-        this_thread.trace = NumpyTrace(self._engine, this_thread.trace)
+    def begin(self, is_step: bool = False) -> None:
+        this_thread.trace = NumpyTrace(self._engine, this_thread.trace, is_step)
 
     def length(self) -> int:
         return len(this_thread.trace.entries)

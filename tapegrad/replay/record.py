@@ -280,7 +280,7 @@ def record(arguments: list, call: Callable) -> tuple[Any, Recording]:
     recorder = Recorder(engine)
     for t in arguments:
         t._flags |= TRACED
-    engine.log.begin()
+    engine.log.begin(is_step=True)
     here.recorder = recorder
     try:
         result, tensors = call()
