@@ -44,6 +44,8 @@ int tg_apply(const tg_call *call, tg_tensor **out)
         (status = give_record(list, call, *out, 0)) != TG_OK) {
         tg_drop(*out);
         *out = NULL;
+    } else if (!list->trace) {
+        (*out)->flags |= TG_UNLOGGED;
     }
     return status;
 }
@@ -67,6 +69,8 @@ int tg_record(const tg_call *call, tg_tensor *out)
         return TG_EMEMORY;
     if (list->trace)
         list->trace->foreign = true;
+    else
+        out->flags |= TG_UNLOGGED;
     return give_record(list, call, out, TG_TRACE_PYTHON);
 }
 

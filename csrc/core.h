@@ -35,6 +35,7 @@ enum {
     TG_WATCHED = 2, /* in the watched set of some tape */
     TG_TRACED = 4, /* computed in, or given to, a step while it was recorded as a program */
     TG_PARAMETER = 8, /* written where it lies, watched or not */
+    TG_UNLOGGED = 16, /* computed while its thread recorded no program */
 };
 
 /* An n-dimensional strided array. Records outlive their data: an entry needs the shape of an

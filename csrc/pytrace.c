@@ -121,7 +121,9 @@ static bool find_leaves(findings *f, const tg_transcript *words)
         tg_tensor *t = words->leaves[i];
         if (!t || !t->data)
             continue;
-        const uint64_t record = t->handles ? tg_handle_of(t) : 0;
+        /* what no Python Tensor holds any longer is from elsewhere, too, if another thread made it */
+        const bool outside = t->handles || t->flags & TG_UNLOGGED;
+        const uint64_t record = outside ? tg_handle_of(t) : 0;
         PyObject *parts[] = {PyLong_FromSize_t(i), tg_wrap(tg_hold(t)),
                              PyLong_FromLong(t->dtype), tg_ints_tuple(t->ndim, tg_shape(t)),
                              PyLong_FromUnsignedLongLong(record)};

@@ -299,6 +299,15 @@ def checked(z):
 tg.defvjp(checked, lambda ans, z: lambda g: g * 2)
 
 
+def test_primitives_of_integers_run_anew_at_each_step(backend):
+    order = tg.primitive(lambda x: (np.argsort(x[:, 0]), x[:, 0] > 0))
+    step = tg.compile(lambda x: order(x))
+    found, signs = step.epoch(X[:50], batch_size=5)
+    rows = X[:50, 0].reshape(10, 5)
+    np.testing.assert_array_equal(found, np.argsort(rows, axis=1))
+    np.testing.assert_array_equal(signs, rows > 0)
+
+
 def spoil_label(x, y, row):
     y[row] = 7
 

@@ -211,3 +211,32 @@ def test_a_child_forked_in_the_middle_of_a_step_does_not_hang():
         go_on.set()
         assert os.waitpid(pid, 0)[1] == 0
         np.testing.assert_array_equal(first.result(SECONDS).numpy(), X * 2 + 1)
+
+
+def gradient(x):
+    with tg.tape() as t:
+        t.watch(x)
+        y = (x * x).sum()
+    return t.gradient(y, x)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [lambda x, w: x * 2, lambda x, w: w * 2, lambda x, w: x.astype("i8"), lambda x, w: gradient(x)],
+    ids=["of an argument", "of a parameter", "by NumPy", "a sweep"],
+)
+@pytest.mark.parametrize("after", [lambda y: y * 3, lambda y: y], ids=["used", "returned"])
+def test_what_another_thread_computes_for_a_step_is_refused(compute, after, backend):
+    w = tg.parameter(np.ones(3))
+
+    def step(x):
+        found = []
+        worker = threading.Thread(target=lambda: found.append(compute(x, w)))
+        worker.start()
+        worker.join()
+        return after(found[0])
+
+    compiled = tg.compile(step)
+    compiled(np.ones(3))
+    with pytest.raises(tg.ReplayError, match="what other threads compute is outside"):
+        compiled(np.ones(3))

@@ -31,7 +31,7 @@ class Logged(NamedTuple):
     lines: Sequence[int]  # of the entries
     asked: list[list[int]]  # the numbers of the Tensors that end() was given
     # (number, Tensor, dtype code, shape, record) of values that no entry made; record is the name
-    # of the Tensor's array, or 0 if nobody but the log holds it
+    # of the Tensor's array, or 0 if the step made it and nobody but the log holds it
     leaves: list[tuple[int, Any, int, tuple, int]]
     reads_grad: list[Any]  # variables whose .grad from before the step was read
     without_grad: list[Any]  # variables found without .grad

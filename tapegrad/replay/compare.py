@@ -175,7 +175,10 @@ def _value_difference(u: Value, v: Value) -> str | None:
     if (u.kind, u.dtype, u.shape) != (v.kind, v.dtype, v.shape):
         return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
     if u.kind in (TENSOR, GRAD) and record_of(u.source) != record_of(v.source):
-        return "a Tensor from outside the step is another one"
+        return (
+            "a Tensor from outside the step is another one; what other threads compute is outside, "
+            "even for this step: compute it here"
+        )
     if u.kind == LIVE and not u.source[0].is_as(v.source[0]):
         return "a hyper-parameter is read from another place"
     if u.kind == CONSTANT and not _same_value(u.source, v.source):
