@@ -166,7 +166,7 @@ class _Aside(Recorder):
     def truth(self, tensor: Any, truth: bool) -> None:
         pass
 
-    def writes(self) -> None:
+    def writes(self, line: int = 0) -> None:
         self.refuse(IN_PRIMITIVE.format("writes a parameter", "write it"))
 
 
