@@ -42,6 +42,34 @@ def _closure():
 
 
 @row
+def _closure_with_too_many_digits():
+    numbers = [10**5000, slice(10**5000)]
+    return (
+        lambda x: x * (numbers[0] % 7),
+        lambda: numbers.__setitem__(0, 10**5000 + 1),
+        "'numbers'[0] was <int object",
+    )
+
+
+@row
+def _slice_with_too_many_digits():
+    part = [slice(10**5000)]
+    return lambda x: x[part[0]], lambda: part.__setitem__(0, slice(10**5001)), "'part'[0] was <slice"
+
+
+@row
+def _slice_made_anew():
+    part = [slice(1, None)]
+    return lambda x: x[part[0]], lambda: part.__setitem__(0, slice(1, None)), None
+
+
+@row
+def _number_in_a_slice_of_another_type():
+    part = [slice(0, 1)]
+    return lambda x: part[0].stop, lambda: part.__setitem__(0, slice(0, True)), "'part'[0] was slice"
+
+
+@row
 def _closure_of_nested_function():
     n = 1
 
