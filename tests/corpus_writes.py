@@ -164,6 +164,26 @@ def other_tensors_written_between_calls():
     return lambda x: x * w, [X, X, X, change, X, change, X]
 
 
+def written_while_frozen(t):
+    t.requires_grad = False
+    t[...] = 5.0
+    t.requires_grad = True
+
+
+@case(runs=4)
+def frozen_tensor_written_between_calls():
+    t = tg.tensor(ONES, requires_grad=True)
+    return lambda x: x * t, [X, X, X, lambda: written_while_frozen(t), X, X, X]
+
+
+@case(runs=4)
+def frozen_tensor_given_and_written_between_calls():
+    t = tg.tensor(ONES, requires_grad=True)
+    given = (*X, t)
+    change = lambda: written_while_frozen(t)  # noqa: E731
+    return lambda x, t: x * t, [given, given, given, change, given, given, given]
+
+
 @case(runs=4)
 def default_dtype_set_between_calls():
     def step(x):

@@ -98,7 +98,7 @@ def sees_order(function: Any) -> bool:
 def objects(key: list) -> list[tuple[str, Any]]:
     """(name, object) of what guards look into: arguments that are neither arrays nor plain values,
     the users' classes of those taken apart, and keys of dicts."""
-    found = [k.thing for k in key if isinstance(k, Identity) and not isinstance(k.thing, Tensor)]
+    found = [k.thing for k in key if isinstance(k, Identity)]
     for k in key:
         if not isinstance(k, tuple) or not k or not isinstance(k[0], type):
             continue

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nn.module import Module
-from ..tensor import Tensor
+from ..tensor import PARAMETER, Tensor
 
 # Libraries whose functions are not followed: they read nothing a user sets between calls that a
 # recording could see, and following them would cost milliseconds.
@@ -195,7 +195,7 @@ _NOTHING = Contents()
 
 def held_by(tensor: Tensor) -> Contents:
     """What x[i] = v replaces; parameters are written where they are, and read anew."""
-    return _NOTHING if tensor._may_be_written else Contents((tensor.handle or tensor._node,))
+    return _NOTHING if tensor._flags & PARAMETER else Contents((tensor.handle or tensor._node,))
 
 
 def contents(x: np.ndarray) -> Contents:
