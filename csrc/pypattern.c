@@ -185,6 +185,17 @@ static bool match_array(const tg_pattern *p, PyObject *o, tg_found *found)
     return true;
 }
 
+/* Whether two keys are one, or equal and of a type whose equals nobody can tell apart. */
+static int is_same_key(PyObject *wanted, PyObject *key)
+{
+    if (wanted == key)
+        return 1;
+    const int is_plain = PyUnicode_CheckExact(key) || PyLong_CheckExact(key);
+    return is_plain && Py_TYPE(wanted) == Py_TYPE(key)
+               ? PyObject_RichCompareBool(wanted, key, Py_EQ)
+               : 0;
+}
+
 static int match_dict(const tg_pattern *p, PyObject *o, tg_found *found)
 {
     PyObject *key, *value;
@@ -193,9 +204,7 @@ static int match_dict(const tg_pattern *p, PyObject *o, tg_found *found)
         return 0;
     for (int i = 0; PyDict_Next(o, &at, &key, &value); ++i) {
         PyObject *wanted = i < p->n ? PyTuple_GetItem(p->object, i) : NULL;
-        int same = wanted == key;
-        if (!same && wanted)
-            same = PyObject_RichCompareBool(wanted, key, Py_EQ);
+        int same = wanted ? is_same_key(wanted, key) : 0;
         if (same > 0)
             same = tg_pattern_match(p->parts[i], value, found);
         if (same <= 0)

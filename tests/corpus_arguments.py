@@ -102,6 +102,36 @@ def results_with_constructors():
     return step, [(X,)] * 4
 
 
+@case(runs=14)
+def dicts_with_equal_keys():
+    def step(x, table):
+        ((key, value),) = table.items()
+        return value * key[0] if isinstance(key, tuple) else value / key
+
+    numbers = np.arange(1, 4)
+    keys = 1, 1.0, True, 0.0, -0.0, (1,), (1.0,)
+    return step, [(X, {key: numbers}) for key in keys for _ in range(4)]
+
+
+@case()
+def dicts_with_keys_made_anew():
+    def step(x, table):
+        return [value * key for key, value in table.items()]
+
+    return step, [(X, {int("1000"): X, np.int64(3): X}) for _ in range(5)]
+
+
+@case(runs=4)
+def key_with_an_attribute():
+    first, other = Rated(2.0), Rated(2.0)
+    first.scale, other.scale = 1.0, 3.0
+
+    def step(x, table):
+        return [x * key.scale for key in table]
+
+    return step, [(X, {key: 1}) for key in (first, other) for _ in range(4)]
+
+
 @case(runs=4)
 def number_with_an_attribute():
     rate = Rated(2.0)

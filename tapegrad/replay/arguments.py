@@ -56,7 +56,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         return _rebuilt(named_tuple_maker(tree, list(attributes)), parts)
     if isinstance(tree, dict):
         attributes = {} if kind is dict else attributes_of(tree)
-        key.append((kind, tuple(tree), tuple(attributes)))
+        key.append((kind, tuple(tree), tuple(attributes), tuple(map(_exact, tree))))
         parts = [flatten(x, arrays, key) for x in (*tree.values(), *attributes.values())]
         return _rebuilt(dict_maker(tree, list(attributes)), parts)
     if is_dataclass_instance(tree) and not isinstance(tree, Module):
@@ -155,11 +155,26 @@ def compares_by_value(x: Any) -> bool:
 
 
 def _static(x: Any, key: list) -> Callable:
-    value = x
-    if isinstance(x, (float, complex)) and x == 0:  # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
-        value = (float if isinstance(x, float) else complex).__repr__(x)
-    key.append((type(x), value))
+    key.append(_typed(x))
     return lambda it: x
+
+
+def _typed(x: Any) -> tuple:
+    """A value with its type: 1 == True."""
+    if isinstance(x, (float, complex)) and x == 0:  # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
+        return type(x), (float if isinstance(x, float) else complex).__repr__(x)
+    return type(x), x
+
+
+def _exact(key: Any) -> Any:
+    """What tells a key of a dict from one that is equal to it."""
+    if type(key) is str:
+        return key
+    if isinstance(key, tuple):
+        return type(key), tuple(map(_exact, key))
+    if isinstance(key, (np.generic, np.dtype)):
+        return type(key), repr(key)
+    return _typed(key) if compares_by_value(key) and not _has_attributes(key) else Identity(key)
 
 
 def _array(x: Any, contiguous: bool, arrays: list, key: list) -> Callable:
