@@ -54,7 +54,11 @@ def _closure_with_too_many_digits():
 @row
 def _slice_with_too_many_digits():
     part = [slice(10**5000)]
-    return lambda x: x[part[0]], lambda: part.__setitem__(0, slice(10**5001)), "'part'[0] was <slice"
+    return (
+        lambda x: x[part[0]],
+        lambda: part.__setitem__(0, slice(10**5001)),
+        "'part'[0] was <slice",
+    )
 
 
 @row
@@ -66,7 +70,11 @@ def _slice_made_anew():
 @row
 def _number_in_a_slice_of_another_type():
     part = [slice(0, 1)]
-    return lambda x: part[0].stop, lambda: part.__setitem__(0, slice(0, True)), "'part'[0] was slice"
+    return (
+        lambda x: part[0].stop,
+        lambda: part.__setitem__(0, slice(0, True)),
+        "'part'[0] was slice",
+    )
 
 
 @row

@@ -47,7 +47,11 @@ DIFFERENCES = [
     ((X, {"a": 1}), (X, {"b": 1}), "argument y was a dict of a, is a dict of b"),
     ((X, {1: X}), (X, {1.0: X}), "argument y was a dict of 1, is a dict of 1.0"),
     ((X, {0.0: X}), (X, {-0.0: X}), "argument y was a dict of 0.0, is a dict of -0.0"),
-    ((X, {(1, 2): X}), (X, {(True, 2): X}), "argument y was a dict of (1, 2), is a dict of (True, 2)"),
+    (
+        (X, {(1, 2): X}),
+        (X, {(True, 2): X}),
+        "argument y was a dict of (1, 2), is a dict of (True, 2)",
+    ),
     ((X, {"a": [X + 1]}), (X, {"a": [1]}), f"argument y['a'][0] was {FLOATS}, is 1"),
     ((X, Pair(1, 2)), (X, Pair(1, 3)), "argument y[1] was 2, is 3"),
     ((X, Data(1, 2)), (X, Data(1, 3)), "argument y.b was 2, is 3"),
@@ -241,6 +245,33 @@ def test_a_step_that_finds_another_world_at_each_call_warns_and_goes_on():
     for _ in range(3):
         np.testing.assert_array_equal(step(np.ones(2)), [3.0, 3.0])
     assert "1 of them replaying" in step.explain()
+
+
+@pytest.mark.parametrize(("what", "recorded"), [("signatures", 16), ("worlds", 8), ("branches", 8)])
+def test_a_warning_that_is_an_error_comes_before_the_step_runs(what, recorded):
+    count, numbers, rate = tg.parameter(0.0), itertools.count(), 1.0
+
+    @tg.compile
+    def step(x, n):
+        bits = [bool(x.sum() > k) for k in range(20)] if what == "branches" else []
+        count.assign(count + rate)
+        return count * 1.0 + sum(bits)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for done in range(40):
+            if what == "worlds":
+                rate = 1.0 + 2.0**-done
+            before = count.item()
+            try:
+                step(np.ones(1) * done, next(numbers) if what == "signatures" else 0)
+            except tg.ReplayWarning:
+                break
+        assert count.item() == before
+        assert done == recorded
+        after = step(np.ones(1) * done, 0)
+    assert after.item() == count.item() + (done if what == "branches" else 0)
+    assert count.item() == before + rate
 
 
 def test_the_signature_given_up_is_one_that_is_not_in_use():

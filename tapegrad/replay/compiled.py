@@ -293,6 +293,11 @@ class Compiled:
             guards = Guards(self._function, arguments=objects(key))
         else:
             guards = waiting[0].guards.again()
+        if len(variants) >= MAX_VARIANTS and not any(v.ready for v in variants):
+            self._warn(  # before the step runs: a warning may be an error
+                f"the last {len(variants)} calls of {self._name} were recorded and none "
+                f"replayed: {self._why[-1]}. Pass what changes as an argument (an array)"
+            )
         variant = Variant(guards)
         # at a signature's first call the step may write: a cache
         writes = Writes(guards) if any(v.ready is None for v in variants) else None
@@ -348,11 +353,6 @@ class Compiled:
         if branch:
             self._note(branch)
         if len(variants) >= MAX_VARIANTS:
-            if not any(v.ready for v in variants):
-                self._warn(
-                    f"the last {len(variants)} calls of {self._name} were recorded and none "
-                    f"replayed: {self._why[-1]}. Pass what changes as an argument (an array)"
-                )
             del variants[0]
         variants.append(new)
 
