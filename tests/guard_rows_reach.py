@@ -45,6 +45,22 @@ class Named(UserDict):
         return self["a"] * self.factor
 
 
+def _deep(kind):
+    """Data nested deeper than Python's stack: a change of the innermost is seen."""
+    inner = found = Thing(rate=1.0)
+    for _ in range(3000):
+        found = [found, 2.0] if kind is list else kind(rate=2.0, next=found)
+    return (
+        lambda x: x * (found[1] if kind is list else found.next.rate),
+        setting(inner, "rate", 3.0),
+        ".rate was 1.0, is 3.0",
+    )
+
+
+for _kind in (list, Thing):
+    row(functools.partial(_deep, _kind), f"deep_{_kind.__name__}")
+
+
 @row
 def _member_of_a_set():
     thing = Thing(scale=1.0)

@@ -66,6 +66,9 @@ RULES = (custom_vjp, custom_jvp, primitive)
 RULES_IN = ("fwd", "bwd", "rule", "vjps", "jvps")
 # Random number generators: objects without attributes to guard, but with a state.
 GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
+# Levels that the walk recurses into, to go on later: data may be deeper than Python's stack. And
+# how many characters of a path are kept then.
+MAX_DEPTH, MAX_PATH = 50, 200
 
 
 class Walk(Nets):
@@ -94,6 +97,8 @@ class Walk(Nets):
         # Objects by id, which are kept: some are temporary; also (id of a class, whether its
         # constructors count).
         self._seen: dict[Any, Any] = {}
+        self._depth = 0  # of recursion
+        self._deeper: list[tuple[str, Any]] = []  # (path, value) yet to look at
         self._home = globals_of(root)
         self._root = root
         if isinstance(root, types.FunctionType) and not is_library_function(root):
@@ -103,6 +108,9 @@ class Walk(Nets):
         self._visit(name_of(root), root)
         for path, value in arguments:
             self._visit(path, value)
+        for path, value in self._deeper:  # which grows meanwhile
+            self._depth = 0
+            self._look(path, value)
         self.is_complete = known.size() == size
 
     # --- one value
@@ -120,6 +128,16 @@ class Walk(Nets):
                 self._known.hear(value)
             return
         self._seen[id(value)] = value
+        if self._depth == MAX_DEPTH:
+            self._deeper.append((f"...{path[-MAX_PATH:]}", value))
+            return
+        self._depth += 1
+        self._look(path, value)
+        self._depth -= 1
+
+    def _look(self, path: str, value: Any) -> None:
+        """What there is to compare of a value that is no scalar."""
+        kind = type(value)
         if isinstance(value, Tensor):
             flags, held = value._flags, held_by(value)
             self.tensors.append((value, flags, held))
