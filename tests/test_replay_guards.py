@@ -1,6 +1,12 @@
 """Guards: every kind of plain data that a function reads, changed behind its back."""
 
+import builtins
+import collections.abc
+import decimal
+import functools
 import gc
+import itertools
+import os
 import sys
 import threading
 import types
@@ -8,6 +14,7 @@ import weakref
 
 import guard_rows_code  # noqa: F401 - adds rows
 import guard_rows_data  # noqa: F401
+import guard_rows_libraries  # noqa: F401
 import guard_rows_nets  # noqa: F401
 import guard_rows_reach  # noqa: F401
 import numpy as np
@@ -18,6 +25,7 @@ import tapegrad as tg
 from tapegrad import optim
 from tapegrad.replay.checks import Checks, PythonChecks
 from tapegrad.replay.guards import Guards
+from tapegrad.replay.libraries import is_library_class, is_library_module
 
 CHECKS = list({PythonChecks, Checks})
 
@@ -166,6 +174,25 @@ def test_modules_of_the_user_are_read(monkeypatch):
         assert "rate' of module user_settings was" in guards.changed().replace(
             "'module'.rate was", "'rate' of module user_settings was"
         )
+
+
+def test_libraries_are_known_by_where_they_lie():
+    for library in (
+        sys,
+        builtins,
+        itertools,
+        os,
+        functools,
+        collections.abc,
+        np.linalg,
+        tg.nn,
+        pytest,
+    ):
+        assert is_library_module(library)
+    kinds = object, type({}.keys()), type(pytest), functools.partial, decimal.Decimal, np.ndarray
+    for kind in (*kinds, tg.Tensor, collections.OrderedDict, pytest.Item):
+        assert is_library_class(kind)
+    assert not is_library_class(Config)
 
 
 # --- what appears

@@ -27,7 +27,8 @@ from ..tree import (
 )
 from .checks import pairs
 from .guards import same_value
-from .look import SCALARS, is_library
+from .libraries import is_library_class
+from .look import SCALARS
 
 
 def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
@@ -102,7 +103,7 @@ def objects(key: list) -> list[tuple[str, Any]]:
     for k in key:
         if not isinstance(k, tuple) or not k or not isinstance(k[0], type):
             continue
-        if not is_library(k[0].__module__):
+        if not is_library_class(k[0]):
             found.append(k[0])
         if issubclass(k[0], dict):
             found += [x for x in k[1] if type(x) not in SCALARS]

@@ -23,7 +23,8 @@ from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks
-from .look import SCALARS, Contents, Members, Order, is_library_function, text_of
+from .libraries import is_library_function
+from .look import SCALARS, Contents, Members, Order, text_of
 from .reads import Known
 from .walk import Walk
 

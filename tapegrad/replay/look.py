@@ -1,4 +1,4 @@
-"""Looking into objects without running any of their code, and whose code it is."""
+"""Looking into objects without running any of their code."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import types
 import weakref
 from array import array
 from contextvars import ContextVar
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..nn.module import Module
 from ..tensor import PARAMETER, Tensor
-
-# Libraries whose functions are not followed: they read nothing a user sets between calls that a
-# recording could see, and following them would cost milliseconds.
-_NUMERIC = "tapegrad numpy scipy torch jax jaxlib sklearn pandas matplotlib"
-_TOOLS = "tqdm pytest _pytest IPython ipykernel"
-LIBRARIES = sys.stdlib_module_names | {*_NUMERIC.split(), *_TOOLS.split()}
+from .libraries import is_library_class
 
 # Values without parts, compared by type and value.
 SCALARS = frozenset(
@@ -44,19 +39,6 @@ NOT_CALLED = frozenset(
 _WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
-
-
-@lru_cache(maxsize=4096)
-def is_library(module: Any) -> bool:
-    return isinstance(module, str) and module.partition(".")[0] in LIBRARIES
-
-
-def is_library_function(function: types.FunctionType) -> bool:
-    return is_library(function.__globals__.get("__name__"))
-
-
-def is_library_module(value: Any) -> bool:
-    return isinstance(value, types.ModuleType) and is_library(value.__name__)
 
 
 def is_namespace(cls: type) -> bool:
@@ -132,7 +114,7 @@ def look_at(cls: type) -> Look:
     """See Look; about 0.2 us after the first time."""
     found = _looks.get(cls)
     if found is None or found.order is not cls.__mro__:
-        bases = tuple(base for base in cls.__mro__ if not is_library(base.__module__))
+        bases = tuple(base for base in cls.__mro__ if not is_library_class(base))
         is_ours = any(b not in bases and b not in (Module, object) for b in cls.__mro__)
         slots = {
             name: part

@@ -31,6 +31,7 @@ from ..tensor import VARIABLE, Tensor
 from ..transforms.custom import custom_jvp, custom_vjp
 from ..transforms.primitives import primitive
 from .checks import pairs
+from .libraries import is_library_function, is_library_module
 from .look import (
     CELL_CONTENTS,
     CONSTRUCTORS,
@@ -45,9 +46,6 @@ from .look import (
     globals_of,
     held_by,
     inside,
-    is_library,
-    is_library_function,
-    is_library_module,
     is_namespace,
     look_at,
     name_of,
@@ -279,7 +277,7 @@ class Walk(Nets):
             else:
                 self._item(f"global {name!r}{of}", scope, name)
         for name in self.names_in(sys.modules, _imported(reads.imports, scope), grows=False):
-            if not is_library(name):
+            if not is_library_module(sys.modules[name]):
                 self.course.append((sys.modules, name, sys.modules[name], "item"))
                 self._visit(f"module {name}", sys.modules[name])
         closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
@@ -364,7 +362,7 @@ class Walk(Nets):
         wrapped = static(value, "__wrapped__")  # functools.lru_cache, tapegrad.compile
         if wrapped is not NOTHING:
             self._visit(path, wrapped)
-        library = is_library(cls.__module__) and not is_namespace(cls)
+        library = cls not in look_at(cls).bases and not is_namespace(cls)
         if not library:
             self.rows.append((value, "__class__", cls, "attr"))
             self.values.append((f"the class of {path}", cls))

@@ -1,0 +1,47 @@
+"""Rows: code that looks like a library's and is the user's, and what is reached by libraries."""
+
+import sys
+import types
+
+from guard_rows import row, setting
+
+
+def module(name, source):
+    """A user's module; it is not in sys.modules."""
+    made = types.ModuleType(name)
+    exec(source, vars(made))
+    return made
+
+
+@row
+def _function_of_a_module_named_as_a_library():
+    profile = module("profile", "RATE = 2.0\ndef scaled(x): return x * RATE")
+    profile.__file__ = "/home/user/profile.py"
+    return lambda x: profile.scaled(x), setting(profile, "RATE", 3.0), "RATE' of module profile was"
+
+
+@row
+def _attribute_of_a_module_named_as_a_library():
+    torch = module("torch", "RATE = 2.0")
+    return lambda x: x * torch.RATE, setting(torch, "RATE", 3.0), "'torch'.RATE was 2.0, is 3.0"
+
+
+@row
+def _class_of_a_module_named_as_a_library():
+    name = next(n for n in ("antigravity", "this", "turtledemo") if n not in sys.modules)
+    made = module(name, "class T:\n  rate = 2.0\n  def step(self, x): return x * self.rate").T
+    return made().step, setting(made, "rate", 3.0), "T.rate was 2.0, is 3.0"
+
+
+@row
+def _class_made_by_exec():
+    scope = {}
+    exec("class T:\n  rate = 2.0\n  def step(self, x): return x * self.rate", scope)
+    return scope["T"]().step, setting(scope["T"], "rate", 3.0), "T.rate was 2.0, is 3.0"
+
+
+@row
+def _function_made_by_exec():
+    scope = {}
+    exec("RATE = 2.0\ndef step(x): return x * RATE", scope)
+    return scope["step"], lambda: scope.update(RATE=3.0), "'RATE' was 2.0, is 3.0"
