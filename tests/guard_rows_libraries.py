@@ -34,6 +34,25 @@ def _class_of_a_module_named_as_a_library():
 
 
 @row
+def _attribute_that_a_module_computes():
+    settings = module("settings", "D = {'rate': 2.0}\ndef __getattr__(name): return D[name]")
+    return lambda x: x * settings.rate, lambda: settings.D.update(rate=3.0), "['rate'] was 2.0"
+
+
+@row
+def _property_of_a_kind_of_module():
+    class Settings(types.ModuleType):
+        scale = 2.0
+
+        @property
+        def rate(self):
+            return self.scale
+
+    settings = Settings("settings")
+    return lambda x: x * settings.rate, setting(Settings, "scale", 3.0), "Settings.scale was 2.0"
+
+
+@row
 def _class_made_by_exec():
     scope = {}
     exec("class T:\n  rate = 2.0\n  def step(self, x): return x * self.rate", scope)

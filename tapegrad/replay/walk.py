@@ -154,8 +154,10 @@ class Walk(Nets):
             self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
-                for name in self.names_in(vars(value), self._names_of(vars(value))):
+                names = self._names_of(vars(value)) | {"__getattr__"}  # which gives the others
+                for name in self.names_in(vars(value), names):
                     self._item(f"{path}.{name}", vars(value), name)
+                self._class(path, kind, constructs=False)
         elif isinstance(value, types.FunctionType):
             self._function(path, value)
         elif isinstance(value, types.MethodType):
