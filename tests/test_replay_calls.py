@@ -238,6 +238,11 @@ class Halves:
         """Half as much."""
         return x * 0.5
 
+    @classmethod
+    @tg.compile
+    def quarter(cls, x):
+        return x * 0.25
+
 
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))]
@@ -246,6 +251,8 @@ def test_what_has_a_name_is_copied_by_it(copied):
     assert copied(doubled) is doubled
     assert copied(Halves.step) is Halves.step
     assert copied(Halves().step).func is Halves.step
+    assert copied(Halves.quarter) == Halves.quarter
+    assert copied(Halves.quarter)(X).tolist() == (0.25 * X).tolist()
     assert copied({"f": doubled})["f"](X).tolist() == (2 * X).tolist()
 
 
@@ -256,6 +263,13 @@ def test_compiled_functions_have_the_names_and_signatures_of_theirs():
     assert [f.__doc__[:4] for f in (doubled, Halves.step, bound)] == ["Twic", "Half", "Half"]
     signatures = [str(inspect.signature(f)) for f in (doubled, Halves.step, bound)]
     assert signatures == ["(x, *, by: float = 2.0)", "(self, x)", "(x)"]
+
+
+def test_compiled_methods_are_equal_as_methods_are():
+    one, other = Halves(), Halves()
+    assert one.step == one.step
+    assert len({one.step, one.step, other.step, Halves.quarter, one.quarter}) == 3
+    assert one.step not in (other.step, Halves.step, one.quarter, None)
 
 
 def test_arguments_may_have_the_other_byte_order():

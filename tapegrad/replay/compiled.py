@@ -424,6 +424,21 @@ class Bound(functools.partial):
     def __doc__(self) -> str | None:  # type: ignore[override]
         return self.func.__doc__
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Bound)
+            and self.func is other.func
+            and self.args[0] is other.args[0]
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.func, id(self.args[0])))
+
+    def __reduce__(self) -> tuple:
+        """By the object and the method's name, as Python's own are."""
+        of, name = self.args[0], self.func.__name__
+        return (getattr, (of, name)) if getattr(of, name, None) == self else super().__reduce__()
+
     def epoch(self, *arrays: Any, **options: Any) -> Any:
         return self.func.epoch(*self.args, *arrays, **options)
 
