@@ -265,6 +265,20 @@ def test_compiled_functions_have_the_names_and_signatures_of_theirs():
     assert signatures == ["(x, *, by: float = 2.0)", "(self, x)", "(x)"]
 
 
+def test_attributes_of_a_function_are_found():
+    def step(x):
+        return x * compiled.rate
+
+    compiled = tg.compile(step)
+    with pytest.raises(AttributeError, match="no attribute 'rate'"):
+        _ = compiled.rate
+    for step.rate in (1.0, 2.0):
+        warm(compiled, X)
+        assert compiled(X).tolist() == (X * step.rate).tolist()
+    Halves.step.__wrapped__.unit = "J"
+    assert Halves().step.unit == "J"
+
+
 def test_compiled_methods_are_equal_as_methods_are():
     one, other = Halves(), Halves()
     assert one.step == one.step

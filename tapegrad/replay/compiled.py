@@ -98,6 +98,13 @@ class Compiled:
     def __repr__(self) -> str:
         return f"<tapegrad.compile of {self._name}>"
 
+    def __getattr__(self, name: str) -> Any:
+        """An attribute that the function has been given, as functools.wraps would copy it."""
+        given = getattr(self.__dict__.get("_function"), "__dict__", {})
+        if name not in given:
+            raise AttributeError(f"a compiled function has no attribute {name!r}")
+        return given[name]
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else Bound(self, instance)
 
