@@ -99,6 +99,7 @@ def test_an_audit_of_the_other_branch_is_that_ones(audit, backend):
         (3, {}, TypeError, "need a function, got int"),
         (len, {"audit": -1}, ValueError, "audit=-1"),
         (len, {"audit": 0.5}, ValueError, r"audit=0\.5"),
+        (len, {"audit": True}, ValueError, "audit=True"),
         (None, {"audit": -1}, ValueError, "audit=-1"),
     ],
 )

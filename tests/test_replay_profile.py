@@ -78,7 +78,7 @@ class TestNative:
 
 def test_bad_arguments():
     _, step = training()
-    for runs in (0, -1, 1.5, "many"):
+    for runs in (0, -1, 1.5, True, "many"):
         with pytest.raises(ValueError, match="at least 1"):
             step.profile(X, runs=runs)
     if tg.backend() == "numpy":

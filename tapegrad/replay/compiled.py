@@ -396,7 +396,7 @@ class Compiled:
         Raises:
             ReplayError: on the NumPy engine, or if these calls do not replay one program.
         """
-        if not isinstance(runs, int) or runs < 1:
+        if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
             raise ValueError(f"profile: runs={runs!r}; give a number of calls, at least 1")
         for _ in range(3):  # two recordings, and a replay that C may take from then on
             self(*args, **kwargs)
@@ -472,7 +472,7 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
         ReplayError: from the call, if the function does what no replay can repeat.
         TypeError, ValueError: for what is no such function or number.
     """
-    if not isinstance(audit, int) or audit < 0:
+    if not isinstance(audit, int) or isinstance(audit, bool) or audit < 0:
         raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
     if function is None:
         return functools.partial(compile, audit=audit)
