@@ -141,6 +141,15 @@ def test_an_argument_that_contains_itself_is_named(kind, backend):
         assert captured(X).tolist() == (X * {list: 2, dict: 1, Data: 2}[kind]).tolist()
 
 
+@pytest.mark.parametrize("kind", [list, dict, Data])
+def test_a_result_that_contains_itself_is_an_error(kind, backend):
+    parts = endless(kind)
+    step = tg.compile(lambda x: parts)
+    for _ in range(3):
+        with pytest.raises(tg.ReplayError, match="what it returns contains itself"):
+            step(X)
+
+
 def collects(x, **options):
     return x * next(iter(options.values()))
 

@@ -58,6 +58,12 @@ GIVEN = (
 )
 
 
+ENDLESS = (
+    "what it returns contains itself, or is nested too deeply, so that its Tensors cannot be found: "
+    "return those parts of it that are needed"
+)
+
+
 UNFIT = "gradients or optimizers differ"
 
 
@@ -316,7 +322,10 @@ class Compiled:
             args, kwargs = rebuild(Taken(tensors))
             containers.extend(parts_of((args, kwargs)))
             result = self._function(*args, **kwargs)
-            variant.rebuild = tree.flatten(result, leaves)
+            try:
+                variant.rebuild = tree.flatten(result, leaves)
+            except RecursionError:
+                raise self._refusal(ENDLESS) from None
             variant.leaves = [leaf(x) for x in leaves]
             variant.pattern = result_pattern(result)
             return result, [x for x in leaves if isinstance(x, Tensor)]
