@@ -6,10 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum how { ITEM, ATTRIBUTE, LENGTH, LIST, DICT, CELL, SAME, BYTES, UNSET, N_HOWS } how;
+typedef enum how {
+    ITEM,
+    ATTRIBUTE,
+    LENGTH,
+    LIST,
+    DICT,
+    CELL,
+    SAME,
+    BYTES,
+    UNSET,
+    KEPT,
+    N_HOWS
+} how;
 
-static const char *const hows[N_HOWS] = {"item", "attr", "len",   "list", "dict",
-                                         "cell", "same", "bytes", "unset"};
+static const char *const hows[N_HOWS] = {"item", "attr", "len",   "list",  "dict",
+                                         "cell", "same", "bytes", "unset", "kept"};
 
 typedef struct row { /* all borrowed from checks_object.rows */
     how how;
@@ -76,6 +88,8 @@ static int read_row(row *to, PyObject *from)
     if ((how == LIST || how == DICT) && !PyTuple_Check(to->expected))
         return 0;
     if (how == UNSET && !PyType_GetSlot(Py_TYPE(to->key), Py_tp_descr_get))
+        return 0;
+    if (how == KEPT && !PyType_GetSlot(Py_TYPE(to->container), Py_tp_traverse))
         return 0;
     if (how == SAME && !(PyList_Check(to->container) && PyList_Check(to->key)))
         return 0;
@@ -176,6 +190,29 @@ static int is_unset(const row *r)
     return is_missing;
 }
 
+typedef struct neighbours {
+    const row *row;
+    PyObject *before;
+    int met;
+} neighbours;
+
+static int meet(PyObject *o, void *to)
+{
+    neighbours *n = to;
+    n->met |= n->before == n->row->key && o == n->row->expected;
+    n->before = o;
+    return 0;
+}
+
+/* What functools.lru_cache shows the collector: each key, and its result right after it. */
+static int is_kept(const row *r)
+{
+    traverseproc traverse = (traverseproc)PyType_GetSlot(Py_TYPE(r->container), Py_tp_traverse);
+    neighbours n = {.row = r};
+    traverse(r->container, meet, &n);
+    return n.met;
+}
+
 static int is_as_it_was(const row *r)
 {
     switch (r->how) {
@@ -190,6 +227,7 @@ static int is_as_it_was(const row *r)
     case LIST: return is_list_as_it_was(r);
     case BYTES: return has_its_bytes(r);
     case UNSET: return is_unset(r);
+    case KEPT: return is_kept(r);
     default: return is_dict_as_it_was(r);
     }
 }

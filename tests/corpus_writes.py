@@ -1,7 +1,6 @@
 """Cases: what a step writes beside parameters, and what is written behind a program's back."""
 
 import collections
-import functools
 import operator
 import weakref
 
@@ -239,21 +238,6 @@ def read_from_a_metaclass():
         return lambda: setattr(Meta, "factor", value)
 
     return lambda x: x * Made.factor, [X, X, X, factor(3.0), X, X, X, factor(2.0)]
-
-
-@case(runs=4)
-def cached_function():
-    table = {"factor": 2.0}
-
-    @functools.lru_cache
-    def factor():
-        return table["factor"]
-
-    def change():
-        table["factor"] = 3.0
-        factor.cache_clear()
-
-    return lambda x: x * factor(), [X, X, X, change, X, X, X]
 
 
 @case(runs=4)

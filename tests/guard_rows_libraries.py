@@ -1,5 +1,6 @@
 """Rows: code that looks like a library's and is the user's, and what is reached by libraries."""
 
+import functools
 import sys
 import types
 
@@ -64,3 +65,61 @@ def _function_made_by_exec():
     scope = {}
     exec("RATE = 2.0\ndef step(x): return x * RATE", scope)
     return scope["step"], lambda: scope.update(RATE=3.0), "'RATE' was 2.0, is 3.0"
+
+
+# --- what functools keeps
+
+
+class Settings:
+    rate = 2.0
+
+
+CACHES = {
+    "unbounded": functools.cache,
+    "bounded": functools.lru_cache,
+    "full": functools.lru_cache(maxsize=2, typed=True),
+}
+
+
+def _cleared(settings):
+    settings.cache_clear()
+    settings()
+
+
+CHANGES = {
+    "attribute": (lambda s: setattr(s(), "rate", 3.0), "'settings'().rate is new: 3.0"),
+    "part": (lambda s: s().rates.update(a=3.0), "'settings'().rates['a'] was 2.0, is 3.0"),
+    "argument": (lambda s: setattr(s("b"), "rate", 3.0), "'settings'('b').rate is new: 3.0"),
+    "cleared": (lambda s: s.cache_clear(), "'settings'() was <guard_rows_libraries.Settings"),
+    "made anew": (_cleared, "'settings'() was <guard_rows_libraries.Settings"),
+    "hit": (lambda s: (s("b"), s()), None),
+}
+
+
+def _cached(cache, change, sentence):
+    @cache
+    def settings(name="a"):
+        found = Settings()
+        found.rates = {name: found.rate}
+        return found
+
+    settings()
+    settings("b")
+    return lambda x: x * settings().rates["a"] * settings().rate, lambda: change(settings), sentence
+
+
+for _kind, _cache in CACHES.items():
+    for _name, (_change, _sentence) in CHANGES.items():
+        if (_kind, _name) != ("full", "argument"):  # its key shows the type, too
+            row(functools.partial(_cached, _cache, _change, _sentence), f"{_kind} cache {_name}")
+
+
+@row
+def _another_result_in_a_cache():
+    cache = functools.lru_cache(maxsize=3)
+    return _cached(cache, lambda settings: settings("c"), None)
+
+
+@row
+def _another_result_in_a_full_cache():
+    return _cached(CACHES["full"], lambda settings: settings("c"), "'settings'() was")

@@ -110,6 +110,15 @@ def test_checks_refuse_what_is_no_row(checks):
             Checks(rows)
 
 
+def test_what_shows_the_collector_nothing_keeps_nothing(checks):
+    Checks = sys.modules["tapegrad.replay.guards"].Checks
+    kept = functools.cache(lambda: None)
+    assert not Checks([(kept, (), None, "kept")]).hold()
+    if Checks is not PythonChecks:
+        with pytest.raises(TypeError):
+            Checks([(1, (), None, "kept")])
+
+
 def test_a_descriptor_of_something_else_does_not_hold(checks):
     Checks = sys.modules["tapegrad.replay.guards"].Checks
     descriptor = vars(Empty)["rate"]

@@ -6,8 +6,9 @@ and guards.py then compares by value. csrc/pyguards.c is the same in C.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
-from itertools import chain
+from itertools import chain, pairwise
 from operator import is_
 from typing import Any
 
@@ -24,16 +25,17 @@ class PythonChecks:
             expected; "dict": its keys and values in turn, and in order, are; "same": container[0]
             is key[0]; "bytes": an ndarray in C order, of a dtype of the C core, has the contents
             expected: (shape, dtype, bytes); "unset": the descriptor key, of a slot or of a cell's
-            content, finds nothing in the container.
+            content, finds nothing in the container; "kept": the container, a functools.lru_cache,
+            shows the collector expected after key.
     """
 
     def __init__(self, rows: Iterable[tuple[Any, Any, Any, str]]):
-        hows = ("same", "item", "attr", "cell", "len", "list", "bytes", "unset", "dict")
+        hows = ("same", "item", "attr", "cell", "len", "list", "bytes", "unset", "kept", "dict")
         kinds: dict[str, list] = {how: [] for how in hows}
         for container, key, expected, how in rows:
             kinds[how].append((container, key, expected))
         self._pairs, self._items, attributes, cells, *rest = kinds.values()
-        self._sizes, self._lists, self._contents, self._unset, self._dicts = rest
+        self._sizes, self._lists, self._contents, self._unset, self._kept, self._dicts = rest
         self._attributes = attributes + cells
 
     def hold(self) -> bool:
@@ -59,6 +61,10 @@ class PythonChecks:
                     return False
             for container, descriptor, _ in self._unset:
                 if not is_unset(container, descriptor):
+                    return False
+            for container, key, value in self._kept:
+                parts = gc.get_referents(container)
+                if not any(a is key and b is value for a, b in pairwise(parts)):
                     return False
             return all(same_pairs(container, copy) for container, _, copy in self._dicts)
         except (AttributeError, LookupError, TypeError, ValueError, RuntimeError):

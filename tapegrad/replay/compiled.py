@@ -59,8 +59,8 @@ GIVEN = (
 
 
 ENDLESS = (
-    "what it returns contains itself, or is nested too deeply, so that its Tensors cannot be found: "
-    "return those parts of it that are needed"
+    "what it returns contains itself, or is nested too deeply, so that its Tensors cannot be "
+    "found: return those parts of it that are needed"
 )
 
 
@@ -442,9 +442,7 @@ class Bound(functools.partial):
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, Bound)
-            and self.func is other.func
-            and self.args[0] is other.args[0]
+            isinstance(other, Bound) and self.func is other.func and self.args[0] is other.args[0]
         )
 
     def __hash__(self) -> int:

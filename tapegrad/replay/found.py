@@ -39,6 +39,7 @@ class Found:
             tuple of keys and values in turn), (Tensor, its flags, what it holds).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
+        kept: the same of each result that a cache keeps, which come and go; by the call.
         live: (path, value) of hyper-parameters that recorded steps read anew at each call.
         groups: (group of an optimizer, tuple of keys and values in turn).
         generators: (path, random number generator) of Python's and NumPy's.
@@ -57,6 +58,7 @@ class Found:
         self.tensors: list[tuple[Tensor, int, Contents]] = []
         self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
+        self.kept: dict[str, list[tuple[str, Any]]] = {}
         self.live: list[tuple[str, Any]] = []
         self.groups: list[tuple[dict, tuple]] = []
         self.generators: list[tuple[str, Any]] = []

@@ -139,7 +139,10 @@ class Guards:
         if self._found.is_as_it_was():
             return None
         now = self._walk()
-        return _difference([*self._values, *self._live], [*now.values, *now.live])
+        change = _difference([*self._values, *self._live], [*now.values, *now.live])
+        if change is None:  # a cache has been filled
+            self._adopt(now)
+        return change
 
     def checks(self) -> Any:
         """Checks that hold only if nothing has changed; None: sets or arrays need a look, too."""
@@ -150,7 +153,7 @@ class Guards:
     def _compare(self) -> Change | None:
         """By value, after a check by identity has failed; adopts what is equal but new."""
         now = self._walk()
-        difference = _difference(self._values, now.values)
+        difference = _difference(self._values, now.values) or _difference_kept(self._kept, now.kept)
         if difference is None:
             self._adopt(now)
         return difference
@@ -171,6 +174,7 @@ class Guards:
         self._found = walk
         self._others = walk.others
         self._values = walk.values
+        self._kept = walk.kept
         self._live = walk.live
         self._hold = Checks(walk.rows).hold
 
@@ -228,6 +232,15 @@ def _difference(old: list[tuple[str, Any]], new: list[tuple[str, Any]]) -> Chang
         return Change(f"{path} was {short(before)}, is no more", path)
     path, after = new[len(old)]
     return Change(f"{path} is new: {short(after)}", path)
+
+
+def _difference_kept(old: dict[str, list], new: dict[str, list]) -> Change | None:
+    """The first difference in what caches kept at the first walk: they may keep more by now."""
+    for call, before in old.items():
+        change = _difference(before, new.get(call, []))
+        if change is not None:
+            return change
+    return None
 
 
 def _sentence(path: str, old: Any, new: Any) -> Change:

@@ -167,6 +167,15 @@ def reads_of(code: CodeType) -> Reads:
     )
 
 
+def imported(names: frozenset[str], scope: dict) -> set[str]:
+    """Names of modules that a function imports: of a relative import only the end is known."""
+    package, found = scope.get("__package__") or "", set(names)
+    while package:
+        found |= {f"{package}.{name}".rstrip(".") for name in names}
+        package = package.rpartition(".")[0]
+    return found
+
+
 class Known:
     """What walks have learned: attribute names that are read, and of which hyper-parameters."""
 

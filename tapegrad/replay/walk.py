@@ -30,6 +30,7 @@ from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from ..transforms.custom import custom_jvp, custom_vjp
 from ..transforms.primitives import primitive
+from .caches import results_of
 from .checks import pairs
 from .libraries import is_library_function, is_library_module
 from .look import (
@@ -54,7 +55,7 @@ from .look import (
     text_of,
 )
 from .nets import Nets
-from .reads import FREE, GLOBAL, Known, reads_of
+from .reads import FREE, GLOBAL, Known, imported, reads_of
 
 _METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
 # Containers without attributes of their own; a user's kinds of them may have some.
@@ -97,6 +98,7 @@ class Walk(Nets):
         self._seen: dict[Any, Any] = {}
         self._depth = 0  # of recursion
         self._deeper: list[tuple[str, Any]] = []  # (path, value) yet to look at
+        self._results: list[tuple[str, Any]] = []  # the same, in caches
         self._home = globals_of(root)
         self._root = root
         if isinstance(root, types.FunctionType) and not is_library_function(root):
@@ -106,10 +108,21 @@ class Walk(Nets):
         self._visit(name_of(root), root)
         for path, value in arguments:
             self._visit(path, value)
+        self._go_deeper()
+        own = self.values, self.live
+        for path, value in self._results:  # which grows meanwhile
+            self.values, self.live = self.kept.setdefault(path, []), []
+            self._visit(path, value)
+            self._go_deeper()
+        self.values, self.live = own
+        self.is_complete = known.size() == size
+
+    def _go_deeper(self) -> None:
         for path, value in self._deeper:  # which grows meanwhile
             self._depth = 0
             self._look(path, value)
-        self.is_complete = known.size() == size
+        self._deeper.clear()
+        self._depth = 0
 
     # --- one value
 
@@ -173,6 +186,12 @@ class Walk(Nets):
             self._visit(path, value.__func__)
         elif isinstance(value, functools.cached_property):
             self._visit(path, value.func)
+        elif isinstance(value, functools._lru_cache_wrapper):
+            cache, rows, results = results_of(path, value)
+            self.rows += rows
+            self._results += results
+            self.course.append((cache, None, len(cache), "len"))
+            self._object(path, value)
         elif isinstance(value, (np.vectorize, vectorize)):
             self._visit(path, value.pyfunc)
         elif isinstance(value, RULES):
@@ -278,7 +297,7 @@ class Walk(Nets):
                 self.course.append((scope, name, scope[name], "item"))
             else:
                 self._item(f"global {name!r}{of}", scope, name)
-        for name in self.names_in(sys.modules, _imported(reads.imports, scope), grows=False):
+        for name in self.names_in(sys.modules, imported(reads.imports, scope), grows=False):
             if not is_library_module(sys.modules[name]):
                 self.course.append((sys.modules, name, sys.modules[name], "item"))
                 self._visit(f"module {name}", sys.modules[name])
@@ -408,12 +427,3 @@ class Walk(Nets):
             for part in vars(base).values():
                 if isinstance(part, types.FunctionType):
                     self._known.bind(part, value)
-
-
-def _imported(names: frozenset[str], scope: dict) -> set[str]:
-    """Names of modules that a function imports: of a relative import only the end is known."""
-    package, found = scope.get("__package__") or "", set(names)
-    while package:
-        found |= {f"{package}.{name}".rstrip(".") for name in names}
-        package = package.rpartition(".")[0]
-    return found
