@@ -41,8 +41,9 @@ MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 
 WRITES = (
-    "it changes what it reads or keeps: {}. A replay would not do so again: state belongs in a "
-    "tapegrad.parameter, written by assign(); count, collect and draw outside"
+    "it changes what it reads or keeps, or another thread did so meanwhile: {}. A replay would not "
+    "do so again: state belongs in a tapegrad.parameter, written by assign(); count, collect and "
+    "draw outside"
 )
 
 
