@@ -79,9 +79,17 @@ def outline(tree: Any) -> str:
     if type(tree) is tuple:
         return f"({inner[0]},)" if len(inner) == 1 else f"({', '.join(inner)})"
     if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key!r}: {text}" for key, text in zip(tree, inner)) + "}"
+        return "{" + ", ".join(f"{text_of(key)}: {text}" for key, text in zip(tree, inner)) + "}"
     named = (f"{key[1:]}={text}" for key, text in zip(node.keys(), inner))
     return f"{type(tree).__name__}({', '.join(named)})"
+
+
+def text_of(value: Any) -> str:
+    """Its repr(), or what it would be if its class had none: one may fail."""
+    try:
+        return repr(value)
+    except Exception:
+        return object.__repr__(value)
 
 
 class _Node(NamedTuple):
@@ -107,7 +115,7 @@ def _node(tree: Any) -> _Node | None:
         return _Node(
             dict_maker(tree),
             list(tree.values()),
-            lambda: [f"[{key!r}]" for key in keys],
+            lambda: [f"[{text_of(key)}]" for key in keys],
         )
     if tree is None:
         return _Node(lambda parts: None, [], list)

@@ -51,12 +51,37 @@ def test_clock_in_the_step_is_refused(backend):
         step(x)
 
 
-def test_clock_in_the_result_is_refused(backend):
-    step = tg.compile(lambda x: (x, time.perf_counter()))
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda x: (x, time.perf_counter()), "it returns .* at one call"),
+        (lambda x: {time.perf_counter(): x}, r"it returns result\[.* at one call"),
+        (lambda x: {("t", time.perf_counter()): [x]}, r"it returns result\[.*\]\[0\] at one call"),
+    ],
+)
+def test_clock_in_the_result_is_refused(result, message, backend):
+    step = tg.compile(result)
     x = np.ones(3)
     step(x)
-    with pytest.raises(tg.ReplayError, match=r"it returns .* at one call"):
+    with pytest.raises(tg.ReplayError, match=message):
         step(x)
+
+
+class Unprintable(float):
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+
+TWO = Unprintable(2.0)
+
+
+@pytest.mark.parametrize(
+    "result", [lambda x: {("t", float(x.size)): x}, lambda x: {TWO: x}], ids=["anew", "no repr"]
+)
+def test_results_may_have_any_keys(result, backend):
+    step, x = tg.compile(result), np.ones(2)
+    for _ in range(4):
+        assert list(step(x)) == list(result(x))
 
 
 def test_arrays_among_the_results_are_fresh(backend):

@@ -7,8 +7,9 @@ import types
 from itertools import pairwise
 from typing import Any
 
+from ..tree import text_of
 from .libraries import is_library_function
-from .look import SCALARS, static, text_of
+from .look import SCALARS, static
 
 MAX_KEPT = 8  # results of a cache that are looked into
 

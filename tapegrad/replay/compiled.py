@@ -325,6 +325,7 @@ class Compiled:
             result = self._function(*args, **kwargs)
             try:
                 variant.rebuild = tree.flatten(result, leaves)
+                variant.places = list(tree.leaf_paths(result))
             except RecursionError:
                 raise self._refusal(ENDLESS) from None
             variant.leaves = [leaf(x) for x in leaves]

@@ -22,9 +22,10 @@ import numpy as np
 from .. import changes
 from ..nn.module import Module
 from ..tensor import Tensor
+from ..tree import text_of
 from .checks import Checks
 from .libraries import is_library_function
-from .look import SCALARS, Contents, Members, Order, text_of
+from .look import SCALARS, Contents, Members, Order
 from .reads import Known
 from .walk import Walk
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..nn.module import Module
 from ..tensor import PARAMETER, Tensor
+from ..tree import text_of
 from .libraries import is_library_class
 
 # Values without parts, compared by type and value.
@@ -140,14 +141,6 @@ def globals_of(root: Any) -> Any:
 
 def name_of(root: Any) -> str:
     return getattr(root, "__name__", None) or type(root).__name__
-
-
-def text_of(value: Any) -> str:
-    """Its repr(), or what it would be if its class had none: one may fail."""
-    try:
-        return repr(value)
-    except Exception:
-        return object.__repr__(value)
 
 
 class Contents(tuple):

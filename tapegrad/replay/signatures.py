@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..nn.module import Module
-from ..tree import attributes_of, is_dataclass_instance
+from ..tree import attributes_of, is_dataclass_instance, text_of
 from .arguments import Identity, flatten
 from .guards import short
-from .look import text_of
 
 _STATES = {-1: "inside no_grad", 0: "outside tapes", 1: "inside a tape"}
 

@@ -30,6 +30,7 @@ from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from ..transforms.custom import custom_jvp, custom_vjp
 from ..transforms.primitives import primitive
+from ..tree import text_of
 from .caches import results_of
 from .checks import pairs
 from .libraries import is_library_function, is_library_module
@@ -52,7 +53,6 @@ from .look import (
     name_of,
     names_of,
     static,
-    text_of,
 )
 from .nets import Nets
 from .reads import FREE, GLOBAL, Known, imported, reads_of
