@@ -9,63 +9,31 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from .. import tree
 from ..engine import select
 from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor, asarray
-from .arguments import Taken, as_tensors, flatten, objects, parts_of, sees_order, written_into
+from .arguments import Taken, flatten, parts_of, sees_order
 from .audit import audit, snapshot
 from .build import program_of
-from .call import fast_call, result_pattern
-from .compare import Branch, difference, uses_arrays
+from .call import fast_call
+from .compare import Branch
 from .epoch import run_epoch
-from .guards import Change, Guards
 from .ir import Entry, Program
-from .look import held_by
 from .native import NativeProgram
 from .passes import optimise
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
-from .record import no_collection, record, stops_midway
+from .record import stops_midway
 from .signatures import difference as difference_of
 from .signatures import endless
-from .variant import Variant, as_result, leaf
-from .writes import Writes
+from .trust import UNFIT, check_given, record_call
+from .variant import Variant
 
 MAX_SIGNATURES = 64  # see _least_used
 MAX_CALLS = 8  # that C is asked about before Python
 MAX_FIRST_CALLS = 16  # of different signatures in a row that go without a warning
-MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
-
-
-WRITES = (
-    "it changes what it reads or keeps, or another thread did so meanwhile: {}. A replay would not "
-    "do so again: state belongs in a tapegrad.parameter, written by assign(); count, collect and "
-    "draw outside"
-)
-
-
-MOVED = (
-    "it uses {} and then sets what it used to another number, where a replay reads all of them "
-    "before it runs: compute with the number itself, or set it outside"
-)
-
-
-GIVEN = (
-    "it writes into {} that it is given, which is the caller's: return the new values, or work on "
-    "a copy"
-)
-
-
-ENDLESS = (
-    "what it returns contains itself, or is nested too deeply, so that its Tensors cannot be "
-    "found: return those parts of it that are needed"
-)
-
-
-UNFIT = "gradients or optimizers differ"
 
 
 class Compiled:
@@ -140,7 +108,7 @@ class Compiled:
         args, kwargs = rebuild(Taken([asarray(x) for x in arrays]))
         containers = parts_of((args, kwargs))  # others than the caller's
         result = self._function(*args, **kwargs)
-        self._check_given(containers)
+        check_given(self, containers)
         return result
 
     def _flattened(self, args: tuple, kwargs: dict, arrays: list, key: list) -> Callable:
@@ -184,7 +152,7 @@ class Compiled:
             return variant.result(outputs)
         if not reason and not variants and len(self._signatures) > 1:
             reason = self._other_arguments(signature, args, kwargs)
-        return self._record(variants, rebuild, arrays, key, reason)
+        return record_call(self, variants, rebuild, arrays, key, reason)
 
     def _make_fast(self, variant: Variant, args: tuple, kwargs: dict, state: int) -> None:
         """From now on C answers calls like this one."""
@@ -295,91 +263,6 @@ class Compiled:
         if not self._has_warned:
             self._has_warned = True
             warnings.warn_explicit(f"compile: {what}", ReplayWarning, *user_line())
-
-    # --- recording
-
-    def _record(self, variants: list, rebuild: Any, arrays: list, key: list, reason: str) -> Any:
-        waiting = [v for v in variants if v.ready is None and v.fits()]
-        if not waiting:
-            if not reason and variants:
-                reason = variants[-1].guards.changed() or UNFIT
-            self._note(reason or "first call")
-            guards = Guards(self._function, arguments=objects(key))
-        else:
-            guards = waiting[0].guards.again()
-        if len(variants) >= MAX_VARIANTS and not any(v.ready for v in variants):
-            self._warn(  # before the step runs: a warning may be an error
-                f"the last {len(variants)} calls of {self._name} were recorded and none "
-                f"replayed: {self._why[-1]}. Pass what changes as an argument (an array)"
-            )
-        variant = Variant(guards)
-        # at a signature's first call the step may write: a cache
-        writes = Writes(guards) if any(v.ready is None for v in variants) else None
-        tensors = as_tensors(arrays)
-        given, containers = [held_by(t) for t in tensors], []
-        leaves: list[Any] = []
-
-        def call() -> tuple[Any, list]:
-            args, kwargs = rebuild(Taken(tensors))
-            containers.extend(parts_of((args, kwargs)))
-            result = self._function(*args, **kwargs)
-            try:
-                variant.rebuild = tree.flatten(result, leaves)
-                variant.places = list(tree.leaf_paths(result))
-            except RecursionError:
-                raise self._refusal(ENDLESS) from None
-            variant.leaves = [leaf(x) for x in leaves]
-            variant.pattern = result_pattern(result)
-            return result, [x for x in leaves if isinstance(x, Tensor)]
-
-        with no_collection():  # of the many small objects made here none is garbage
-            _, variant.recording = record(tensors, call)
-            variant.state = variant.recording.state
-            if given != [held_by(t) for t in tensors]:
-                raise self._refusal(GIVEN.format("an array"))
-            self._check_given(containers)
-            self._confirm(variants, waiting, variant, writes.found() if writes else None)
-        return variant.rebuild(iter([as_result(x) for x in leaves]))
-
-    def _confirm(self, variants: list, waiting: list, new: Variant, written: Change | None) -> None:
-        """Trust the program if an earlier recording was the same; else keep it as a new one."""
-        why: str | None = None
-        branch = ""
-        for old in waiting:
-            why = difference(old.recording, new.recording)
-            if why is None:
-                if written:
-                    raise self._refusal(WRITES.format(written))
-                if new.recording.moved:
-                    raise self._refusal(MOVED.format(new.recording.moved))
-                plain = new.keep_leaves(old)
-                if isinstance(plain, str):
-                    raise self._refusal(plain)
-                new.guards.read_everywhere(old.state.numbers_made_anew(new.state))
-                new.confirm(plain or uses_arrays(old.recording, new.recording))
-                self._last = new
-                variants[variants.index(old)] = new
-                return
-            if isinstance(why, Branch):
-                branch, why = why, None
-            elif not old.state.is_like(new.state):
-                branch, why = UNFIT, None
-        if why is not None:
-            raise self._refusal(why)
-        if written and written.path in [v.changed for v in variants if v.ready is None]:
-            raise self._refusal(WRITES.format(written))  # as it did at the call before
-        if branch:
-            self._note(branch)
-        if len(variants) >= MAX_VARIANTS:
-            del variants[0]
-        variants.append(new)
-
-    def _check_given(self, containers: list) -> None:
-        if (changed := written_into(containers)) is not None:
-            raise self._refusal(GIVEN.format(f"a {type(changed).__name__}"))
-
-    def _refusal(self, why: str) -> ReplayError:
-        return ReplayError(f"compile: {self._name} cannot be replayed: {why}")
 
     def _note(self, why: str) -> None:
         self._why.append(why)
