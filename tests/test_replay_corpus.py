@@ -4,6 +4,7 @@ import time
 
 import corpus_arguments  # noqa: F401 - adds cases
 import corpus_caches  # noqa: F401
+import corpus_effects  # noqa: F401
 import corpus_errors  # noqa: F401
 import corpus_hyper  # noqa: F401
 import corpus_indices  # noqa: F401

@@ -12,8 +12,6 @@ import operator
 import random
 import sys
 import types
-from array import array
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import is_dataclass
@@ -22,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.dtypes import CODES
 from ..nn import defaults
 from ..nn.module import Module
 from ..numpy.vectorizing import vectorize
@@ -30,9 +27,8 @@ from ..optim.optimizer import Optimizer
 from ..tensor import VARIABLE, Tensor
 from ..transforms.custom import custom_jvp, custom_vjp
 from ..transforms.primitives import primitive
-from ..tree import text_of
 from .caches import results_of
-from .checks import pairs
+from .containers import PLAIN, Containers
 from .libraries import is_library_function, is_library_module
 from .look import (
     CELL_CONTENTS,
@@ -40,10 +36,7 @@ from .look import (
     NOT_CALLED,
     NOTHING,
     SCALARS,
-    Members,
-    Order,
     cell_value,
-    contents,
     context_value,
     globals_of,
     held_by,
@@ -58,8 +51,6 @@ from .nets import Nets
 from .reads import FREE, GLOBAL, Known, imported, reads_of
 
 _METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
-# Containers without attributes of their own; a user's kinds of them may have some.
-PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
 # Functions with rules of their own, and where those are; what they wrap is found as anyone's.
 RULES = (custom_vjp, custom_jvp, primitive)
 RULES_IN = ("fwd", "bwd", "rule", "vjps", "jvps")
@@ -70,7 +61,7 @@ GENERATORS = (random.Random, np.random.Generator, np.random.RandomState)
 MAX_DEPTH, MAX_PATH = 50, 200
 
 
-class Walk(Nets):
+class Walk(Nets, Containers):
     """See the module.
 
     Args:
@@ -226,51 +217,6 @@ class Walk(Nets):
                 self._visit(f"{path}.__self__", value.__self__)
         elif not isinstance(value, (np.generic, np.dtype)):
             self._object(path, value)
-
-    def _container(self, path: str, value: Any) -> None:
-        if isinstance(value, (list, tuple, deque)):
-            self._sequence(path, value)
-        elif isinstance(value, dict):
-            self._dict(path, value)
-        elif isinstance(value, np.ndarray):
-            self._array(path, value)
-        else:
-            if not isinstance(value, frozenset):
-                self.others.append((value, Members(value)))
-            self.values.append((f"the contents of {path}", Members(value)))
-            for member in value if isinstance(value, (set, frozenset)) else ():
-                if type(member) not in SCALARS:
-                    self._visit(f"a member of {path}", member)
-
-    def _array(self, path: str, value: np.ndarray) -> None:
-        self.arrays.append((f"the contents of {path}", value))
-        if self._watched(value):
-            found = contents(value)
-            if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
-                self.rows.append((value, None, found, "bytes"))
-            else:
-                self.others.append((value, found))
-            self.values.append((f"the contents of {path}", found))
-
-    def _sequence(self, path: str, value: Any) -> None:
-        self.values.append((f"len({path})", len(value)))
-        parts = tuple(value)
-        if not isinstance(value, tuple):
-            self.rows.append((value, None, parts, "list"))
-        for i, part in enumerate(parts):
-            self._visit(f"{path}[{i}]", part)
-
-    def _dict(self, path: str, value: dict) -> None:
-        self.values.append((f"list({path})", Order(value)))
-        self.rows.append((value, None, pairs(value), "dict"))
-        if isinstance(value, OrderedDict):  # whose order is not that of the dict in it
-            self.others.append((value, Order(value)))
-        for key, part in list(value.items()):
-            if type(key) in SCALARS:
-                self._known.hear(key)
-            else:
-                self._visit(f"a key of {path}", key)
-            self._visit(f"{path}[{text_of(key)}]", part)
 
     # --- functions
 

@@ -1,0 +1,72 @@
+"""What guards look at in arrays, lists, dicts and sets: their parts, order and length."""
+
+from __future__ import annotations
+
+from array import array
+from collections import OrderedDict, deque
+from typing import Any
+
+import numpy as np
+
+from ..engine.dtypes import CODES
+from ..tree import text_of
+from .checks import pairs
+from .found import Found
+from .look import SCALARS, Members, Order, contents
+from .reads import Known
+
+# Containers without attributes of their own; a user's kinds of them may have some.
+PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
+
+
+class Containers(Found):
+    """The part of a Walk (walk.py) that is about containers."""
+
+    _known: Known
+    _visit: Any
+    _watched: Any
+
+    def _container(self, path: str, value: Any) -> None:
+        if isinstance(value, (list, tuple, deque)):
+            self._sequence(path, value)
+        elif isinstance(value, dict):
+            self._dict(path, value)
+        elif isinstance(value, np.ndarray):
+            self._array(path, value)
+        else:
+            if not isinstance(value, frozenset):
+                self.others.append((value, Members(value)))
+            self.values.append((f"the contents of {path}", Members(value)))
+            for member in value if isinstance(value, (set, frozenset)) else ():
+                if type(member) not in SCALARS:
+                    self._visit(f"a member of {path}", member)
+
+    def _array(self, path: str, value: np.ndarray) -> None:
+        self.arrays.append((f"the contents of {path}", value))
+        if self._watched(value):
+            found = contents(value)
+            if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
+                self.rows.append((value, None, found, "bytes"))
+            else:
+                self.others.append((value, found))
+            self.values.append((f"the contents of {path}", found))
+
+    def _sequence(self, path: str, value: Any) -> None:
+        self.values.append((f"len({path})", len(value)))
+        parts = tuple(value)
+        if not isinstance(value, tuple):
+            self.rows.append((value, None, parts, "list"))
+        for i, part in enumerate(parts):
+            self._visit(f"{path}[{i}]", part)
+
+    def _dict(self, path: str, value: dict) -> None:
+        self.values.append((f"list({path})", Order(value)))
+        self.rows.append((value, None, pairs(value), "dict"))
+        if isinstance(value, OrderedDict):  # whose order is not that of the dict in it
+            self.others.append((value, Order(value)))
+        for key, part in list(value.items()):
+            if type(key) in SCALARS:
+                self._known.hear(key)
+            else:
+                self._visit(f"a key of {path}", key)
+            self._visit(f"{path}[{text_of(key)}]", part)
