@@ -239,6 +239,14 @@ def test_a_primitive_of_integers_has_no_derivative(backend):
     np.testing.assert_array_equal(y, np.argsort(X))
 
 
+def test_rules_of_a_primitive_are_of_floats(backend):
+    best = tg.primitive(lambda x: (x.max(), x.argmax()))
+    tg.defvjp(best, lambda ans, x: lambda g: g[0] * (x == ans[0]))
+    assert [y.item() for y in best(tg.tensor(X))] == [2.0, 2]
+    with pytest.raises(tg.UnsupportedError, match=r"float64, int64: return floats and integers"):
+        tg.grad(lambda x: best(x)[0])(X)
+
+
 def test_a_primitive_may_return_one_buffer_again_and_again(backend):
     buffer = np.zeros(3)
     f = tg.primitive(lambda x: np.multiply(x, 2, out=buffer))

@@ -1,6 +1,7 @@
 """Audits: a replay beside the Python it stands for, from one state, bit for bit."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -67,10 +68,21 @@ def test_an_audit_finds_what_no_guard_sees(is_written, backend):
         compiled(x)
     config.value = 2.0
     before = p.numpy().copy()
-    with pytest.raises(ReplayError, match=r"audit of step: (result 0|p\d+).* differs"):
+    with pytest.raises(ReplayError, match=r"audit of step: (result of|p\d+).* differs"):
         compiled(x)
     # what the audit leaves is the Python's doing, not the replay's
     np.testing.assert_array_equal(p.numpy(), before + 2.0 if is_written else before)
+
+
+@pytest.mark.parametrize("kind", [str, float, np.asarray, list])
+def test_an_audit_compares_what_is_no_tensor(kind, backend, monkeypatch):
+    monkeypatch.setenv("RATE", "12")
+    f = tg.compile(lambda x: {"y": x * 2, "rate": kind(os.environ["RATE"])}, audit=1)
+    for _ in range(5):
+        f(np.ones(3))
+    monkeypatch.setenv("RATE", "123" if kind is list else "13")
+    with pytest.raises(ReplayError, match="other parts" if kind is list else r"result\['rate'\]"):
+        f(np.ones(3))
 
 
 @pytest.mark.parametrize("audit", [1, 2, 3])

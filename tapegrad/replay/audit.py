@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import tree
 from ..engine import select
 from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors
 from .compare import same_bits
+from .guards import same_value
 from .ir import OPTIMIZER, TENSOR, Program, line_text
 from .variant import as_result
 
@@ -33,11 +36,7 @@ def audit(
     variant.replays += 1
     leaves: list[Any] = []
     rebuild_result = tree.flatten(result, leaves)
-    tensors = [x for x in leaves if isinstance(x, Tensor)]
-    wrong = ""
-    for n, (t, u) in enumerate(zip(tensors, outputs)):
-        if not same_bits(t.numpy(), u.numpy()):
-            wrong = wrong or f"result {n} of the replay differs from the Python's"
+    wrong = _wrong_result(variant, result, leaves, outputs)
     for (name, _), a, b in zip(written(program), snapshot(program)[0], replayed[0]):
         if not same_bits(a, b):
             wrong = wrong or f"{name} differs after a replay from what the Python writes"
@@ -48,6 +47,21 @@ def audit(
             "changed; the program is given up, and the next call is recorded"
         )
     return rebuild_result(iter([as_result(x) for x in leaves]))
+
+
+def _wrong_result(variant: Any, result: Any, leaves: list, outputs: list) -> str:
+    """What differs between the Python's result, whose leaves these are, and the replay's; ""."""
+    if list(tree.leaf_paths(result)) != variant.places:
+        return "the replay's result has other parts than the Python's"
+    replayed: list[Any] = []
+    tree.flatten(variant.result(outputs), replayed)
+    for place, x, y in zip(variant.places, leaves, replayed):
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            x, y = x.numpy(), y.numpy()
+        arrays = isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
+        if not (same_bits(x, y) if arrays else same_value(x, y)):
+            return f"result{place} of the replay differs from the Python's"
+    return ""
 
 
 def written(program: Program) -> list[tuple[str, Any]]:

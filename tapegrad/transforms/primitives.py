@@ -70,7 +70,14 @@ class primitive:
         else:
             call.records = engine.is_recording() >= 0
             values = recorder.aside(lambda: call.compute(arrays))
-        smooth = all(is_inexact(v.dtype) for v in values)
+        floats = [is_inexact(v.dtype) for v in values]
+        smooth = all(floats)
+        if any(floats) and not smooth and engine.is_recording() > 0 and (self.vjps or self.jvps):
+            raise UnsupportedError(
+                f"primitive {self.name}: has derivative rules, which are of floats, and returns "
+                f"{', '.join(str(v.dtype) for v in values)}: return floats and integers from "
+                "primitives of their own"
+            )
         if not at or (recorder is None and not smooth):  # no derivative, and no replay
             return call.structure(iter([asarray(y) for y in values]))
         call.packing = (Packing if smooth or len(values) == 1 else Bytes)(values)
