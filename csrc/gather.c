@@ -1,31 +1,11 @@
 /* gather.c: run functions that read or add at integer indices: take, take_along_axis and their
- * transposes, and flat_index, which makes one index of several. Indices are int64, negative ones count from the end, and all are checked before
- * anything is written. Gathers work on every dtype; scatter-adds on float32 and float64, adding
- * in the order of the indices, so their bits depend on nothing else.
+ * transposes. All indices are checked before anything is written. Gathers work on every dtype;
+ * scatter-adds on float32 and float64, adding in the order of the indices, so their bits depend on
+ * nothing else.
  * Called by dispatch.c with the interpreter lock held. */
-#include "blocks.h"
+#include "indices.h"
 #include "kernels.h"
 #include "move.h"
-
-/* --- indices ----------------------------------------------------------------------------- */
-
-/* 0, or an error that names the first index outside [-n, n). */
-static int check_indices(const char *name, const int64_t *index, int64_t count, int64_t n,
-                         int axis)
-{
-    int64_t bad = 0;
-    for (int64_t i = 0; i < count; ++i)
-        bad |= (index[i] >= n) | (index[i] < -n);
-    if (!bad)
-        return TG_OK;
-    int64_t i = 0;
-    while (index[i] < n && index[i] >= -n)
-        ++i;
-    return tg_fail(TG_EINDEX, "%s: index %lld is out of bounds for axis %d with size %lld",
-                   name, (long long)index[i], axis, (long long)n);
-}
-
-static inline int64_t wrap(int64_t index, int64_t n) { return index < 0 ? index + n : index; }
 
 /* shape[:axis], shape[axis], shape[axis + 1:] as three extents. */
 static void split_at(int64_t extent[3], int ndim, const int64_t *shape, int axis)
@@ -48,7 +28,7 @@ static inline __attribute__((always_inline)) void take_rows_of(const taking *t, 
                                                                const char *x, size_t row)
 {
     for (int64_t i = 0; i < t->count; ++i)
-        memcpy(y + (size_t)i * row, x + (size_t)wrap(t->index[i], t->n) * row, row);
+        memcpy(y + (size_t)i * row, x + (size_t)tg_wrap(t->index[i], t->n) * row, row);
 }
 
 static void take_rows(const taking *t)
@@ -82,7 +62,7 @@ static void take_slabs(tg_tensor *y, const tg_tensor *x, const int64_t *index, i
     for (int64_t i = 0; i < count; ++i)
         tg_copy_strided(y->data + i * inner * item, y_strides,
                         x->data +
-                            wrap(index[i], tg_shape(x)[axis]) * tg_strides(x)[axis] * item,
+                            tg_wrap(index[i], tg_shape(x)[axis]) * tg_strides(x)[axis] * item,
                         x_strides, ndim, shape, (size_t)item);
 }
 
@@ -112,20 +92,6 @@ static int take(tg_tensor *y, tg_tensor *x, const tg_tensor *index, int axis)
     return TG_OK;
 }
 
-/* Hold index as a contiguous array whose values lie in [-n, n). */
-static int checked_indices(const char *name, tg_tensor **index, tg_tensor *given, int64_t n,
-                           int axis)
-{
-    *index = tg_contiguous(given);
-    if (!*index)
-        return TG_EMEMORY;
-    const int error =
-        check_indices(name, (const int64_t *)(void *)(*index)->data, (*index)->size, n, axis);
-    if (error)
-        tg_drop(*index);
-    return error;
-}
-
 int op_take(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
             int n_p)
 {
@@ -144,7 +110,7 @@ int op_take(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, co
         else
             for (int j = 0; j < in[1]->ndim; ++j)
                 shape[k++] = tg_shape(in[1])[j];
-    int error = checked_indices(op->name, &index, in[1], tg_shape(x)[axis], axis);
+    int error = tg_checked_indices(op->name, &index, in[1], tg_shape(x)[axis], axis);
     if (error)
         return error;
     tg_tensor *y = tg_new(x->dtype, ndim, shape);
@@ -181,7 +147,7 @@ int op_take_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, in
     for (int i = 0; i < ndim; ++i)
         shape[i] = i == axis ? p[1] : tg_shape(in[0])[i < axis ? i : i - 1 + n_index_axes];
     tg_tensor *index, *ct, *dx = NULL;
-    int error = checked_indices(op->name, &index, in[1], p[1], axis);
+    int error = tg_checked_indices(op->name, &index, in[1], p[1], axis);
     if (error)
         return error;
     ct = tg_contiguous(in[0]);
@@ -246,7 +212,7 @@ one_line(const along *a, char *y, char *x, const int64_t *index, size_t item, in
 {
     for (int64_t i = 0; i < a->count; ++i) {
         char *at_y = y + i * a->y_step * (int64_t)item;
-        char *at_x = x + wrap(index[i * a->index_step], a->n) * a->x_step * (int64_t)item;
+        char *at_x = x + tg_wrap(index[i * a->index_step], a->n) * a->x_step * (int64_t)item;
         if (what == GATHER)
             memcpy(at_y, at_x, item);
         else if (what == SCATTER_F32)
@@ -312,7 +278,7 @@ int op_take_along_axis(const tg_op *op, tg_tensor **out, tg_tensor *const *in, i
                            i, (long long)n, (long long)m);
     }
     tg_tensor *index;
-    const int error = checked_indices(op->name, &index, in[1], tg_shape(x)[axis], axis);
+    const int error = tg_checked_indices(op->name, &index, in[1], tg_shape(x)[axis], axis);
     if (error)
         return error;
     tg_tensor *y = tg_new(x->dtype, x->ndim, shape);
@@ -351,7 +317,7 @@ int op_take_along_axis_transpose(const tg_op *op, tg_tensor **out, tg_tensor *co
                            i, (long long)n, (long long)m);
     }
     tg_tensor *index;
-    const int error = checked_indices(op->name, &index, in[1], p[1], axis);
+    const int error = tg_checked_indices(op->name, &index, in[1], p[1], axis);
     if (error)
         return error;
     tg_tensor *dx = tg_new(ct->dtype, ct->ndim, shape);
@@ -370,63 +336,4 @@ int op_take_along_axis_transpose(const tg_op *op, tg_tensor **out, tg_tensor *co
     tg_drop(index);
     *out = dx;
     return dx ? TG_OK : TG_EMEMORY;
-}
-
-/* --- along several axes ---------------------------------------------------------------------- */
-
-/* y = y n + index, along one more axis, of length n. */
-static int add_axis(const char *name, tg_tensor *y, tg_tensor *given, int64_t n, int axis)
-{
-    tg_tensor *index;
-    const int error = checked_indices(name, &index, given, n, axis);
-    if (error)
-        return error;
-    int64_t strides[TG_MAX_NDIM];
-    const int lead = y->ndim - index->ndim;
-    for (int i = 0; i < y->ndim; ++i)
-        strides[i] =
-            i < lead || tg_shape(index)[i - lead] == 1 ? 0 : tg_strides(index)[i - lead];
-    tg_tensor *repeated = tg_view(index, y->ndim, tg_shape(y), strides, 0);
-    tg_tensor *whole = repeated ? tg_contiguous(repeated) : NULL;
-    if (whole) {
-        int64_t *to = (int64_t *)(void *)y->data;
-        const int64_t *from = (const int64_t *)(const void *)whole->data;
-        void *lock = tg_unlock((double)y->size);
-        for (int64_t i = 0; i < y->size; ++i)
-            to[i] = to[i] * n + wrap(from[i], n);
-        tg_relock(lock);
-    }
-    const int status = whole ? TG_OK : TG_EMEMORY;
-    tg_drop(whole);
-    tg_drop(repeated);
-    tg_drop(index);
-    return status;
-}
-
-/* Index arrays along several axes, broadcast, as positions along those axes merged. p: the axes'
- * lengths, then their numbers, for messages. */
-int op_flat_index(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
-                  const int64_t *p, int n_p)
-{
-    int64_t shape[TG_MAX_NDIM];
-    int ndim;
-    if (n_p != 2 * n_in)
-        return tg_fail(TG_EVALUE, "flat_index: %d operands and %d params", n_in, n_p);
-    for (int k = 0; k < n_in; ++k)
-        if (in[k]->dtype != TG_I64)
-            return TG_ENOKERNEL;
-    int error = tg_broadcast(in, n_in, &ndim, shape);
-    if (error)
-        return error;
-    tg_tensor *y = tg_new(TG_I64, ndim, shape);
-    if (!y)
-        return TG_EMEMORY;
-    memset(y->data, 0, (size_t)y->size * sizeof(int64_t));
-    for (int k = 0; k < n_in && !error; ++k)
-        error = add_axis(op->name, y, in[k], p[k], (int)p[n_in + k]);
-    if (error)
-        tg_drop(y);
-    else
-        *out = y;
-    return error;
 }
