@@ -256,9 +256,7 @@ int tg_rule_run(const tg_rule *rule, tg_tensor **result, tg_rule_fn *python, voi
     if (tg_ops[op].run == tg_run_map && is_aligned(rule) && !list->n_active &&
         (traced || !list->trace)) {
         int status = fused(rule, result, traced ? NULL : spent(rule));
-        if (status == TG_OK && !traced)
-            (*result)->flags |= TG_UNLOGGED;
-        else if (status == TG_OK && *result != rule->ct)
+        if (status == TG_OK && traced && *result != rule->ct)
             status = trace_fused(list->trace, rule, *result);
         if (status != TG_ENOKERNEL)
             return status;
