@@ -256,15 +256,18 @@ def symmetrized(a, name):
         LinAlgError: for what is not Hermitian but for rounding, or a finite difference's step: the
             one triangle that LAPACK reads would silently be halved.
     """
-    ah = np.swapaxes(a, -1, -2).conj()
+    half = 0.5 * a
+    turned_half = np.swapaxes(half, -1, -2)
+    part = half + (turned_half.conj() if a.dtype.kind == "c" else turned_half)
     if a.size and a.dtype.kind in "fc":
         allowed = float(np.finfo(a.dtype).eps) ** 0.25 * np.abs(a).max((-2, -1))
-        if (np.abs(a - ah).max((-2, -1)) > allowed).any():
+        off = np.subtract(a, part, out=half)  # no more memory than it needs: that has its price
+        if (2 * np.abs(off).max((-2, -1)) > allowed).any():
             raise np.linalg.LinAlgError(
                 f"{name}: the matrix is not {'Hermitian' if a.dtype.kind == 'c' else 'symmetric'}; "
                 "to use one triangle of it say which (cholesky: upper=, eigh and eigvalsh: UPLO=)"
             )
-    return (0.5 * a + 0.5 * ah).astype(a.dtype, copy=False)
+    return part.astype(a.dtype, copy=False)
 
 
 def _half_lower(x):
