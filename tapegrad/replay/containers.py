@@ -12,11 +12,11 @@ from ..engine.dtypes import CODES
 from ..tree import text_of
 from .checks import pairs
 from .found import Found
-from .look import SCALARS, Members, Order, contents
+from .look import FROZEN, SCALARS, Members, Order, contents
 from .reads import Known
 
 # Containers without attributes of their own; a user's kinds of them may have some.
-PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray)
+PLAIN = (list, tuple, dict, deque, set, frozenset, bytearray, array, np.ndarray, *FROZEN)
 
 
 class Containers(Found):
@@ -29,7 +29,7 @@ class Containers(Found):
     def _container(self, path: str, value: Any) -> None:
         if isinstance(value, (list, tuple, deque)):
             self._sequence(path, value)
-        elif isinstance(value, dict):
+        elif isinstance(value, (dict, *FROZEN)):
             self._dict(path, value)
         elif isinstance(value, np.ndarray):
             self._array(path, value)
@@ -61,7 +61,8 @@ class Containers(Found):
 
     def _dict(self, path: str, value: dict) -> None:
         self.values.append((f"list({path})", Order(value)))
-        self.rows.append((value, None, pairs(value), "dict"))
+        if not isinstance(value, FROZEN):
+            self.rows.append((value, None, pairs(value), "dict"))
         if isinstance(value, OrderedDict):  # whose order is not that of the dict in it
             self.others.append((value, Order(value)))
         for key, part in list(value.items()):

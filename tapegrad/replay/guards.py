@@ -25,14 +25,14 @@ from ..tensor import Tensor
 from ..tree import text_of
 from .checks import Checks
 from .libraries import is_library_function
-from .look import SCALARS, Contents, Members, Order
+from .look import FROZEN, SCALARS, Contents, Members, Order
 from .reads import Known
 from .walk import Walk
 
 # Containers whose parts are compared one by one: another one with the same parts is as good.
 _WRAPPERS = (partial, staticmethod, classmethod, property)
 _CONTAINERS = (
-    list, tuple, dict, deque, set, frozenset, bytearray, array, types.SimpleNamespace,
+    list, tuple, dict, *FROZEN, deque, set, frozenset, bytearray, array, types.SimpleNamespace,
 )  # fmt: skip
 
 

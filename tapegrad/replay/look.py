@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import collections
 import gc
 import operator
@@ -24,6 +25,9 @@ from .libraries import is_library_class
 SCALARS = frozenset(
     (int, float, complex, bool, str, bytes, type(None), type(Ellipsis), range, slice)
 )
+
+# Dicts that stay as they are, though not what is in them; Python has them from 3.15 on.
+FROZEN: tuple = (builtins.frozendict,) if hasattr(builtins, "frozendict") else ()
 
 # The descriptor of what a closure's cell holds.
 CELL_CONTENTS = vars(types.CellType)["cell_contents"]

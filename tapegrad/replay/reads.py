@@ -34,6 +34,7 @@ _VERSION = sys.version_info
 # How far an instruction's argument is shifted to be an index of co_names, by Python version.
 _GLOBAL_SHIFT = 1 if _VERSION >= (3, 11) else 0
 _ATTR_SHIFT = 1 if _VERSION >= (3, 12) else 0
+_IMPORT_SHIFT = 2 if _VERSION >= (3, 15) else 0
 
 
 def _codes(*names: str) -> frozenset[int]:
@@ -123,7 +124,7 @@ def reads_of(code: CodeType) -> Reads:
         elif op in _STORE_SUBSCR:  # group["lr"] = rate
             loose |= {c for c in code.co_consts if isinstance(c, str)}
         elif op in _IMPORT:
-            imports.add(names[arg])
+            imports.add(names[arg >> _IMPORT_SHIFT])
         elif op in _MATCH_CLASS:  # case Point(x=0): the names are a constant
             named = {
                 n for c in code.co_consts if isinstance(c, tuple) for n in c if isinstance(n, str)
