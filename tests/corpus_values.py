@@ -354,6 +354,17 @@ def shapes_asked_of_numpys_functions():
     return step, [(X,), (2 * X,), (X,), (X,), (3 * X,)]
 
 
+@case()
+def percentiles():
+    def step(x):
+        with tape() as t:
+            t.watch(x)
+            y = np.percentile(x, [10, 60.0], axis=1).sum() * np.nanpercentile(x, 30)
+        return y, t.gradient(y, x)
+
+    return step, [(batch(seed=k),) for k in range(5)]
+
+
 # --- values that escape into Python
 
 

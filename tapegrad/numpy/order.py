@@ -108,15 +108,7 @@ def quantile(
     Raises:
         ValueError: for an unknown method, q outside 0..1, or weights that do not fit.
     """
-    q = _checked(q, 1, a)
-    x, kept = _in_lines(_ordered(a, "quantile"), axis, method)
-    if weights is None:
-        y = _quantile(sort(x), q, float(x.shape[-1]), method)
-    else:
-        y = _weighted(x, q, _weights(weights, as_tensor(a), axis, method))
-    nan = e.isnan(x)
-    y = e.where(_any_last(nan), np.nan, y) if x.dtype.kind == "f" else y
-    return _shaped(y, q.shape, kept, keepdims)
+    return _quantiles(a, _checked(q, 1, a), axis, method, keepdims, weights)
 
 
 @differentiable(
@@ -129,7 +121,7 @@ def percentile(
 ) -> Tensor:  # fmt: skip
     """As quantile, with q in 0..100."""
     q = _checked(q, 100, a) / 100
-    return quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
+    return _quantiles(a, q, axis, method, keepdims, weights)
 
 
 @differentiable("median(x)", "median(x, axis=1, keepdims=True)", "median(x, axis=(0, 1))")
@@ -173,19 +165,7 @@ def nanquantile(
     keepdims: bool = False, *, weights: Any = None,
 ) -> Tensor:  # fmt: skip
     """As quantile, of the elements that are not nan; nan where there is none."""
-    q = _checked(q, 1, a)
-    x, kept = _in_lines(_ordered(a, "nanquantile"), axis, method)
-    missing = e.isnan(x)
-    count = reductions.sum(as_dtype(e.logical_not(missing), np.float64), -1)
-    if not x.size:  # as NumPy: nan, without q's axes
-        return _shaped(reductions.mean(x, -1), (), kept, keepdims)
-    if weights is None:  # nan sort to the end
-        y = _quantile(sort(x), q, count, method)
-    else:
-        w = _weights(weights, as_tensor(a), axis, method)
-        y = _weighted(x, q, e.where(missing, 0.0, w))
-    y = e.where(count == 0, np.nan, y) if x.dtype.kind == "f" else y
-    return _shaped(y, q.shape, kept, keepdims)
+    return _nanquantiles(a, _checked(q, 1, a), axis, method, keepdims, weights)
 
 
 @differentiable("nanpercentile(n, 30)", "nanpercentile(n, [20, 60.0], axis=1)")
@@ -195,7 +175,7 @@ def nanpercentile(
 ) -> Tensor:  # fmt: skip
     """As nanquantile, with q in 0..100."""
     q = _checked(q, 100, a) / 100
-    return nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
+    return _nanquantiles(a, q, axis, method, keepdims, weights)
 
 
 def _ordered(a: Any, name: str) -> Tensor:
@@ -214,6 +194,36 @@ def _checked(q: Any, top: int, a: Any) -> Tensor:
         raise ValueError(f"quantiles must be in the range [0, {top}], got {plain_q}")
     q = as_tensor(q)
     return q if q.dtype.kind == "f" else as_dtype(q, np.float64)
+
+
+def _quantiles(a: Any, q: Tensor, axis: Any, method: str, keepdims: bool, weights: Any) -> Tensor:
+    """See quantile; q has been checked."""
+    x, kept = _in_lines(_ordered(a, "quantile"), axis, method)
+    if weights is None:
+        y = _quantile(sort(x), q, float(x.shape[-1]), method)
+    else:
+        y = _weighted(x, q, _weights(weights, as_tensor(a), axis, method))
+    nan = e.isnan(x)
+    y = e.where(_any_last(nan), np.nan, y) if x.dtype.kind == "f" else y
+    return _shaped(y, q.shape, kept, keepdims)
+
+
+def _nanquantiles(
+    a: Any, q: Tensor, axis: Any, method: str, keepdims: bool, weights: Any
+) -> Tensor:
+    """See nanquantile; q has been checked."""
+    x, kept = _in_lines(_ordered(a, "nanquantile"), axis, method)
+    missing = e.isnan(x)
+    count = reductions.sum(as_dtype(e.logical_not(missing), np.float64), -1)
+    if not x.size:  # as NumPy: nan, without q's axes
+        return _shaped(reductions.mean(x, -1), (), kept, keepdims)
+    if weights is None:  # nan sort to the end
+        y = _quantile(sort(x), q, count, method)
+    else:
+        w = _weights(weights, as_tensor(a), axis, method)
+        y = _weighted(x, q, e.where(missing, 0.0, w))
+    y = e.where(count == 0, np.nan, y) if x.dtype.kind == "f" else y
+    return _shaped(y, q.shape, kept, keepdims)
 
 
 def _in_lines(x: Tensor, axis: Any, method: str = "linear") -> tuple[Tensor, tuple[int, ...]]:
