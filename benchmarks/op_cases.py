@@ -67,6 +67,7 @@ STRUCTURED = {
     "take_along_axis": (_with_index(M, (1000, 10), 1000), (1,)),
     "take_along_axis_transpose": (_with_index((1000, 10), (1000, 10), 1000), (1, 1000)),
     "flat_index": (_indices((1000, 1000), 10_000), (1000, 1000, 0, 1)),
+    "sources": (_indices((1000,), 10_000), (1000,)),
     "sum": (_real(M), ALL),
     "mean": (_real(M), ALL),
     "prod": (_real(M), ALL),

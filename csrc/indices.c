@@ -91,3 +91,35 @@ int op_flat_index(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_
         *out = y;
     return error;
 }
+
+/* For each of n places the number of the last of some positions that is it; where none is, its own
+ * number, counted on from theirs. p: n. */
+int op_sources(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+               const int64_t *p, int n_p)
+{
+    (void)n_in;
+    if (n_p != 1 || p[0] < 0 || in[0]->ndim != 1)
+        return tg_fail(TG_EVALUE, "sources: need one axis, got %d, and a number of places",
+                       in[0]->ndim);
+    if (in[0]->dtype != TG_I64)
+        return TG_ENOKERNEL;
+    tg_tensor *positions;
+    const int error = tg_checked_indices(op->name, &positions, in[0], p[0], 0);
+    if (error)
+        return error;
+    tg_tensor *y = tg_new(TG_I64, 1, p);
+    if (y) {
+        int64_t *found = (int64_t *)(void *)y->data;
+        const int64_t *at = (const int64_t *)(const void *)positions->data;
+        const int64_t count = positions->size;
+        void *lock = tg_unlock((double)(y->size + count));
+        for (int64_t i = 0; i < y->size; ++i)
+            found[i] = count + i;
+        for (int64_t i = 0; i < count; ++i)
+            found[tg_wrap(at[i], p[0])] = i;
+        tg_relock(lock);
+    }
+    tg_drop(positions);
+    *out = y;
+    return y ? TG_OK : TG_EMEMORY;
+}

@@ -31,6 +31,32 @@ GATHERS = {
 }
 
 
+# Of the same and y, a copy of x. Some positions come twice: the last one counts.
+SCATTERS = {
+    "value_at_the_action_of_each_row": lambda x, a, y: y.__setitem__((LINES, a), x[:, 0] * 9),
+    "number_at_actions_of_some_rows": lambda x, a, y: y.__setitem__((a[:2], slice(1, None)), 7),
+    "row_at_an_action": lambda x, a, y: y.__setitem__(a[0], x[1] * x[2]),
+    "values_at_actions_of_rows_that_repeat": lambda x, a, y: y.__setitem__((a % 2, a), x.sum(1)),
+    "added_at_the_largest_value": lambda x, a, y: y.__setitem__(
+        (LINES, x.argmax(1)), y[LINES, x.argmax(1)] + a
+    ),
+    "number_where_negative": lambda x, a, y: y.__setitem__(x < 0, -1e9),
+    "number_where_equal": lambda x, a, y: y.__setitem__((~(a == 2),), x[0, 0]),
+    "row_where_equal": lambda x, a, y: y.__setitem__(a == 2, x[:1] * 3),
+    "values_along_an_axis": lambda x, a, y: np.put_along_axis(y, a[:, None], x[:, :1] + 1, 1),
+    "values_put_by_a_mask": lambda x, a, y: np.putmask(y, x > 0, x[0]),
+}
+
+
+def scatter(function):
+    def written(x, a):
+        y = x * 1
+        function(x, a, y)
+        return y
+
+    return written
+
+
 def gather(name, function):
     def make():
         def step(x, a):
@@ -49,6 +75,8 @@ def gather(name, function):
 
 for _name, _function in GATHERS.items():
     gather(_name, _function)
+for _name, _function in SCATTERS.items():
+    gather(_name, scatter(_function))
 
 
 @case()
@@ -80,3 +108,23 @@ def mask():
 @case(error="computed mask of shape ()")
 def mask_of_a_number():
     return lambda x: x[x.sum() > 0] * 2, [(X,), (X,), (-2 * X,)]
+
+
+@case(error="computed mask of shape (5,)")
+def mask_written_with_a_row_for_each():
+    def step(x, rows):
+        y = x * 1
+        y[x[:, 0] > 0] = rows
+        return y
+
+    return step, [(X, X[: (X[:, 0] > 0).sum()])] * 3
+
+
+@case(error="computed mask of shape (3,)")
+def mask_written_along_another_axis():
+    def step(x):
+        y = x * 1
+        y[:, x[0] > 0] = 1
+        return y
+
+    return step, [(X,)] * 3

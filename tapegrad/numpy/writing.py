@@ -34,7 +34,7 @@ def _is_array(a: Any, written: Any, name: str) -> bool:
     return True
 
 
-def _write_flat(a: Tensor, places: np.ndarray, written: Any) -> None:
+def _write_flat(a: Tensor, places: Any, written: Any) -> None:
     """a's elements at flat places become those of `written`, repeated as often as needed."""
     v = ravel(as_dtype(as_tensor(written), a.dtype))
     if places.size and not v.size:
@@ -100,8 +100,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 @differentiable("(putmask(z := copy(x), m, y), z)[1]", "(putmask(z := copy(x), m, v[:3]), z)[1]")
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """The elements where mask is true become those of values at the same (flat) place."""
-    mask = mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)
     if _is_array(a, values, "putmask"):
+        mask = mask.numpy() if isinstance(mask, Tensor) else mask
         np.putmask(a, mask, values.numpy() if isinstance(values, Tensor) else values)
         return
     v = ravel(as_dtype(as_tensor(values), a.dtype))
@@ -134,8 +134,8 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
                 "(put_along_axis(z := copy(x), i[:1] % 3, v[None], 0), z)[1]")  # fmt: skip
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -> None:
     """In each line along axis, the elements at that line's positions become values."""
-    where = np.asarray(indices.numpy() if isinstance(indices, Tensor) else indices)
     if _is_array(arr, values, "put_along_axis"):
+        where = np.asarray(indices.numpy() if isinstance(indices, Tensor) else indices)
         v = values.numpy() if isinstance(values, Tensor) else values
         np.put_along_axis(arr, where, v, axis)
         return
@@ -143,6 +143,6 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None = -1) -
     if axis is not None:
         places = places.reshape(arr.shape)
         axis = one_axis(axis, arr.ndim, "put_along_axis")
-    found = np.take_along_axis(places, where, axis)
+    found = indexing.take_along_axis(places, indices, axis)
     v = broadcast_to(as_dtype(as_tensor(values), arr.dtype), found.shape)
-    _write_flat(arr, found.ravel(), v)
+    _write_flat(arr, ravel(found), v)

@@ -1,5 +1,6 @@
-"""Rows that read or add at integer positions: take, take_along_axis, and their transposes; and
-flat_index, which makes one position of several indices.
+"""Rows that read or add at integer positions: take, take_along_axis, and their transposes;
+flat_index, which makes one position of several indices; and sources, which says what is read
+where something is written.
 
 Positions are int64; negative ones count from the end. Users' functions are in indexing.py.
 """
@@ -52,6 +53,12 @@ def _flat_index(*args):
     return flat
 
 
+def _sources(positions, n):
+    found = np.arange(n) + positions.size
+    found[positions] = np.arange(positions.size)
+    return found
+
+
 def _indices(*cases):
     """Shapes of the indices along each axis, lengths of the axes, as an `examples` function."""
 
@@ -74,6 +81,11 @@ def _indexed(*cases):
         ]
 
     return examples
+
+
+def _placed(*cases):
+    """How many positions among how many places, as an `examples` function."""
+    return lambda rng: [([rng.integers(0, n, count)], (n,)) for count, n in cases]
 
 
 take = linear(  # params: (axis,)
@@ -151,4 +163,12 @@ flat_index = nondifferentiable(  # params: (*lengths of the axes, *their numbers
     ),
     large=_indices(([(300_001,), (300_001,)], (9000, 70), (0, 1))),
     doc="Integer indices along several axes, broadcast, as positions along those axes merged.",
+)
+sources = nondifferentiable(  # params: (how many places,)
+    "sources",
+    _sources,
+    inputs=("positions",),
+    examples=_placed((5, 7), (9, 4), (0, 3), (3, 1)),
+    large=_placed((300_001, 9000)),
+    doc="Of each of n places the number of the last position that is it, or its own after those.",
 )

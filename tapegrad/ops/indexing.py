@@ -241,12 +241,11 @@ def _numpy_index(index: Any) -> Any:
 
 def _by_position(x: Tensor, index: Any) -> Tensor:
     """Any index that NumPy takes, at the price of an array of all positions."""
-    return gather.take(ravel(x), _place_of(x.shape, index), (0,))
+    return gather.take(ravel(x), np.asarray(_all_positions(x)[_numpy_index(index)]), (0,))
 
 
-def _place_of(shape: tuple, index: Any) -> np.ndarray:
-    size = int(np.prod(shape, dtype=np.int64))
-    return np.asarray(np.arange(size).reshape(shape)[_numpy_index(index)])
+def _all_positions(x: Tensor) -> np.ndarray:
+    return np.arange(x.size).reshape(x.shape)
 
 
 # --- x[...] = v -------------------------------------------------------------------------------
@@ -261,7 +260,6 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
         OverflowError, ValueError: as NumPy, for a number that an integer dtype cannot hold.
         ShapeError: if value does not broadcast to x[index].
     """
-    places = _place_of(x.shape, index)
     if type(value) in (int, float) and x.dtype.kind in "iu":
         holder = np.empty((), x.dtype)
         holder[()] = value  # NumPy says what does not fit
@@ -273,6 +271,14 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
         )
     if value.dtype != x.dtype:
         value = as_dtype(value, x.dtype)
+    mask = index[0] if type(index) is tuple and len(index) == 1 else index
+    if isinstance(mask, Tensor) and mask.dtype == np.bool_ and _is_one_for_all(value, x, mask):
+        return where(rows.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim)), value, x)
+    places: Any = _all_positions(x)
+    if holds_tensors(index if type(index) is tuple else (index,)):
+        places = getitem(as_tensor(places), index)  # a recorded step must see where they come from
+    else:
+        places = np.asarray(places[index])
     if broadcast_shapes(value.shape, places.shape) != places.shape:
         lead = value.ndim - places.ndim
         if lead < 0 or value.shape[:lead] != (1,) * lead:
@@ -281,13 +287,24 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
             )
         value = rows.reshape(value, value.shape[lead:])
     value = rows.broadcast_to(value, places.shape)
-    source = np.full(x.size, -1)
-    source[places.ravel()] = np.arange(places.size)
-    source = source.reshape(x.shape)
     if not places.size:
         return rows.copy(x)
-    taken = gather.take(ravel(value), np.maximum(source, 0), (0,))
-    return where(source >= 0, taken, x)
+    source = gather.sources(places.reshape(-1), params=(x.size,))
+    either = rows.concatenate(ravel(value), ravel(x), params=(0,))
+    return rows.reshape(gather.take(either, source, (0,)), x.shape)
+
+
+def _is_one_for_all(value: Tensor, x: Tensor, mask: Tensor) -> bool:
+    """Whether a mask of x's first axes gives each element that it picks there the same value, so
+    that it need not be known how many those are."""
+    rest = x.shape[mask.ndim :]
+    lead = max(value.ndim - len(rest), 0)  # axes of the value along the mask's
+    return (
+        mask.shape == x.shape[: mask.ndim]
+        and lead <= min(mask.ndim, 1)
+        and value.shape[:lead] == (1,) * lead
+        and broadcast_shapes(value.shape[lead:], rest) == rest
+    )
 
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
