@@ -247,6 +247,15 @@ def test_rules_of_a_primitive_are_of_floats(backend):
         tg.grad(lambda x: best(x)[0])(X)
 
 
+def test_results_of_a_primitive_may_be_in_the_other_byte_order(backend):
+    f = tg.primitive(lambda x: (x.astype(">f8"), (2 * x).astype(">f4"), x > 0))
+    for run in (f, tg.compile(f)):
+        for _ in range(4):
+            found = run(tg.tensor(X))
+            assert [y.dtype for y in found] == ["f8", "f4", "?"]
+            np.testing.assert_array_equal(found, [X, 2 * X, X > 0])
+
+
 def test_a_primitive_may_return_one_buffer_again_and_again(backend):
     buffer = np.zeros(3)
     f = tg.primitive(lambda x: np.multiply(x, 2, out=buffer))
@@ -321,6 +330,9 @@ BAD = {
     "Tensors in a list": (
         lambda: tg.primitive(lambda xs: sum(xs))([tg.tensor(X)]), TypeError,
         "argument 0 holds Tensors in a list",
+    ),
+    "a function that returns nothing": (
+        lambda: tg.primitive(lambda x: None)(tg.tensor(X)), TypeError, "arrays, got None"
     ),
     "a Tensor by keyword": (
         lambda: tg.primitive(lambda x, y: x)(X, y=tg.tensor(X)), TypeError, "by position"

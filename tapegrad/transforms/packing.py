@@ -64,8 +64,7 @@ class Bytes:
 
     def pack_arrays(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """The vector of the parts."""
-        native = [np.asarray(y, DTYPES[dtype_code(y.dtype)]) for y in parts]
-        return np.frombuffer(b"".join([y.tobytes() for y in native]), np.uint8)
+        return np.frombuffer(b"".join([y.tobytes() for y in parts]), np.uint8)
 
     def unpack(self, packed: Any) -> list:
         """The parts of a vector."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
-from ..engine.dtypes import is_inexact
+from ..engine.dtypes import DTYPES, dtype_code, is_inexact
 from ..engine.operands import unmasked
 from ..engine.recording import here
 from ..errors import ShapeError, UnsupportedError
@@ -98,10 +98,17 @@ class _Call:
         self.records = True  # whether tapes record where it is called
 
     def compute(self, arrays: tuple) -> list[np.ndarray]:
-        """The results; sets how they are nested."""
+        """The results, in native byte order; sets how they are nested."""
         values: list = []
-        self.structure = flatten(self._call(arrays), values)
-        return [unmasked(v, self.name) for v in values]
+        result = self._call(arrays)
+        self.structure = flatten(result, values)
+        if not values:
+            raise TypeError(
+                f"primitive {self.name}: its function must return an array, or a tuple or list of "
+                f"arrays, got {result!r}"
+            )
+        found = [unmasked(v, self.name) for v in values]
+        return [x.astype(DTYPES[dtype_code(x.dtype)], copy=False) for x in found]
 
     def run(self, arrays: tuple) -> np.ndarray:
         if self.first is not None:
@@ -120,7 +127,7 @@ class _Call:
     def _other_results(self, values: list[np.ndarray]) -> ShapeError:
         recorded = zip(self.packing.dtypes, self.packing.shapes)
         now, before = (
-            ", ".join([f"{dtype} of {shape}" for dtype, shape in of]) or "nothing"
+            ", ".join([f"{dtype} of {shape}" for dtype, shape in of])
             for of in ([(v.dtype, v.shape) for v in values], recorded)
         )
         return ShapeError(
