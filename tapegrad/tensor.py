@@ -17,7 +17,7 @@ import numpy as np
 from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
-from .engine.operands import unmasked
+from .engine.operands import refuse_masks, unmasked
 from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError, TapeError
 from .ops.table import OPS
@@ -404,8 +404,8 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
 def _array(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, Tensor):
         data = data.numpy()
-    elif isinstance(data, np.ndarray):
-        data = unmasked(data, "tensor")
+    else:
+        refuse_masks(data, "tensor")
     try:
         dtype = None if dtype is None else np.dtype(dtype)
     except TypeError as error:

@@ -251,6 +251,8 @@ WITH_MASKS = {
     "operator": lambda x: f4() * x,
     "ufunc": lambda x: np.add(f4(), x),
     "function": tnp.sum,
+    "list": lambda x: tg.tensor([list(f4(4)), x]),
+    "tuple of lists": lambda x: f4() * ([x], [x]),
     "loss": lambda x: nn.mse_loss(f4(*x.shape), x),
     "labels": lambda x: nn.cross_entropy(f4(*x.shape, 3), x),
     "assign": lambda x: tg.parameter(np.ones(4)).assign(x),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,21 @@ def unmasked(x: Any, who: str) -> np.ndarray:
     """np.asarray(x), of other kinds of ndarray too.
 
     Raises:
-        UnsupportedError: for a masked array: what lies under its mask is no value.
+        UnsupportedError: for a masked array, or one in a list: what lies under its mask is no
+            value.
     """
+    refuse_masks(x, who)
+    return np.asarray(x)
+
+
+def refuse_masks(x: Any, who: str) -> None:
+    """See unmasked."""
+    if isinstance(x, (list, tuple)):
+        if "numpy.ma" in sys.modules:  # else there is none
+            for part in x:
+                if isinstance(part, (list, tuple, np.ndarray)):
+                    refuse_masks(part, who)
+        return
     is_odd = isinstance(x, np.ndarray) and type(x) is not np.ndarray  # or np.ma is not imported
     if is_odd and isinstance(x, np.ma.MaskedArray):
         raise errors.UnsupportedError(
@@ -23,7 +37,6 @@ def unmasked(x: Any, who: str) -> np.ndarray:
             "x.filled(0) and multiply what comes of it by ~np.ma.getmaskarray(x), or give "
             "x.compressed(), or x.data if nothing is masked"
         )
-    return np.asarray(x)
 
 
 def as_array(x: Any, op: Any) -> np.ndarray:
