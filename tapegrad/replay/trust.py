@@ -80,7 +80,7 @@ def record_call(
         result = compiled._function(*args, **kwargs)
         try:
             variant.rebuild = tree.flatten(result, leaves)
-            variant.places = list(tree.leaf_paths(result))
+            variant.outline = tree.outline(result)
         except RecursionError:
             raise _refusal(compiled, ENDLESS) from None
         variant.leaves = [leaf(x) for x in leaves]

@@ -73,7 +73,7 @@ class Variant:
         self.ready: Any = None  # what runs it, once confirmed
         self.rebuild: Any = None  # the result's nesting
         self.leaves: list[Any] = []
-        self.places: list[str] = []  # of the leaves in the result
+        self.outline = ""  # of the result
         self.pattern: tuple | None = None  # the same, as csrc/pycall.c reads it
         self.call: Any = None  # the replay in C
         self.replays = 0  # by Python
@@ -108,9 +108,8 @@ class Variant:
         Returns:
             Whether there are numbers or arrays among it; or why replays cannot return it.
         """
-        if other.places != self.places:
-            was, now = (f"result{', result'.join(v.places)}" for v in (other, self))
-            return f"it returns {was} at one call and {now} at the next"
+        if other.outline != self.outline:
+            return f"it returns {other.outline} at one call and {self.outline} at the next"
         plain = False
         for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
             if type(new) is Plain and type(old) is Plain:
