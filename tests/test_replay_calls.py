@@ -4,6 +4,7 @@ import copy
 import functools
 import inspect
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -243,6 +244,22 @@ class Halves:
     def quarter(cls, x):
         return x * 0.25
 
+    @tg.compile
+    @classmethod
+    def part(cls, x):
+        return x / cls.parts
+
+    @tg.compile(audit=2)
+    @staticmethod
+    def third(x):
+        return x / 3
+
+    parts = 2.0
+
+
+class Fifths(Halves):
+    parts = 5.0
+
 
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda f: pickle.loads(pickle.dumps(f))]
@@ -253,7 +270,23 @@ def test_what_has_a_name_is_copied_by_it(copied):
     assert copied(Halves().step).func is Halves.step
     assert copied(Halves.quarter) == Halves.quarter
     assert copied(Halves.quarter)(X).tolist() == (0.25 * X).tolist()
+    assert copied(Halves.part) == Halves.part
     assert copied({"f": doubled})["f"](X).tolist() == (2 * X).tolist()
+
+
+@pytest.mark.parametrize("of", [Halves, Halves(), Fifths, Fifths()])
+def test_methods_of_classes(of):
+    rows = np.arange(6.0)
+    for _ in range(5):
+        assert of.part(rows).tolist() == (rows / of.parts).tolist()
+        assert of.third(rows).tolist() == (rows / 3).tolist()
+    for method, expected in ((of.part, rows / of.parts), (of.third, rows / 3)):
+        assert method.epoch(rows, batch_size=2).ravel().tolist() == expected.tolist()
+    if sys.version_info < (3, 13):
+        assert of.quarter.epoch(rows, batch_size=2).ravel().tolist() == (rows / 4).tolist()
+    else:
+        with pytest.raises(TypeError, match=r"write @tg\.compile above @classmethod"):
+            of.quarter.epoch(rows, batch_size=2)
 
 
 def test_compiled_functions_have_the_names_and_signatures_of_theirs():

@@ -65,10 +65,15 @@ class Compiled:
         """What is found under its name, as a decorated function is, is pickled by it and copied as
         itself. Else a copy is of the function, and of a method's object, and records anew."""
         name = getattr(self, "__qualname__", "")
+        found = self._named(name)
+        return name if found is self else (Compiled, (self._function, self.audit))
+
+    def _named(self, name: str) -> Any:
+        """What is found under a qualified name of the function's module; None: nothing."""
         found: Any = sys.modules.get(self.__module__)
         for part in name.split("."):
             found = getattr(found, part, None)
-        return name if found is self else (Compiled, (self._function, self.audit))
+        return found
 
     def __repr__(self) -> str:
         return f"<tapegrad.compile of {self._name}>"
@@ -223,6 +228,13 @@ class Compiled:
         The first two batches run in Python if they must be recorded. Ctrl-C ends it within a
         second, at a step's boundary.
         """
+        of, _, name = getattr(self, "__qualname__", "").rpartition(".")
+        method = getattr(self._named(of), "__dict__", {}).get(name)
+        if isinstance(method, classmethod) and not isinstance((*arrays, None)[0], type):
+            raise TypeError(
+                f"epoch: Python gives {self._name} its class where it is called, and not here: "
+                "write @tg.compile above @classmethod"
+            )
         return run_epoch(self, arrays, batch_size, shuffle, drop_last, callback, every)
 
     def _variants(self, signature: tuple) -> list[Variant]:
@@ -350,12 +362,21 @@ class Bound(functools.partial):
         return getattr(self.func, name)
 
 
+class CompiledOfClass(classmethod):
+    """A compiled method of a class. Its epoch knows the class, where what Python 3.13 and later
+    make of a classmethod has the epoch of the function alone."""
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return Bound(self.__func__, type(instance) if owner is None else owner)
+
+
 def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
     """Record a function once per signature, and replay it afterwards as one call.
 
     Args:
         function: a training step, or any function of arrays, Tensors and plain values; without
-            it, a decorator with these options. ndarray arguments reach it as Tensors.
+            it, a decorator with these options. ndarray arguments reach it as Tensors. Of a
+            classmethod or staticmethod, what it holds is compiled.
         audit: every so many replays, run the Python as well and compare bits; 0: never.
     Returns:
         A Compiled: call it as the function. The first two calls of a signature (shapes, dtypes,
@@ -368,4 +389,7 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
         raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
     if function is None:
         return functools.partial(compile, audit=audit)
+    if isinstance(function, (staticmethod, classmethod)):
+        kind = staticmethod if isinstance(function, staticmethod) else CompiledOfClass
+        return kind(Compiled(function.__func__, audit))
     return Compiled(function, audit)
