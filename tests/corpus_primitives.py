@@ -7,6 +7,7 @@ from corpus import batch, case
 
 import tapegrad as tg
 from tapegrad import nn, optim, tape
+from tapegrad.random import Generator
 
 BATCHES = [(batch(seed=k),) for k in range(6)]
 # Two equal ones, so that what is no entry looks like a constant; then others.
@@ -195,6 +196,33 @@ def function_that_draws():
     dropout = nn.Dropout(0.5)
     drop = tg.primitive(lambda x: dropout(tg.tensor(x)).numpy())
     return lambda x: dropout(drop(x)), LATER
+
+
+@case()
+def function_that_draws_from_a_generator_of_its_own():
+    numbers = Generator(1)
+    noisy = tg.primitive(lambda x: x + numbers.normal(shape=x.shape))
+    dropout = nn.Dropout(0.5)
+    return lambda x: dropout(noisy(x)), LATER, lambda: [np.array(numbers.get_state())]
+
+
+def sharing(*layers):
+    """A step of layers that draw from one generator, one of them by a primitive."""
+    numbers = Generator(1)
+    noisy = tg.primitive(lambda x: x + numbers.normal(shape=x.shape))
+    found = {"noisy": noisy, "dropout": nn.Dropout(0.5, generator=numbers)}
+    first, second = (found[name] for name in layers)
+    return lambda x: second(first(x)), LATER
+
+
+@case(error="draws tapegrad's random numbers")
+def function_that_draws_before_a_layer_with_its_generator():
+    return sharing("noisy", "dropout")
+
+
+@case(error="draws tapegrad's random numbers")
+def function_that_draws_after_a_layer_with_its_generator():
+    return sharing("dropout", "noisy")
 
 
 @case(error="gave float32 of (3,), float32 of (3,), float32 of (3,), where it gave float32 of (3,)")

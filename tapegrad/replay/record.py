@@ -21,7 +21,7 @@ from ..errors import ReplayError
 from ..lines import line_here, line_name
 from ..ops.calls import call_of, calls_held
 from ..ops.table import OPS
-from ..random import default_generator
+from ..random import default_generator, following
 from ..tensor import Tensor
 from .ir import ARGUMENT, ARRAY, CONSTANT, GUARD, LIVE, OPTIMIZER, RANDOM, TENSOR, Value
 from .state import State
@@ -32,6 +32,8 @@ IN_PRIMITIVE = (
     "calls a primitive whose function {}, which belongs to no place in a replay: {} in the step "
     "itself, around the primitive"
 )
+# Of tapegrad's own stream; of another one only if the step draws from it, too.
+DRAWS_ASIDE = IN_PRIMITIVE.format("draws tapegrad's random numbers", "draw them")
 
 
 class Event(NamedTuple):
@@ -59,6 +61,7 @@ class Recorder:
         self.used: list[tuple[Any, Any]] = []  # Live or Slots, its numbers when they were used
         self.wrote = 0  # the line where the step first wrote a parameter
         self.refused: ReplayError | None = None
+        self._drawn_aside: set = set()  # the generators from which primitives' functions drew
 
     def _note(self, kind: str, tensors: list, data: Any, line: int) -> None:
         self.events.append(Event(self.engine.log.length(), kind, tensors, data, line))
@@ -93,20 +96,22 @@ class Recorder:
     def aside(self, run: Callable[[], Any]) -> Any:
         """run(), a primitive's function: no part of the step, since replays run it anew. So it may
         read what it likes; of what it writes no entry would know."""
-        inner, log, numbers = _Aside(self.engine), self.engine.log, default_generator()
-        before = numbers.get_state()
+        inner, log = _Aside(self.engine), self.engine.log
         here.recorder = inner
         log.begin()
         try:
-            result = run()
+            with following() as drawn:
+                result = run()
         finally:
             here.recorder = self
             logged = log.end([])
             self.refused = self.refused or inner.refused
         if logged.sets_grad or logged.without_grad:
             self.refuse(IN_PRIMITIVE.format("reads or sets a .grad", "do so"))
-        if numbers.get_state() != before:
-            self.refuse(IN_PRIMITIVE.format("draws tapegrad's random numbers", "draw them"))
+        self._drawn_aside.update(drawn)
+        of_step = {e.data[1] for e in self.events if e.kind == RANDOM}
+        if not drawn.keys().isdisjoint({default_generator(), *of_step}):
+            self.refuse(DRAWS_ASIDE)
         return result
 
     def optimizer(self, kind: str, slots: Any) -> None:
@@ -152,6 +157,8 @@ class Recorder:
         self, kind: str, generator: Any, a: Any, b: float, state: tuple[int, int], out: Any
     ) -> None:
         """A Tensor of random numbers was drawn from a generator that had that state."""
+        if generator in self._drawn_aside:
+            self.refuse(DRAWS_ASIDE)
         data = (kind, generator, a, b, state, CODES[out.dtype], out.shape)
         self._note(RANDOM, [out], data, line_here())
 
