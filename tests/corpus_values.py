@@ -424,6 +424,12 @@ def value_as_an_index():
     return lambda x: x * table[x[0].argmax()], [(X,), (X,), (-X,)]
 
 
+@case(error="(tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)")
+def value_as_an_index_of_an_array():
+    table = np.arange(3.0)
+    return lambda x: x * table[x.argmax(axis=1)].sum(), [(X,), (X,), (-X,)]
+
+
 @case(error="corpus_values.py")
 def text_of_a_value():
     return lambda x: (x * 2, f"{x.sum()}"), [(X,), (X,), (2 * X,)]

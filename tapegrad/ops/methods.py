@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.operands import is_foreign
+from ..engine.recording import here
 from ..errors import DetachedWarning
 from ..lines import user_line
 from ..tensor import Tensor
@@ -96,6 +97,8 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndar
     this Tensor: the array has no derivative."""
     if self._is_tracked:
         warn_detached()
+    if here.recorder is not None:
+        self._escape("NumPy")
     view = self.numpy()
     if dtype is not None and np.dtype(dtype) != view.dtype:
         if copy is False:
