@@ -430,6 +430,22 @@ def value_as_an_index_of_an_array():
     return lambda x: x * table[x.argmax(axis=1)].sum(), [(X,), (X,), (-X,)]
 
 
+@case(error="(tg.primitive(numpy.isclose) is called anew by each replay)")
+def function_that_numpy_computes():
+    return lambda x: x * np.isclose(x, x.round(1), atol=0.02), [(X,)] * 3
+
+
+@case(error="by numpy.unique, which")
+def function_of_the_namespace_that_numpy_computes():
+    return lambda x: tnp.unique(x > 0), [(X,)] * 3
+
+
+@case()
+def function_that_numpy_computes_as_a_primitive():
+    isclose = tg.primitive(np.isclose)
+    return lambda x: x * isclose(x, x.round(1), atol=0.02), [(k * X,) for k in range(5)]
+
+
 @case(error="corpus_values.py")
 def text_of_a_value():
     return lambda x: (x * 2, f"{x.sum()}"), [(X,), (X,), (2 * X,)]

@@ -72,11 +72,11 @@ def tensors(x: Any) -> Any:
 
 def on_values(name: str) -> Callable:
     """NumPy's function, given what it reads of Tensors and giving Tensors."""
-    theirs, reads = registry.numpys(name), registry.ENTRIES[name].reads
+    theirs, read = registry.numpys(name), registry.ENTRIES[name].read
 
     @functools.wraps(theirs)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return tensors(theirs(*reads(args), **reads(kwargs)))
+        return tensors(theirs(*read(args), **read(kwargs)))
 
     return call
 

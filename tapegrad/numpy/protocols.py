@@ -52,7 +52,7 @@ def call_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs: 
         module = getattr(function, "__module__", None) or "numpy"
         raise unsupported(f"{module}.{name}", "" if entry is None else f" ({entry.note})")
     if entry.function is None:
-        return function(*entry.reads(args), **entry.reads(kwargs))
+        return function(*entry.read(args), **entry.read(kwargs))
     return _call(entry.function, args, kwargs, entry.name)
 
 

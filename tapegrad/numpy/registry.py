@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.recording import here
 from ..tensor import Tensor
 from .ufuncs import as_ufunc, write_out
 
@@ -60,6 +61,12 @@ class Entry:
     examples: tuple[str, ...] = ()
     note: str = ""
     reads: Callable = values  # of Tensors, if the function is NumPy's own
+
+    def read(self, x: Any) -> Any:
+        """What NumPy's own function is given of a nesting of its arguments."""
+        if here.recorder is not None and self.reads is values:
+            _with_arrays(x, lambda t: t._escape(f"numpy.{self.name}"))  # refused by its name
+        return self.reads(x)
 
 
 ENTRIES: dict[str, Entry] = {}

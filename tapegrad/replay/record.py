@@ -84,11 +84,14 @@ class Recorder:
 
     def escape(self, what: str) -> None:
         """Python reads the values of a traced Tensor."""
-        # as an index of an ndarray, a part of one, or an operand of a function without Tensors
-        instead = " (tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)"
+        instead = ""
+        if what == "NumPy":  # as an index of an ndarray, a part of one, or an operand
+            instead = " (tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)"
+        elif what.startswith("numpy."):
+            instead = f" (tg.primitive({what}) is called anew by each replay)"
         self.refuse(
             f"reads a computed value by {what}, which a replay could not see: return the Tensor "
-            f"and read it outside, or compute with it as a Tensor{instead * (what == 'NumPy')}"
+            f"and read it outside, or compute with it as a Tensor{instead}"
         )
 
     def writes(self, line: int = 0) -> None:
