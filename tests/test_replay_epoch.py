@@ -1,5 +1,6 @@
 """Epochs: the bits of the same calls one by one, orders, callbacks, gradients, errors."""
 
+import dataclasses
 import itertools
 import os
 import signal
@@ -321,6 +322,30 @@ def test_an_epoch_audits_as_its_calls_would():
     step.epoch(X, batch_size=1)
     replays = 53 - 2
     assert next(ticks) == 2 + (replays - 1) // 4
+
+
+@dataclasses.dataclass
+class Scaler:
+    factors: np.ndarray  # as many as there are rows of data
+    lift: float = 1.0
+
+    @tg.compile
+    def step(self, x):
+        return x * self.factors.sum() + self.lift
+
+
+def test_a_methods_object_has_no_rows(backend):
+    scaler, rows = Scaler(np.arange(6.0)), np.arange(6.0)
+
+    def change(steps_done, result):
+        scaler.factors = scaler.factors + 1.0
+
+    for _ in range(3):
+        factors = np.arange(6.0)
+        scaler.factors = factors
+        found = scaler.step.epoch(rows, batch_size=2, callback=change)
+        expected = [rows[2 * k : 2 * k + 2] * (factors + k).sum() + 1.0 for k in range(3)]
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_a_compiled_method_has_epochs():

@@ -14,7 +14,7 @@ from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor, asarray
-from .arguments import Taken, flatten, parts_of, sees_order
+from .arguments import Identity, Taken, flatten, parts_of, sees_order
 from .audit import audit, snapshot
 from .build import program_of
 from .call import fast_call
@@ -230,7 +230,7 @@ class Compiled:
         """
         of, _, name = getattr(self, "__qualname__", "").rpartition(".")
         method = getattr(self._named(of), "__dict__", {}).get(name)
-        if isinstance(method, classmethod) and not isinstance((*arrays, None)[0], type):
+        if isinstance(method, classmethod) and not isinstance((*arrays, None)[0], Identity):
             raise TypeError(
                 f"epoch: Python gives {self._name} its class where it is called, and not here: "
                 "write @tg.compile above @classmethod"
@@ -351,7 +351,7 @@ class Bound(functools.partial):
         return (getattr, (of, name)) if getattr(of, name, None) == self else super().__reduce__()
 
     def epoch(self, *arrays: Any, **options: Any) -> Any:
-        return self.func.epoch(*self.args, *arrays, **options)
+        return self.func.epoch(Identity(self.args[0]), *arrays, **options)
 
     def profile(self, *args: Any, **options: Any) -> Profile:
         return self.func.profile(*self.args, *args, **options)

@@ -14,7 +14,7 @@ from ..engine.recording import here, is_number
 from ..errors import ShapeError
 from ..random import Generator, default_generator
 from ..tensor import Tensor
-from .arguments import Taken, flatten
+from .arguments import Identity, Taken, flatten
 from .signatures import endless
 from .variant import MADE, kept
 
@@ -30,13 +30,16 @@ def run_epoch(
     callback: Callable | None,
     every: int,
 ) -> Any:
-    """See Compiled.epoch."""
+    """See Compiled.epoch; of a method, the first of the arrays is the Identity of its object."""
     if here.recorder is not None:
         here.recorder.refuse(
             "runs an epoch of a compiled function: call that function on the batches instead"
         )
+    of = [x.thing for x in arrays[:1] if isinstance(x, Identity)]
+    held: list[Any] = []  # arrays of the object: arguments as well, but they have no rows
     try:
-        data, rebuild, n = _data(arrays)
+        flatten(of, held, [])
+        data, rebuild, n = _data(arrays[len(of) :])
     except RecursionError:
         raise endless(compiled._function, arrays, {}) from None
     batch_size, every = _count("batch_size", batch_size), _count("every", every)
@@ -50,7 +53,7 @@ def run_epoch(
     if not n_steps:
         advice = "give drop_last=False" if n else "give arrays with rows"
         raise ValueError(f"epoch: {n} rows make no batch of {batch_size}; {advice}")
-    run = _Epoch(compiled, data, rebuild, _order(shuffle, n), batch_size, n_steps)
+    run = _Epoch(compiled, of, not held, data, rebuild, _order(shuffle, n), batch_size, n_steps)
     while run.step < n_steps:
         stop = n_steps if callback is None else min(n_steps, run.step + every - run.step % every)
         while run.step < stop:
@@ -123,8 +126,10 @@ def _order(shuffle: Any, n: int) -> np.ndarray | None:
 class _Epoch:
     """How far an epoch has come, and what its steps have returned."""
 
-    def __init__(self, compiled, data, rebuild, order, batch_size, n_steps):
+    def __init__(self, compiled, of, in_c, data, rebuild, order, batch_size, n_steps):
         self.compiled = compiled
+        self.of = of  # the object, if it is a method
+        self.in_c = in_c  # whether there are no other arrays than data
         self.data = data
         self.rebuild = rebuild
         self.order = order
@@ -142,7 +147,7 @@ class _Epoch:
 
     def _batch(self) -> tuple:
         rows = self._rows()
-        return self.rebuild([x[rows] for x in self.data])
+        return (*self.of, *self.rebuild([x[rows] for x in self.data]))
 
     def advance(self, stop: int, full: int) -> None:
         """One step or more, up to `stop`; the first `full` ones are of whole batches."""
@@ -175,7 +180,7 @@ class _Epoch:
 
     def many(self, stop: int) -> bool:
         """Steps up to `stop` in C; False: the next one needs a call."""
-        if self.step >= stop:
+        if self.step >= stop or not self.in_c:
             return False
         with self.compiled.turn:
             variant, steps = self.compiled.ready_for(self._batch(), stop - self.step)
