@@ -1,4 +1,4 @@
-"""Cases: positions that a step computes or is given."""
+"""Cases: positions that a step computes or is given, and orders."""
 
 import numpy as np
 from corpus import batch, case
@@ -128,3 +128,20 @@ def mask_written_along_another_axis():
         return y
 
     return step, [(X,)] * 3
+
+
+@case(error="(tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)")
+def value_as_an_index_of_an_array():
+    table = np.arange(3.0)
+    return lambda x: x * table[x.argmax(axis=1)].sum(), [(X,), (X,), (-X,)]
+
+
+@case()
+def percentiles():
+    def step(x):
+        with tape() as t:
+            t.watch(x)
+            y = np.percentile(x, [10, 60.0], axis=1).sum() * np.nanpercentile(x, 30)
+        return y, t.gradient(y, x)
+
+    return step, [(batch(seed=k),) for k in range(5)]

@@ -6,6 +6,7 @@ import numpy as np
 from corpus import batch, case
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad import nn, optim, tape
 from tapegrad.random import Generator
 
@@ -235,3 +236,22 @@ def function_that_gives_more_results():
 def function_that_gives_another_dtype():
     widen = tg.primitive(lambda x: x.astype("f8") if x[0, 0] < 0 else x)
     return lambda x: widen(x) * 2, [(abs(batch()),)] * 3 + [(-abs(batch()),)]
+
+
+# --- functions of NumPy that have no entries of their own
+
+
+@case(error="(tg.primitive(numpy.isclose) is called anew by each replay)")
+def function_that_numpy_computes():
+    return lambda x: x * np.isclose(x, x.round(1), atol=0.02), LATER
+
+
+@case(error="by numpy.unique, which")
+def function_of_the_namespace_that_numpy_computes():
+    return lambda x: tnp.unique(x > 0), LATER
+
+
+@case()
+def function_that_numpy_computes_as_a_primitive():
+    isclose = tg.primitive(np.isclose)
+    return lambda x: x * isclose(x, x.round(1), atol=0.02), LATER

@@ -354,17 +354,6 @@ def shapes_asked_of_numpys_functions():
     return step, [(X,), (2 * X,), (X,), (X,), (3 * X,)]
 
 
-@case()
-def percentiles():
-    def step(x):
-        with tape() as t:
-            t.watch(x)
-            y = np.percentile(x, [10, 60.0], axis=1).sum() * np.nanpercentile(x, 30)
-        return y, t.gradient(y, x)
-
-    return step, [(batch(seed=k),) for k in range(5)]
-
-
 # --- values that escape into Python
 
 
@@ -422,28 +411,6 @@ def list_of_values():
 def value_as_an_index():
     table = [1.0, 2.0, 3.0]
     return lambda x: x * table[x[0].argmax()], [(X,), (X,), (-X,)]
-
-
-@case(error="(tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)")
-def value_as_an_index_of_an_array():
-    table = np.arange(3.0)
-    return lambda x: x * table[x.argmax(axis=1)].sum(), [(X,), (X,), (-X,)]
-
-
-@case(error="(tg.primitive(numpy.isclose) is called anew by each replay)")
-def function_that_numpy_computes():
-    return lambda x: x * np.isclose(x, x.round(1), atol=0.02), [(X,)] * 3
-
-
-@case(error="by numpy.unique, which")
-def function_of_the_namespace_that_numpy_computes():
-    return lambda x: tnp.unique(x > 0), [(X,)] * 3
-
-
-@case()
-def function_that_numpy_computes_as_a_primitive():
-    isclose = tg.primitive(np.isclose)
-    return lambda x: x * isclose(x, x.round(1), atol=0.02), [(k * X,) for k in range(5)]
 
 
 @case(error="corpus_values.py")
