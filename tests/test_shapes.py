@@ -138,9 +138,14 @@ def test_mixed_indices(backend, data):
             index.append(data.draw(st.integers(-n, n - 1)))
         else:
             index.append(slice(None))
-    if data.draw(st.booleans()):
-        index.insert(data.draw(st.integers(0, len(index))), None)
+    for other in (None, Ellipsis):  # an ellipsis here stands for no axis
+        if data.draw(st.booleans()):
+            index.insert(data.draw(st.integers(0, len(index))), other)
     check(lambda xp, x: x[tuple(index)], numbers(shape))
+
+
+def test_an_ellipsis_without_axes_separates_index_arrays(backend):
+    check(lambda xp, x: x[:, [0, 1], ..., 0], numbers((4, 3, 2)))
 
 
 @relaxed

@@ -81,10 +81,10 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     items = tuple(_normal(i) for i in items)
     if any(isinstance(i, (bool, np.bool_)) for i in items):
         return _by_position(x, index)
-    items = _expanded(items, x.ndim)
-    if not any(isinstance(i, (np.ndarray, Tensor)) for i in items):
-        return _basic(x, items)
-    return _advanced(x, items)
+    full = _expanded(items, x.ndim)
+    if not any(isinstance(i, (np.ndarray, Tensor)) for i in full):
+        return _basic(x, full)
+    return _advanced(x, full, items)
 
 
 _BASIC = frozenset((int, slice, type(Ellipsis), type(None)))
@@ -179,8 +179,9 @@ def _basic(x: Tensor, items: tuple) -> Tensor:
     return x if is_cut or not isinstance(x, Parameter) else rows.slice_(x, tuple(box))
 
 
-def _advanced(x: Tensor, items: tuple) -> Tensor:
-    """Some items are index arrays; the basic ones go first."""
+def _advanced(x: Tensor, items: tuple, given: tuple) -> Tensor:
+    """Some items are index arrays; the basic ones go first. given: items before they were expanded,
+    for an ellipsis separates index arrays even where it stands for no axis, as in NumPy."""
     items = _without_masks(items, x.shape)
     arrays = [i for i in items if isinstance(i, (np.ndarray, Tensor))]
     # next to index arrays an integer is one too, as in NumPy
@@ -190,10 +191,11 @@ def _advanced(x: Tensor, items: tuple) -> Tensor:
     if len(axes) == 1:
         return gather.take(x, arrays[0], (axes[0],))
     flat = _flat_index([items[k] for k in axes], [x.shape[k] for k in axes], axes)
-    adjacent = axes[-1] - axes[0] + 1 == len(axes)
-    if not adjacent:
+    at = [k for k, i in enumerate(given) if isinstance(i, (np.ndarray, Tensor, int))]
+    is_split = at[-1] - at[0] + 1 > len(at)
+    if is_split:
         x = rows.transpose(x, (*axes, *[k for k in range(x.ndim) if k not in axes]))
-    first, last = (axes[0], axes[-1] + 1) if adjacent else (0, len(axes))
+    first, last = (0, len(axes)) if is_split else (axes[0], axes[-1] + 1)
     shape = x.shape
     merged = 1
     for n in shape[first:last]:
