@@ -6,6 +6,7 @@
 #include "verf.inc.h"
 
 #define vzmul FN(vzmul)
+#define vzzmul FN(vzzmul)
 #define vsign FN(vsign)
 #define vmaximum FN(vmaximum)
 #define vminimum FN(vminimum)
@@ -19,6 +20,7 @@
 
 /* a * b, but 0 wherever a is 0: a zero cotangent stays zero beside an infinite partial. */
 VFN V vzmul(V a, V b) { return vselect(veq(a, vset(0)), vset(0), a * b); }
+VFN V vzzmul(V a, V b) { return vselect(veq(b, vset(0)), vset(0), vzmul(a, b)); }
 
 /* -1, 0, 1; nan stays. sign(-0) is +0, as NumPy's. */
 VFN V vsign(V x)

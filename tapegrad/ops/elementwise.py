@@ -43,8 +43,14 @@ divide = elementwise(
     domain=((-2, 2), (0.5, 2)), doc="Quotient a / b.",
 )  # fmt: skip
 zmul = elementwise(
-    "zmul", special.zmul, (lambda b: b, lambda a: a), doc="a * b, and 0 where a is 0, whatever b."
-)
+    "zmul", special.zmul, vjps=(lambda ct, b: zmul(ct, b), lambda ct, a: zzmul(ct, a)),
+    inputs=("a", "b"), doc="a * b, and 0 where a is 0, whatever b.",
+)  # fmt: skip
+# zmul's rule for b: where a is 0 nothing depends on b, however wild b's own tangent.
+zzmul = elementwise(
+    "zzmul", special.zzmul, vjps=(lambda ct, b: zzmul(ct, b), lambda ct, a: zzmul(ct, a)),
+    inputs=("a", "b"), doc="a * b, and 0 where a or b is 0, whatever the other.",
+)  # fmt: skip
 square = elementwise("square", np.square, (lambda x: 2.0 * x,), doc="x * x.")
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, (lambda y: -(y * y),), domain=(0.5, 2), doc="1 / x."
@@ -148,7 +154,7 @@ tanh = elementwise(
 # A row of its own, so that sweeps of sweeps record one entry where there were three.
 tanh_vjp = elementwise(
     "tanh_vjp", special.tanh_vjp,
-    vjps=(lambda ct, b: tanh_vjp(ct, b), lambda ct, a, b: zmul(ct, zmul(a, -2.0 * b))),
+    vjps=(lambda ct, b: tanh_vjp(ct, b), lambda ct, a, b: zmul(zzmul(ct, a), -2.0 * b)),
     inputs=("a", "b"), doc="a (1 - b^2), and 0 where a is 0: tanh's rule, of its result b.",
 )  # fmt: skip
 

@@ -131,6 +131,11 @@ def zmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.where(a == 0, np.zeros((), a.dtype), a * b)
 
 
+def zzmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a * b, and 0 where either is 0, whatever the other is."""
+    return np.where(b == 0, np.zeros((), b.dtype), zmul(a, b))
+
+
 def tanh_vjp(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a (1 - b^2), a zero staying zero."""
     with np.errstate(invalid="ignore", over="ignore"):
