@@ -81,12 +81,12 @@ def resize(a: Any, new_shape: Any) -> Tensor:
     return linear.reshape(shapes.tile(x, times)[:size], shape)
 
 
-@differentiable("rollaxis(x, 1)")
+@differentiable("rollaxis(x, 1)", "rollaxis(reshape(x, (2, 3, 2)), 0, -1)")
 def rollaxis(a: Any, axis: int, start: int = 0) -> Tensor:
     """Axis moved to before `start`, as np.rollaxis."""
     x = as_tensor(a)
     axis = one_axis(axis, x.ndim, "rollaxis")
-    start = one_axis(start, x.ndim + 1, "rollaxis")
+    start = one_axis(start, x.ndim + (start >= 0), "rollaxis")
     return shapes.moveaxis(x, axis, start - (axis < start))
 
 
