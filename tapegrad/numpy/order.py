@@ -136,7 +136,7 @@ def median(
     else:
         middle = sort(x)[..., (n - 1) // 2 : n // 2 + 1]
         y = reductions.mean(middle, -1)
-        y = e.where(_any_last(e.isnan(x)), np.nan, y) if x.dtype.kind == "f" else y
+        y = e.where(_any_last(e.isnan(x)), np.nan, y)
     return _shaped(y, (), kept, keepdims)
 
 
