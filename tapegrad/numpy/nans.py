@@ -103,11 +103,13 @@ def nanmin(
 
 
 def _nan_extreme(
-    fold: Any, other: float, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
+    fold: Any, other: complex, a: Any, axis: Any, keepdims: bool, initial: Any, where: Any
 ) -> Tensor:
     x = as_tensor(a)
-    if x.dtype.kind != "f":
+    if x.dtype.kind not in "fc":
         return fold(x, axis, keepdims, initial, where)
+    if x.dtype.kind == "c":
+        other = complex(other, other)
     y = fold(_without_nan(x, other), axis, keepdims, initial, where)
     nothing = logic.all(e.isnan(x), axis, None, keepdims)
     return e.where(nothing, np.nan, y) if initial is None else y
