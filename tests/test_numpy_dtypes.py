@@ -26,6 +26,7 @@ sum(x, initial=2.5) | prod(x, axis=0, initial=2) | max(x, axis=1, initial=2) | m
 sum(e, axis=0) | prod(e) | mean(x, dtype='i8') | mean(x, axis=0, where=x > 0) | std(x, axis=1)
 var(x, where=x != 1) | nanstd(x, ddof=1) | nanvar(x, axis=0) | nansum(x, 1)
 median(where(x.real == 2, nan, x), axis=1) | nanmax(where(x.real == 2, nan, x), axis=1)
+nanvar(where(x.real == 2, nan, x), axis=1, ddof=3) | nanstd(where(x.real == 2, nan, x), ddof=12)
 nanmin(where(x.real == 2, nan, x), initial=-1) | nanmin(where(x.real == 2, nan, x), axis=0)
 nanprod(x, initial=2) | median(x) | nanmedian(x, axis=1) | nanmedian(e) | nanmedian(e, axis=1)
 ptp(x, 0) | quantile(x, 0.3) | quantile(x, 0.3, method='lower')

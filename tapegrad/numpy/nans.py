@@ -10,7 +10,7 @@ from ..ops import composite, logic
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor
 from ..tensor import Tensor
-from .reductions import cumprod, cumsum, max, mean, min, prod, sum, var
+from .reductions import counted, cumprod, cumsum, max, mean, min, prod, sum, var
 from .registry import differentiable
 
 
@@ -66,9 +66,14 @@ def nanvar(
     a: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False, *,
     where: Any = True, mean: Any = None, correction: float | None = None,
 ) -> Tensor:  # fmt: skip
-    """Mean squared distance from the mean, of the elements that are not nan."""
+    """Mean squared distance from the mean, of the elements that are not nan; nan if those are
+    not more than ddof."""
     ddof = ddof if correction is None else correction
-    return var(a, axis, dtype, ddof, keepdims, where=_both(where, a), mean=mean)
+    x, numbers = as_tensor(a), _both(where, a)
+    y = var(x, axis, dtype, ddof, keepdims, where=numbers, mean=mean)
+    if x.dtype.kind not in "fc":
+        return y
+    return e.where(counted(x, axis, keepdims, numbers) > ddof, y, np.nan)
 
 
 @differentiable("nanstd(n)", "nanstd(n, axis=1, ddof=1)")

@@ -50,7 +50,7 @@ def mean(
     else:
         x = as_tensor(a)
         total = reductions.sum(_kept(x, where, 0), axis, dtype, None, keepdims)
-        y = total / _count(x, axis, keepdims, where)
+        y = total / counted(x, axis, keepdims, where)
     return y if dtype is None else as_dtype(y, dtype)
 
 
@@ -67,7 +67,7 @@ def var(
     if where is True and mean is None:
         return composite.var(a, axis, dtype, None, ddof, keepdims)
     x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
-    count = _count(x, axis, True, where)
+    count = counted(x, axis, True, where)
     if mean is None:
         mean = reductions.sum(_kept(x, where, 0), axis, keepdims=True) / count
     distance = _kept(x - mean, where, 0)
@@ -142,7 +142,8 @@ def _kept(x: Any, where: Any, other: Any) -> Any:
     return x if where is True else e.where(as_tensor(where), x, other)
 
 
-def _count(x: Tensor, axis: Any, keepdims: bool, where: Any) -> Tensor:
+def counted(x: Tensor, axis: Any, keepdims: bool, where: Any) -> Tensor:
+    """How many elements there are where `where`, in a dtype to divide x's by."""
     mask = broadcast_to(as_tensor(where), x.shape)
     count = reductions.sum(mask, axis, keepdims=keepdims)
     return as_dtype(count, np.empty(0, x.dtype).real.dtype if x.dtype.kind in "fc" else np.float64)
