@@ -65,6 +65,7 @@ tile(r, 2) | flip(r) | rot90(r) | pad(x, 1, 'edge') | pad(x, ((1, 0), (0, 2)), '
 pad(x, 1, 'mean') | ravel(r, order='F') | resize(r, (2, 7)) | take(x, [0, -1], axis=1)
 take_along_axis(x, x.argsort(1), 1) | compress([0, 1, 1], r, axis=0) | count_nonzero(x, axis=0)
 unique(x) | searchsorted(sort(v), [0, 1]) | histogram(v, 3)[0] | linalg.norm(x)
+linalg.norm(e, -2, axis=0) | linalg.vector_norm(where(x > -9, inf, inf), ord=-0.5, axis=1)
 linalg.norm(v, 1) | linalg.norm(x, 'nuc') | linalg.det(x[:3, :3])
 linalg.inv(x[:3, :3] + 5 * eye(3)) | linalg.solve(x[:3, :3] + 5 * eye(3), v[:3])
 linalg.svdvals(x) | linalg.matrix_power(x[:3, :3], 3) | linalg.slogdet(x[:3, :3])

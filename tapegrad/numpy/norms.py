@@ -100,10 +100,10 @@ def _size_if_complex(x: Tensor) -> Tensor:
     return real(x) * real(x) + imag(x) * imag(x) if x.dtype.kind == "c" else e.square(x)
 
 
-def _with_zero(total: Tensor, root: Any) -> Tensor:
-    """root(total), and 0 where that is 0, with derivative 0 there."""
+def _with_zero(total: Tensor, root: Any, of_zero: float = 0.0) -> Tensor:
+    """root(total), and of_zero where that is 0, with derivative 0 there."""
     is_zero = total == 0.0
-    return e.where(is_zero, 0.0, root(e.where(is_zero, 1.0, total)))
+    return e.where(is_zero, of_zero, root(e.where(is_zero, 1.0, total)))
 
 
 def _root_of_squares(x: Tensor, over: tuple, keepdims: bool) -> Tensor:
@@ -125,7 +125,8 @@ def _vector_norm(x: Tensor, over: tuple, ord: Any, keepdims: bool) -> Tensor:
     if ord == 1:
         return sum(size, over, keepdims=keepdims)
     total = sum(e.power(size, float(ord)), over, keepdims=keepdims)
-    return _with_zero(total, lambda positive: e.power(positive, 1.0 / ord))
+    # of a negative order the sum of nothing, or of infinities, is 0 and its root infinite
+    return _with_zero(total, lambda some: e.power(some, 1.0 / ord), INF if ord < 0 else 0.0)
 
 
 def _matrix_norm(x: Tensor, over: tuple, ord: Any, keepdims: bool) -> Tensor:
