@@ -48,7 +48,7 @@ polymul([0, 0, 2], v) | polyder(v) | polyint(v) | poly(v) | poly(x[:3, :3]) | po
 vander(v) | roots(v) | polydiv(v, [2.0, 1.0]) | polyfit([0, 1, 2, 3], v, 2)
 polyfit([0, 1, 2, 3], x.T, 1, full=True) | polyfit([0, 1, 2, 3], v, 1, cov=True)
 polyfit([0, 1, 2, 3], x.T, 1, cov='unscaled', w=[1, 2, 1, 1]) | linspace(s, 3, 4)
-linspace(s, 3, 1, retstep=True) | linspace(v, 2.5, 3, axis=1) | sinc(x) | angle(x)
+linspace(s, -3, 6, dtype='i4') | linspace(s, 3, 1, retstep=True) | linspace(v, 2.5, 3, axis=1) | sinc(x) | angle(x)
 sort_complex(x) | sort(x, axis=0) | sort(x, axis=None) | argsort(x, kind='stable')
 select([x > 1, x > 0], [x, 2]) | select([x > 1], [x], 1.5) | where(x > 0, x, 1.5) | clip(x, 0, 2)
 diag(v) | diag(e.ravel(), 2) | diagflat(e) | squeeze(s, 0) | delete(v, []) | insert(v, [0, 2], 5)

@@ -178,7 +178,10 @@ def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False,
     dtype: Any = None, axis: int = 0, *, device: Any = None,
 ) -> Any:  # fmt: skip
-    """num evenly spaced numbers from start to stop, along a new axis; retstep: the step too."""
+    """num evenly spaced numbers from start to stop, along a new axis; retstep: the step too.
+
+    Of an integer dtype they are rounded down.
+    """
     check_device(device)
     if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
         found = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
@@ -187,6 +190,8 @@ def linspace(
     n = num - 1 if endpoint else num
     step = (stop - start) / n if n > 0 else tensor(np.nan)
     y = _grid(start, stop, num, endpoint)
+    if dtype is not None and np.issubdtype(dtype, np.integer):
+        y = e.floor(y)
     y = moveaxis(y if dtype is None else as_dtype(y, dtype), 0, axis)
     return (y, step) if retstep else y
 
