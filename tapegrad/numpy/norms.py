@@ -13,6 +13,7 @@ import numpy as np
 from ..ops import decompositions as factors
 from ..ops import elementwise as e
 from ..ops import linalg as rows
+from ..ops import logic
 from ..ops.axes import as_tensor, axes
 from ..ops.complex import imag, real
 from ..ops.reductions import max as largest
@@ -89,11 +90,13 @@ def cond(x: Any, p: Any = None) -> Tensor:
     if p in (None, 2, -2):
         s = factors.svdvals(x)
         low, high = (s[..., -1], s[..., 0])[:: -1 if p == -2 else 1]
-        return high / low
-    both = [_matrix_norm(y, (x.ndim - 2, x.ndim - 1), p, False) for y in (x, rows.inv(x, (1,)))]
-    product = both[0] * both[1]
-    singular = np.isnan(product.numpy()) & ~np.isnan(x.numpy()).any((-2, -1))
-    return e.where(singular, INF, product) if singular.any() else product
+        product = high / low
+    else:
+        over = (x.ndim - 2, x.ndim - 1)
+        product = _matrix_norm(x, over, p, False) * _matrix_norm(rows.inv(x, (1,)), over, p, False)
+    has_nan = logic.any(e.isnan(x), (-2, -1))
+    is_singular = e.logical_and(e.isnan(product), e.logical_not(has_nan))
+    return e.where(is_singular, INF, product)
 
 
 def _size_if_complex(x: Tensor) -> Tensor:
