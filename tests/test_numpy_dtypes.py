@@ -77,6 +77,7 @@ add.reduce(x) | add.accumulate(x, 1) | multiply.reduceat(v, [0, 2]) | subtract.o
 logical_and.reduce(x) | logical_or.reduce(x, initial=False) | logical_xor.accumulate(v)
 hypot.reduce(x, axis=1) | logaddexp.reduce(x, axis=1) | logaddexp.reduce(e) | divide.reduce(v)
 add(x, v, dtype='f4', casting='unsafe') | exp(x, dtype='f8') | arctan2.accumulate(v)
+subtract.reduce(e.T[:2], axis=1, initial=1) | subtract.reduce(zeros((2, 0)) * s)
 maximum.reduce(x, axis=None, initial=2) | add.reduce(x, axis=(0, 1), keepdims=True)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}

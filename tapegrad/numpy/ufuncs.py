@@ -5,6 +5,7 @@ accumulate, reduceat, outer and at, all as compositions of the function they bel
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -179,7 +180,7 @@ class UfuncMethods:
         gone = axes(axis, x.ndim, f"{self.name}.reduce")
         kept = tuple(n for i, n in enumerate(x.shape) if i not in gone)
         moved = moveaxis(x, gone, tuple(range(len(gone))))
-        lines = reshape(moved, (-1 if x.size else 0, *kept))
+        lines = reshape(moved, (math.prod(x.shape[i] for i in gone), *kept))
         masks = None
         if where is not True:
             mask = moveaxis(broadcast_to(as_tensor(where), x.shape), gone, tuple(range(len(gone))))
