@@ -1,5 +1,6 @@
 """Small programs whose derivatives are known on paper."""
 
+import itertools
 import math
 
 import numpy as np
@@ -172,6 +173,15 @@ def test_kinks_as_documented():
                 lambda x: tnp.std(x, 1, where=[True, True]).sum()):  # fmt: skip
         close(gradient(std, equal)[0], [[0, 0], [-0.5, 0.5]])
     close(gradient(tnp.linalg.norm, np.zeros(2))[0], [0, 0])
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: abs(x + 1j * x), lambda x: tnp.sign(x + 1j * x).real, lambda x: tnp.angle(x + 1j * x),
+    lambda x: tnp.power(0.0, x + 2), tnp.linalg.norm,
+])  # fmt: skip
+def test_second_derivatives_are_0_at_kinks_in_both_modes(f):
+    for outer, inner in itertools.product((tg.jacrev, tg.jacfwd), repeat=2):
+        close(outer(inner(lambda x: f(x).sum()))(np.zeros(2)), np.zeros((2, 2)))
 
 
 def test_product_with_zeros_to_second_order():

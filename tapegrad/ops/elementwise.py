@@ -60,9 +60,16 @@ rsqrt = elementwise(
     "rsqrt", lambda x: 1 / np.sqrt(x), (lambda x, y: -0.5 * (y / x),), domain=(0.5, 4), ulp=2,
     doc="1 / sqrt(x).",
 )  # fmt: skip
+
+
+def _power_by_exponent(a, y):
+    """y log(a), and 0 where y is: log(0) must not meet what y's own derivatives bring."""
+    return zmul(y, where(y == 0.0, 0.0, log(a)))
+
+
 power = elementwise(
     "power", np.power,
-    (lambda a, b: where(b == 0.0, 0.0, b * power(a, b - 1.0)), lambda a, y: zmul(y, log(a))),
+    (lambda a, b: where(b == 0.0, 0.0, b * power(a, b - 1.0)), _power_by_exponent),
     domain=((0.5, 2), (-2, 2)), ulp=4, doc="a to the power b, elementwise.",
 )  # fmt: skip
 
@@ -103,10 +110,15 @@ conjugate = elementwise(
 )  # fmt: skip
 
 
+def _size(x):
+    """|x|, and 1 at 0: there is no direction, and its derivatives are 0."""
+    return absolute(where(x == 0.0, 1.0, x))
+
+
 phase = elementwise(  # along t the angle of x = |x| y changes by Im(t conj(y)) / |x|
     "phase", special.phase,
-    vjps=(lambda ct, x, y: zmul(_cast(imag(ct * y), y), conjugate(y) * 1j / absolute(x)),),
-    jvps=(lambda t, x, y: zmul(_cast(imag(t * conjugate(y)), y), y * 1j / absolute(x)),),
+    vjps=(lambda ct, x, y: zmul(_cast(imag(ct * y), y), conjugate(y) * 1j / _size(x)),),
+    jvps=(lambda t, x, y: zmul(_cast(imag(t * conjugate(y)), y), y * 1j / _size(x)),),
     examples=_complex_examples, doc="x / |x|, and 0 where x is 0: the direction of complex x.",
 )  # fmt: skip
 
