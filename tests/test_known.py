@@ -177,7 +177,8 @@ def test_kinks_as_documented():
 
 @pytest.mark.parametrize("f", [
     lambda x: abs(x + 1j * x), lambda x: tnp.sign(x + 1j * x).real, lambda x: tnp.angle(x + 1j * x),
-    lambda x: tnp.power(0.0, x + 2), tnp.linalg.norm,
+    lambda x: tnp.power(0.0, x + 2), lambda x: tnp.hypot(x, 2 * x), tnp.linalg.norm,
+    lambda x: tnp.arctan2(x[0], x[1]),
 ])  # fmt: skip
 def test_second_derivatives_are_0_at_kinks_in_both_modes(f):
     for outer, inner in itertools.product((tg.jacrev, tg.jacfwd), repeat=2):

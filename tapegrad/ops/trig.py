@@ -59,9 +59,9 @@ arctanh = elementwise(
 
 
 def _radius(a, b):
-    """a^2 + b^2, and 1 at the origin: there is no angle, and its derivatives are 0."""
+    """a^2 + b^2, and infinite at the origin: there is no angle, and its derivatives are 0."""
     square = a * a + b * b
-    return where(square == 0.0, 1.0, square)
+    return where(square == 0.0, np.inf, square)
 
 
 arctan2 = elementwise(

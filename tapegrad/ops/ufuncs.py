@@ -16,9 +16,10 @@ POSITIVE = (0.5, 2.0)
 hypot = elementwise(
     "hypot",
     np.hypot,
-    (lambda a, y: a / where(y == 0, 1.0, y), lambda b, y: b / where(y == 0, 1.0, y)),
+    # by infinity and not by 1: of every order, derivatives are 0 where both are 0
+    (lambda a, y: a / where(y == 0, np.inf, y), lambda b, y: b / where(y == 0, np.inf, y)),
     ulp=2,
-    doc="sqrt(a * a + b * b), without overflow; its derivative is 0 where both are 0.",
+    doc="sqrt(a * a + b * b), without overflow; its derivatives are 0 where both are 0.",
 )
 logaddexp = elementwise(
     "logaddexp", np.logaddexp, (lambda a, b: sigmoid(a - b), lambda a, b: sigmoid(b - a)),
