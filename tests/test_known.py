@@ -149,6 +149,16 @@ def test_higher_derivatives_of_exp_of_sin():
     close(found, [e, c * e, (c * c - s) * e, (c**3 - 3 * s * c - c) * e])
 
 
+def test_derivatives_of_bessel_functions_near_zero():
+    mpmath = pytest.importorskip("mpmath")
+    for x in (0.0, 1e-8, -1e-4, 0.7, 0.9999, 1.1):
+        f = tnp.i0
+        for order in range(1, 5):
+            f = tg.grad(f)
+            want = mpmath.diff(lambda t: mpmath.besseli(0, t), x, order)
+            close(f(x), float(want), 1e-10)
+
+
 def test_kinks_as_documented():
     (relu, absolute, high, low) = (
         gradient(f, np.array([-1.0, 0.0, 2.0]))[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import round, sigmoid, where
+from .elementwise import absolute, round, sigmoid, where
 from .rows import elementwise, nondifferentiable
 
 LN2 = 0.6931471805599453
@@ -97,9 +97,26 @@ i0 = elementwise(
     "i0", lambda x: np.asarray(np.i0(x)).astype(x.dtype if x.dtype.kind == "f" else np.float64),
     (lambda x: i1(x),), ulp=8, doc="Modified Bessel function of the first kind, order 0.",
 )  # fmt: skip
+
+# Taylor coefficients of I1(x) / x in x * x: below |x| = 1 exact to rounding, as far as the fourth
+# derivative and beyond. I1's own values would cancel there.
+_I1_BY_X = [0.5]
+for _k in range(1, 13):
+    _I1_BY_X.append(_I1_BY_X[-1] / (4 * _k * (_k + 1)))
+
+
+def _i1_partial(x, y):
+    """I0(x) - I1(x) / x."""
+    near = absolute(x) < 1.0
+    inside = where(near, x, 0.0)
+    series = _I1_BY_X[-1]
+    for c in _I1_BY_X[-2::-1]:
+        series = series * (inside * inside) + c
+    return i0(x) - where(near, series, y / where(near, 1.0, x))
+
+
 i1: Any = elementwise(
-    "i1", _i1, (lambda x, y: where(x == 0, 0.5, i0(x) - y / where(x == 0, 1.0, x)),),
-    ulp=8, doc="Modified Bessel function of the first kind, order 1.",
+    "i1", _i1, (_i1_partial,), ulp=8, doc="Modified Bessel function of the first kind, order 1.",
 )  # fmt: skip
 
 # --- without derivative -------------------------------------------------------------------------
