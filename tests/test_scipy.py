@@ -165,7 +165,7 @@ METHODS = ("pdf", "logpdf", "cdf", "logcdf", "sf", "logsf")
 def test_distributions_have_scipys_values(name, backend):
     shapes, x = CONTINUOUS[name]
     ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
-    far = np.array([-50.0, -0.5, 0.0, 1.0, 30.0])
+    far = np.array([-50.0, -0.5, 0.0, 1.0, 30.0, np.nan])
     for method in METHODS:
         for points, kwargs in ((x, {}), (far, {}), (x * 2 + 0.5, {"loc": 0.5, "scale": 2.0})):
             with np.errstate(all="ignore"):
@@ -206,7 +206,7 @@ def test_shape_arguments_are_asked_for():
 
 
 def test_poisson(backend):
-    k = np.array([0.0, 1, 4, -1, 2.5])
+    k = np.array([0.0, 1, 4, -1, 2.5, np.nan])
     for method in ("logpmf", "pmf"):
         got = getattr(stats.poisson, method)(k, tg.tensor(1.5))
         np.testing.assert_allclose(got, getattr(scipy.stats.poisson, method)(k, 1.5), rtol=1e-12)

@@ -80,11 +80,10 @@ class Continuous:
         y = self._logpdf(z, *shapes)
         if "scale" in kwargs or len(args) > len(self.shapes) + 1:
             y = y - e.log(_like(scale, z))
-        return y if self.support is None else e.where(self._is_inside(z), y, -np.inf)
-
-    def _is_inside(self, z: Tensor) -> Tensor:
-        low, high = self.support or (-np.inf, np.inf)
-        return e.logical_and(z >= low, z <= high)
+        if self.support is None:
+            return y
+        low, high = self.support
+        return e.where(e.logical_or(z < low, z > high), -np.inf, y)  # nan is not outside
 
     def pdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
         """The density."""
@@ -207,8 +206,7 @@ class Poisson:
         """Logarithm of the probability of k."""
         k = _inexact(k) - loc
         y = sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu
-        is_count = e.logical_and(k >= 0.0, e.equal(e.floor(k), k))
-        return e.where(is_count, y, -np.inf)
+        return e.where(e.logical_or(k < 0.0, e.floor(k) < k), -np.inf, y)
 
     def pmf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
         """The probability of k."""
