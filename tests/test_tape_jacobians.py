@@ -118,7 +118,17 @@ def source_of_rows(rng):
     return p, lambda p, x: (x * p["each"]) @ p["w"]
 
 
-MODELS = (dense, layers, transposed, shared_twice, sequences, mixing, source_of_rows)
+def repeated(rng):
+    p = {"b": rng.normal(size=3), "c": rng.normal(size=(1, 3))}
+    return (
+        p,
+        lambda p, x: (
+            (x * tnp.broadcast_to(p["b"], x.shape)).sum(1) + tnp.average(x, 1, p["c"] + 0 * x)
+        ),
+    )
+
+
+MODELS = (dense, layers, transposed, shared_twice, sequences, mixing, source_of_rows, repeated)
 
 
 def losses(model, rng):
@@ -150,7 +160,15 @@ def test_per_example_gradients_are_the_jacobian(model, backend, rng):
 
 @pytest.mark.parametrize(
     ("model", "loops"),
-    [(dense, 0), (layers, 0), (transposed, 0), (shared_twice, 0), (mixing, 1), (source_of_rows, 1)],
+    [
+        (dense, 0),
+        (layers, 0),
+        (transposed, 0),
+        (shared_twice, 0),
+        (repeated, 0),
+        (mixing, 1),
+        (source_of_rows, 1),
+    ],
 )
 def test_examples_that_do_not_mix_take_no_jacobian(model, loops, backend, rng, monkeypatch):
     from tapegrad.transforms import per_example
