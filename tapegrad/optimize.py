@@ -28,7 +28,7 @@ def minimize(
     fun: Callable,
     x0: Any,
     args: tuple = (),
-    method: str | Callable = "BFGS",
+    method: str | Callable | None = "BFGS",
     *,
     bounds: Any = None,
     tol: float | None = None,
@@ -43,7 +43,8 @@ def minimize(
         args: passed on to fun, not differentiated.
         method: of scipy.optimize.minimize. BFGS, L-BFGS-B, CG, TNC and SLSQP use the gradient;
             Newton-CG, trust-ncg, trust-krylov and trust-constr Hessian-vector products too, and
-            so may a function, which SciPy calls as its own methods.
+            so may a function, which SciPy calls as its own methods. None: as SciPy chooses, by
+            bounds.
         bounds: (low, high), each a number or a nesting like x0 whose leaves broadcast to its,
             for methods that take bounds.
         tol, options: as SciPy's.
@@ -65,7 +66,7 @@ def minimize(
         ) from error
     flat = _Flat(x0)
     objective = _Objective(fun, flat, args)
-    kind = "" if callable(method) else method.lower()
+    kind = method.lower() if isinstance(method, str) else ""
     more: dict[str, Any] = {"jac": None if kind in _USE_NO_GRADIENT else True}
     if kind in _USE_HVP or callable(method):
         more["hessp"] = objective.hessian_product

@@ -21,7 +21,7 @@ def rosenbrock(x):
     return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
-@pytest.mark.parametrize("method", [*WITH_GRADIENT, *WITH_PRODUCTS, "Nelder-Mead"])
+@pytest.mark.parametrize("method", [*WITH_GRADIENT, *WITH_PRODUCTS, "Nelder-Mead", None])
 def test_scipy_is_given_the_derivatives_it_takes(method, backend):
     given = {} if method == "Nelder-Mead" else {"jac": optimize.rosen_der}
     if method in WITH_PRODUCTS:
