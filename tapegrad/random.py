@@ -278,6 +278,8 @@ class Generator:
     ) -> np.ndarray:
         """Floats in [low, high), float32 (24 random bits each) or float64 (53)."""
         out = _empty_float(shape, dtype)
+        if not abs(high - low) <= float(np.finfo(out.dtype).max):
+            raise ValueError(f"uniform: from {low} to {high} is no finite range of {out.dtype}")
         _draws().uniform(out, low, high - low, *self._take(out.nbytes // 4))
         return out
 

@@ -137,6 +137,9 @@ def test_threads_never_draw_the_same_numbers():
     ("call", "error", "message"),
     [
         (lambda g: g.uniform(dtype="i4"), TypeError, "float32 or float64"),
+        (lambda g: g.uniform(-1e308, 1e308), ValueError, "no finite range"),
+        (lambda g: g.uniform(0, 1e39, dtype="f4"), ValueError, "no finite range"),
+        (lambda g: g.uniform(0, np.nan), ValueError, "no finite range"),
         (lambda g: g.normal(std=-1), ValueError, "std"),
         (lambda g: g.bernoulli(1.5), ValueError, r"\[0, 1\]"),
         (lambda g: g.integers(3, 3), ValueError, "empty"),
