@@ -8,7 +8,7 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import tape
-from tapegrad.errors import DetachedWarning, DTypeError, UnsupportedError
+from tapegrad.errors import DetachedWarning, DTypeError, TapegradError, UnsupportedError
 from tapegrad.ops import methods
 
 pytestmark = pytest.mark.usefixtures("backend")
@@ -89,6 +89,19 @@ def test_a_parameter_is_not_an_out():
     p = tg.parameter([1.0, 2.0])
     with pytest.raises(UnsupportedError, match=r"p\.assign"):
         np.exp(p, out=p)
+
+
+@pytest.mark.parametrize("write", [
+    lambda w: np.exp(np.ones(2), out=w), lambda w: np.exp(w, out=w, where=[True, False]),
+    lambda w: np.copyto(w, 3.0), lambda w: np.put(w, 0, 3.0), lambda w: w.sort(),
+])  # fmt: skip
+def test_a_variable_is_not_written(write):
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+    with tape() as t:
+        y = (w * w).sum()
+        with pytest.raises(TapegradError, match="this Tensor requires grad"):
+            write(w)
+    np.testing.assert_array_equal(t.gradient(y, w), [2.0, 4.0])
 
 
 def test_a_cast_that_loses_is_refused():

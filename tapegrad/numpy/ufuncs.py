@@ -15,6 +15,7 @@ from .. import changes
 from ..errors import ShapeError, UnsupportedError
 from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis
+from ..ops.indexing import refuse_variable, updated
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, moveaxis, ravel, reshape, stack
 from ..tensor import Parameter, Tensor
 
@@ -30,6 +31,7 @@ def write_out(out: Any, y: Any, where: Any = True, name: str = "") -> Any:
         UnsupportedError: for an ndarray if y is being recorded, or for a parameter: the
             derivative would be lost.
         TypeError: if y's dtype does not cast to out's.
+        TapegradError: for a Tensor made with requires_grad=True.
     """
     if isinstance(out, tuple):
         if len(out) != 1:
@@ -52,6 +54,7 @@ def write_out(out: Any, y: Any, where: Any = True, name: str = "") -> Any:
         return out
     if not np.can_cast(y.dtype, out.dtype, "same_kind"):
         raise TypeError(f"{name}: cannot cast the result from {y.dtype} to out's {out.dtype}")
+    refuse_variable(out, name)
     y = broadcast_to(as_dtype(y, out.dtype), out.shape)
     out._become(y if where is True else e.where(as_tensor(where), y, out))
     changes.config[0] += 1
@@ -282,14 +285,8 @@ class UfuncMethods:
             where = places.ravel()[turn]
             values = flat[where]
             new = self.function(values) if operand is None else self.function(values, operand[turn])
-            flat = _updated(flat, where, new)
+            flat = updated(flat, where, new)
         a[...] = reshape(flat, a.shape)
-
-
-def _updated(x: Tensor, index: Any, value: Any) -> Tensor:
-    from ..ops.indexing import updated
-
-    return updated(x, index, value)
 
 
 def _prepared(x: Any, dtype: Any) -> Tensor:

@@ -309,17 +309,22 @@ def _is_one_for_all(value: Tensor, x: Tensor, mask: Tensor) -> bool:
     )
 
 
+def refuse_variable(x: Tensor, name: str) -> None:
+    """Raise for a Tensor made with requires_grad=True: tapes rely on its identity."""
+    if x.requires_grad:
+        raise TapegradError(
+            f"{name}: this Tensor requires grad; update a copy (y = x.copy(); y[...] = v), or "
+            "make it a parameter, which can be written"
+        )
+
+
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value: x becomes the updated Tensor; views taken before keep their values.
 
     Raises:
         TapegradError: for a Tensor made with requires_grad=True, whose identity tapes rely on.
     """
-    if x.requires_grad:
-        raise TapegradError(
-            "setitem: this Tensor requires grad; update a copy (y = x.copy(); y[...] = v), or "
-            "make it a parameter, which can be written"
-        )
+    refuse_variable(x, "setitem")
     if isinstance(value, Tensor) and is_inexact(value.dtype) and not is_inexact(x.dtype):
         raise TypeError(f"setitem: cannot put {value.dtype} into a Tensor of {x.dtype}")
     x._become(updated(x, index, value))
