@@ -126,6 +126,14 @@ def test_at_of_one_operand():
     np.testing.assert_array_equal(got, [-1.0, -2.0, 3.0])
 
 
+@pytest.mark.parametrize("make", [tg.tensor, np.array])
+def test_nan_to_num_without_a_copy_writes(make):
+    x = make([1.0, np.nan, -np.inf])
+    found = tnp.nan_to_num(x, copy=False, neginf=-5.0)
+    assert found is x
+    np.testing.assert_array_equal(x, [1.0, 0.0, -5.0])
+
+
 def test_in_place_sort_and_fill_are_updates():
     p = tg.parameter([3.0, 1.0, 2.0])
     with tape() as t:

@@ -12,6 +12,7 @@ from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, shared_dtype
 from ..tensor import Tensor, tensor
 from .registry import differentiable, plain
+from .ufuncs import write_out
 
 # --- rows -------------------------------------------------------------------------------------
 
@@ -181,7 +182,12 @@ def sinc(x: Any) -> Tensor:
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Tensor:
-    """x with nan and the infinities replaced; no derivative flows where they were."""
+    """x with nan and the infinities replaced; no derivative flows where they were.
+
+    copy=False writes the result into x, if that is a Tensor or an array.
+    """
+    if not copy and isinstance(x, (Tensor, np.ndarray)):
+        return write_out(x, nan_to_num(x, True, nan, posinf, neginf), name="nan_to_num")
     x = as_tensor(x)
     if x.dtype.kind == "c":
         real, imag = x.real, x.imag
