@@ -8,6 +8,7 @@ import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
+from tapegrad import tape
 from tapegrad.numpy import registry
 
 _rng = np.random.default_rng(0)
@@ -96,6 +97,25 @@ def test_derivatives_are_right_to_second_order_in_both_modes(name, text, backend
         return evaluate(text, tnp, {**operands, **dict(zip(names, tensors))})
 
     tg.gradcheck(f, [operands[k] for k in names], order=2)
+
+
+@each_example
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_gradients_have_their_sources_dtype(name, text, backend):
+    operands = used(text)
+    for dtype in ("f2", "f4"):
+        xs = {
+            k: tg.tensor(v, dtype) for k, v in operands.items() if np.asarray(v).dtype.kind == "f"
+        }
+        with tape() as t:
+            t.watch(xs)
+            try:
+                y = evaluate(text, tnp, operands | xs)
+            except TypeError:  # LAPACK knows no float16
+                assert dtype == "f2"
+                continue
+        for key, g in t.gradient(y, xs).items():
+            assert g is None or g.dtype == dtype, key
 
 
 @pytest.mark.parametrize("name", sorted(registry.ENTRIES))

@@ -64,7 +64,8 @@ def _weighted(x, n, axis, weight):
 def _rfft_vjp(ct, x_like, params):
     axis, norm = params
     n = x_like.shape[axis]
-    return irfft(conj(_weighted(ct, n, axis, 0.5)), (axis, n, 2 - norm))
+    y = irfft(conj(_weighted(ct, n, axis, 0.5)), (axis, n, 2 - norm))
+    return as_dtype(y, x_like.dtype)  # of float16, whose transforms are complex64
 
 
 rfft = linear(  # params: (axis, norm)
