@@ -169,10 +169,17 @@ def clip(x: Any, min: Any = None, max: Any = None, out: None = None) -> Tensor:
         high = float("inf") if max is None else float(max)
         return e.clip(x, params=(low, high))
     if min is not None:
-        x = e.where(e.less(x, min), min, x)
+        x = e.where(_or_nan(e.less(x, min), min), min, x)
     if max is not None:
-        x = e.where(e.greater(x, max), max, x)
+        x = e.where(_or_nan(e.greater(x, max), max), max, x)
     return x
+
+
+def _or_nan(beyond: Tensor, bound: Any) -> Tensor:
+    """What is beyond a bound: where that is nan, everything, as in NumPy."""
+    if _is_number(bound) and bound == bound:
+        return beyond
+    return e.logical_or(beyond, e.isnan(bound))
 
 
 def _is_number(v: Any) -> bool:
