@@ -44,6 +44,7 @@ BAD_CALLS = [
     (lambda: tnp.squeeze(f4(2, 3), 1), errors.ShapeError, "axis 1 has length 3"),
     (lambda: tnp.pad(f4(2), -1), ValueError, "integers >= 0"),
     (lambda: tnp.pad(f4(2), 1, mode="edges"), ValueError, "mode 'edges'"),
+    (lambda: tnp.pad(f4(0), 1, mode="mean"), ValueError, "'mean' has nothing to go by"),
     (lambda: tnp.tile(f4(2), -1), errors.ShapeError, ">= 0"),
     (lambda: tnp.repeat(f4(2), [1, 2, 3]), errors.ShapeError, "counts for an axis of length 2"),
     (lambda: tnp.einsum("ij,jk", f4(2, 3)), errors.ShapeError, "names 2 operands, got 1"),

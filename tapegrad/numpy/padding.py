@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from ..ops import indexing, reductions, structured
+from ..ops import elementwise as e
+from ..ops import indexing, reductions
 from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, moveaxis
 from ..tensor import Tensor, tensor
@@ -92,18 +93,22 @@ def _of(option: Any, axis: int, ndim: int) -> Any:
 def _padded(x: Tensor, before: int, after: int, mode: str, option: Any) -> Tensor:
     """x with `before` and `after` elements more along its last axis."""
     n = x.shape[-1]
+    if not n and mode not in ("constant", "empty"):
+        raise ValueError(f"pad: mode {mode!r} has nothing to go by: an axis is empty")
     if mode in _REPEATS and option != "odd":
         where = np.pad(np.arange(n), (before, after), mode)
         return indexing.take(x, where, -1)
     if mode in (*_REPEATS, "linear_ramp"):  # linear in x: what it does to the unit vectors
         more = {"reflect_type": "odd"} if mode in _REPEATS else {}
         matrix = np.pad(np.eye(n), ((before, after), (0, 0)), mode, **more)
-        y = structured.matmul(x, matrix.T.astype(x.dtype))
+        low, high = (_combined(x, rows) for rows in (matrix[:before], matrix[before + n :]))
+        y = concatenate([low, x, high], -1)
         if option is None or option == "odd":
             return y
         ramp = np.pad(np.zeros(n), (before, after), mode, end_values=1.0).astype(x.dtype)
         is_before = np.arange(ramp.size) < before
-        return y + ramp * (is_before * option[0] + ~is_before * option[1])
+        ends = [as_dtype(end, x.dtype) for end in option]
+        return y + e.zmul(ramp, e.where(is_before, *ends))
     lead = x.shape[:-1]
     if mode in _FOLDS:
         lengths = (n, n) if option is None else [int(k) for k in option]
@@ -120,3 +125,18 @@ def _padded(x: Tensor, before: int, after: int, mode: str, option: Any) -> Tenso
         ],
         -1,
     )
+
+
+def _combined(x: Tensor, matrix: np.ndarray) -> Tensor:
+    """x's last axis times the rows of a matrix, each of which has its ends and one place more.
+
+    By zmul: what a row leaves out does not reach it, nan and infinities neither.
+    """
+    middle = matrix[:, 1:-1]
+    at = np.abs(middle).argmax(1) if middle.size else np.zeros(len(matrix), np.int64)
+    one = middle[np.arange(len(at)), at] if middle.size else np.zeros(len(matrix))
+    last = matrix[:, -1] if matrix.shape[1] > 1 else np.zeros(len(matrix))
+    own, first, last = (factor.astype(x.dtype) for factor in (one, matrix[:, 0], last))
+    place = np.minimum(at + 1, x.shape[-1] - 1)
+    y = e.zmul(own, indexing.take(x, place, -1)) + e.zmul(first, x[..., :1])
+    return y + e.zmul(last, x[..., -1:])
