@@ -47,8 +47,6 @@ void tg_group_free(tg_group *g)
     free(g);
 }
 
-size_t tg_group_length(const tg_group *g) { return g->n_code; }
-
 size_t tg_group_scratch(const tg_group *g)
 {
     if (g->scalar_code)

@@ -179,8 +179,6 @@ void tg_program_finish(
     tg_program *program); /* gives it back; outputs not asked for are dropped */
 
 /* --- steps --------------------------------------------------------------------------------- */
-/* Settle what a run function gave as the step's output: steps.c. */
-int tg_step_accept(tg_program *program, tg_step *step, tg_tensor *out);
 /* How many of its inputs its row reads: for PRODUCT the first ones. */
 static inline int tg_step_row_inputs(const tg_step *s)
 {

@@ -8,7 +8,8 @@ python_side tg_python;
 static void *unlock(void) { return PyEval_SaveThread(); }
 static void relock(void *state) { PyEval_RestoreThread(state); }
 
-/* setup(tensor_type, ndarray_type, slow_apply, operate, run_rule, raise_error, here, dtypes) */
+/* setup(tensor_type, ndarray_type, slow_apply, operate, run_rule, raise_error, line_number,
+ * dtypes) */
 static PyObject *setup(PyObject *module, PyObject *args)
 {
     (void)module;

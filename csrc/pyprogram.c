@@ -274,10 +274,8 @@ static PyObject *program_run(PyObject *o, PyObject *args)
 
 static int program_traverse(PyObject *o, visitproc visit, void *arg)
 {
-    Py_VISIT(((program_object *)o)->held);
-#if PY_VERSION_HEX >= 0x03090000
     Py_VISIT(Py_TYPE(o));
-#endif
+    Py_VISIT(((program_object *)o)->held);
     return 0;
 }
 

@@ -104,7 +104,8 @@ static Py_ssize_t tape_length(PyObject *o)
     return n;
 }
 
-/* entries() -> [(op, inputs, output, params, line), ...]: a snapshot */
+/* entries() -> [(op, inputs, output, params, line, saved), ...]: a snapshot; saved as in
+ * tg_entry */
 static PyObject *tape_entries(PyObject *o, PyObject *u)
 {
     (void)u;

@@ -1,8 +1,9 @@
-/* python.h: what the two files that speak Python's limited C API share.
+/* python.h: what the files csrc/py*.c, which speak Python's limited C API, share.
  *
- * cffi binds everything that is called once per step. The calls made once per op (apply, the
- * operators, the death of a Tensor) go through this thin layer instead: it saves the
- * interpreter work that would cost more than the op itself. It is part of the same module. */
+ * cffi binds what is called once per step or less. The calls made once per op (apply, the operators, the
+ * death of a Tensor), and those of tapes and recorded steps, go through this thin layer instead: it
+ * saves the interpreter work that would cost more than the op itself. It is part of the same
+ * module. */
 #ifndef TG_PYTHON_H
 #define TG_PYTHON_H
 
