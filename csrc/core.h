@@ -15,6 +15,7 @@
 #include "tapegrad.h"
 
 enum { TG_PAD = 64 }; /* every buffer is 64-byte aligned and ends on a 64-byte boundary */
+enum { TG_MAX_NDIM = 64 }; /* axes of an array: NumPy's */
 enum { TG_BLOCK = 1024 }; /* elements an elementwise loop gathers at a time */
 
 /* Memory of one or more tensors. Freed when refs drops to 0. */

@@ -5,8 +5,6 @@
 
 #include <stdatomic.h>
 
-enum { MAX_DIMS = 64 };
-
 int op_matmul(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
               const int64_t *p, int n_p);
 int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
@@ -52,7 +50,7 @@ static int run(int dtype, const tg_gemm_args *g)
 typedef struct stack {
     tg_gemm_args g;
     int dtype, ndim;
-    int64_t shape[MAX_DIMS], a_step[MAX_DIMS], b_step[MAX_DIMS];
+    int64_t shape[TG_MAX_NDIM], a_step[TG_MAX_NDIM], b_step[TG_MAX_NDIM];
     size_t n, each, c_step; /* products; a piece's; bytes from result to result */
     atomic_bool no_memory;
 } stack;
@@ -60,7 +58,7 @@ typedef struct stack {
 static void run_some(void *context, size_t piece)
 {
     stack *s = context;
-    int64_t at[MAX_DIMS];
+    int64_t at[TG_MAX_NDIM];
     tg_gemm_args g = s->g;
     const size_t first = piece * s->each;
     const size_t end = s->n - first < s->each ? s->n : first + s->each;
@@ -148,7 +146,7 @@ static int run_stack(stack *s)
 static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *b,
                           tg_gemm_args *g)
 {
-    int64_t shape[MAX_DIMS];
+    int64_t shape[TG_MAX_NDIM];
     stack s;
     int status = broadcast_stacks(&s, a, b);
     if (status != TG_OK)
@@ -187,7 +185,7 @@ static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *
 static int repeating_product(tg_tensor **out, const tg_tensor *x, const tg_tensor *bias,
                              tg_gemm_args g)
 {
-    int64_t shape[MAX_DIMS], steps[MAX_DIMS], rows = 1, all = 1;
+    int64_t shape[TG_MAX_NDIM], steps[TG_MAX_NDIM], rows = 1, all = 1;
     const int last = x->ndim - 1;
     for (int d = 0; d < last; ++d) {
         shape[d] = tg_strides(x)[d] ? tg_shape(x)[d] : 1;
@@ -300,7 +298,7 @@ int op_linear(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     int status = repeating_product(out, x, bias, s.g);
     if (status || *out)
         return status;
-    int64_t shape[MAX_DIMS];
+    int64_t shape[TG_MAX_NDIM];
     memcpy(shape, tg_shape(x), x->ndim * sizeof *shape);
     shape[x->ndim - 1] = tg_shape(w)[0];
     tg_tensor *y = tg_new(x->dtype, x->ndim, shape);

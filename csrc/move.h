@@ -6,8 +6,6 @@
 
 #include "core.h"
 
-enum { TG_MAX_NDIM = 64 };      /* NumPy's */
-
 /* dst[i] = src[i] for every index i of shape; strides in elements of item bytes (1, 2, 4, 8,
  * 16 or 32), of any sign. src strides may be 0; dst elements must be distinct and must not
  * overlap src. Large copies use the pool's threads; the lock is not touched. Cannot fail. */

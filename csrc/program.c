@@ -15,8 +15,6 @@
 
 /* --- before the steps -------------------------------------------------------------------------- */
 
-enum { MAX_DIMS = 64 };
-
 /* Whether a run writes some of this memory: what a caller gave is a parameter's own array. */
 static bool is_written(const tg_program *g, const tg_memory *m)
 {
@@ -44,7 +42,7 @@ static int copy_apart(tg_value *v, tg_memory *m, int64_t *strides)
         v->spare = p;
         v->spare_bytes = bytes;
     }
-    int64_t to_dims[2 * MAX_DIMS], from_dims[2 * MAX_DIMS];
+    int64_t to_dims[2 * TG_MAX_NDIM], from_dims[2 * TG_MAX_NDIM];
     const size_t axes = (size_t)m->ndim * sizeof *strides;
     tg_c_strides(strides, m->ndim, m->shape);
     memcpy(to_dims, m->shape, axes);
@@ -73,7 +71,7 @@ int tg_program_bind(tg_program *g, int value, const tg_memory *given, int argume
     tg_value *v = &g->values[value];
     tg_tensor *t = &v->own;
     tg_memory apart = *given, *m = &apart;
-    int64_t strides[MAX_DIMS];
+    int64_t strides[TG_MAX_NDIM];
     const size_t axes = (size_t)t->ndim * sizeof *m->shape;
     if (m->dtype != t->dtype || m->ndim != t->ndim || memcmp(m->shape, t->dims, axes) != 0)
         return tg_fail(TG_ESHAPE, "input %d has another shape or dtype than was recorded",

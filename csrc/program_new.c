@@ -82,7 +82,7 @@ int tg_program_value(tg_program *g, int index, char role, int dtype, int ndim,
                      const int64_t *shape, tg_tensor *captured, size_t where, int host)
 {
     tg_value *v = &g->values[index];
-    if (dtype < 0 || dtype >= TG_N_DTYPES || ndim < 0 || ndim > 64)
+    if (dtype < 0 || dtype >= TG_N_DTYPES || ndim < 0 || ndim > TG_MAX_NDIM)
         return tg_fail(TG_EVALUE, "value %d: no such dtype, or too many axes", index);
     v->role = role;
     v->maker = v->host = -1;

@@ -16,7 +16,7 @@ typedef struct array_interface {
     PyObject *descr;
 } array_interface;
 
-enum { NATIVE_BYTES = 0x200, MAX_NDIM = 64 };
+enum { NATIVE_BYTES = 0x200 };
 
 static int dtype_of(const array_interface *a)
 {
@@ -47,10 +47,10 @@ static int dtype_of(const array_interface *a)
 
 /* The dtype of the array a describes, its shape and strides in dims; negative for what no tensor
  * can be as it is: another byte order, strides that are not whole elements. */
-static int layout_of(const array_interface *a, int64_t dims[2 * MAX_NDIM])
+static int layout_of(const array_interface *a, int64_t dims[2 * TG_MAX_NDIM])
 {
     const int dtype = dtype_of(a);
-    if (a->two != 2 || a->ndim > MAX_NDIM || dtype < 0 || !(a->flags & NATIVE_BYTES))
+    if (a->two != 2 || a->ndim > TG_MAX_NDIM || dtype < 0 || !(a->flags & NATIVE_BYTES))
         return -1;
     for (int i = 0; i < a->ndim; ++i) {
         dims[i] = a->shape[i];
@@ -65,7 +65,7 @@ static int layout_of(const array_interface *a, int64_t dims[2 * MAX_NDIM])
 /* A Tensor's copy of the values a describes; NULL, no error set, where layout_of gives none. */
 static tg_tensor *copy_in(const array_interface *a)
 {
-    int64_t dims[2 * MAX_NDIM];
+    int64_t dims[2 * TG_MAX_NDIM];
     const int dtype = layout_of(a, dims);
     if (dtype < 0)
         return NULL;
@@ -88,7 +88,7 @@ static tg_tensor *copy_in(const array_interface *a)
 static bool read_memory(tg_memory *m, int64_t *dims, const array_interface *a)
 {
     m->dtype = dtype_of(a);
-    if (a->two != 2 || a->ndim > MAX_NDIM || m->dtype < 0 || !(a->flags & NATIVE_BYTES))
+    if (a->two != 2 || a->ndim > TG_MAX_NDIM || m->dtype < 0 || !(a->flags & NATIVE_BYTES))
         return false;
     const Py_ssize_t align = a->itemsize < 8 ? a->itemsize : 8;
     bool fits = (uintptr_t)a->data % (size_t)align == 0, is_empty = false;
@@ -176,7 +176,7 @@ static void let_go(void *array) { Py_DECREF((PyObject *)array); }
 /* A tensor over the array's own memory, which keeps the array alive. */
 static tg_tensor *borrow(const array_interface *a, PyObject *array)
 {
-    int64_t dims[2 * MAX_NDIM];
+    int64_t dims[2 * TG_MAX_NDIM];
     const int dtype = layout_of(a, dims);
     if (dtype < 0 || (uintptr_t)a->data % (size_t)a->itemsize)
         return NULL;

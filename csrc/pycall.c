@@ -25,7 +25,7 @@ typedef struct call_object {
     tg_tensor **grads; /* room for what reads' .grad are during a run */
     PyObject **arrays; /* room for a call's */
     tg_memory *memory;
-    int64_t (*dims)[2 * 64];
+    int64_t (*dims)[2 * TG_MAX_NDIM];
 } call_object;
 
 /* --- making -------------------------------------------------------------------------------- */

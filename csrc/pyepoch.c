@@ -11,7 +11,7 @@ typedef struct call {
     tg_stack *stacks;
     tg_carry *carries;
     uint64_t *blocks;
-    int64_t (*dims)[2 * 64]; /* of the arguments' arrays */
+    int64_t (*dims)[2 * TG_MAX_NDIM]; /* of the arguments' arrays */
 } call;
 
 static bool refuse(const char *what)
@@ -103,7 +103,7 @@ static bool read_data(call *c, PyObject *data)
 static bool read_order(call *c, PyObject *order)
 {
     tg_memory m;
-    int64_t dims[2 * 64];
+    int64_t dims[2 * TG_MAX_NDIM];
     if (order == Py_None)
         return true;
     if (!tg_memory_of_array(order, &m, dims) || m.dtype != TG_I64 || m.ndim != 1 ||
@@ -126,7 +126,7 @@ static bool read_results(call *c, PyObject *results)
     for (int k = 0; k < self->n_outputs; ++k) {
         const tg_tensor *t = &self->program->values[self->outputs[k]].own;
         tg_memory m;
-        int64_t dims[2 * 64], expected = 1;
+        int64_t dims[2 * TG_MAX_NDIM], expected = 1;
         bool fits = tg_memory_of_array(PyList_GetItem(results, k), &m, dims) &&
                     m.dtype == t->dtype && m.ndim == t->ndim + 1 &&
                     m.shape[0] >= c->e.first + c->e.n;

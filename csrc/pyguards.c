@@ -75,7 +75,7 @@ static int read_row(row *to, PyObject *from)
         to->n = PyLong_AsSsize_t(to->expected);
     if (how == BYTES) {
         tg_memory m;
-        int64_t dims[2 * 64];
+        int64_t dims[2 * TG_MAX_NDIM];
         if (!PyTuple_Check(to->expected) || PyTuple_Size(to->expected) != 3 ||
             !PyTuple_Check(PyTuple_GetItem(to->expected, 0)) ||
             !PyBytes_Check(PyTuple_GetItem(to->expected, 2)) ||
@@ -165,7 +165,7 @@ static int is_dict_as_it_was(const row *r)
 static int has_its_bytes(const row *r)
 {
     tg_memory m;
-    int64_t dims[2 * 64];
+    int64_t dims[2 * TG_MAX_NDIM];
     PyObject *shape = PyTuple_GetItem(r->expected, 0), *bytes = PyTuple_GetItem(r->expected, 2);
     if (!plain_memory(&m, dims, r->container) || m.dtype != r->n ||
         m.ndim != PyTuple_Size(shape))

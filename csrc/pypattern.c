@@ -73,7 +73,7 @@ static bool read_array(tg_pattern *p, PyObject *spec, int n_arrays)
         return false;
     p->ndim = (int)PyTuple_Size(shape);
     p->strided = strides != Py_None;
-    if (p->number < 0 || p->number >= n_arrays || p->ndim > 64)
+    if (p->number < 0 || p->number >= n_arrays || p->ndim > TG_MAX_NDIM)
         return refuse();
     p->dims = malloc(((size_t)p->ndim * 2 + 1) * sizeof *p->dims);
     if (!p->dims)

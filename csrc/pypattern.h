@@ -19,7 +19,7 @@ typedef struct tg_pattern tg_pattern;
 typedef struct tg_found {
     PyObject **arrays; /* borrowed from the arguments */
     tg_memory *memory;
-    int64_t (*dims)[2 * 64];
+    int64_t (*dims)[2 * TG_MAX_NDIM];
     int n;
 } tg_found;
 

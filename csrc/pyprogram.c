@@ -69,7 +69,7 @@ static int bind_array(program_object *self, int value, int argument, PyObject *a
                       PyObject **copy)
 {
     tg_memory m;
-    int64_t dims[2 * 64];
+    int64_t dims[2 * TG_MAX_NDIM];
     if (tg_memory_of_array(array, &m, dims))
         return tg_program_bind(self->program, value, &m, argument);
     /* odd strides or a misaligned start: what NumPy copies has neither */

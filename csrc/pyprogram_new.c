@@ -46,7 +46,7 @@ static bool read_ints(int *to, PyObject *tuple)
 static void *array_data(PyObject *array, int dtype, int64_t least)
 {
     tg_memory m;
-    int64_t dims[2 * 64];
+    int64_t dims[2 * TG_MAX_NDIM];
     if (tg_memory_of_array(array, &m, dims) == 1 && m.dtype == dtype && m.ndim == 1 &&
         m.shape[0] >= least && (m.shape[0] <= 1 || m.strides[0] == 1))
         return m.data;
@@ -64,9 +64,9 @@ static bool add_value(program_object *self, int index, PyObject *item)
         !PyArg_ParseTuple(item, "iO!CO", &dtype, &PyTuple_Type, &shape, &role, &where))
         return refuse("a value is (dtype, shape, role, where)", index);
     const Py_ssize_t ndim = PyTuple_Size(shape);
-    int64_t dims[64];
-    if (ndim > 64)
-        return refuse("a value has more than 64 axes", index);
+    int64_t dims[TG_MAX_NDIM];
+    if (ndim > TG_MAX_NDIM)
+        return refuse("a value has too many axes", index);
     for (Py_ssize_t i = 0; i < ndim; ++i)
         dims[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
     size_t place = 0;

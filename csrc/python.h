@@ -51,7 +51,7 @@ void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
 int tg_apply_python(const tg_call *call, tg_tensor **out);
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
 struct tg_memory;
-/* What array's memory is, dims (room for 2 * 64) taking shape and strides. 1: done; 0: no numeric
+/* What array's memory is, dims (room for 2 * TG_MAX_NDIM) taking shape and strides. 1: done; 0: no numeric
  * ndarray in native byte order, or not of whole and aligned elements. No error is set. */
 int tg_memory_of_array(PyObject *array, struct tg_memory *memory, int64_t *dims);
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */

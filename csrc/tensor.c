@@ -301,8 +301,7 @@ void tg_release(tg_tensor *t)
 /* Give t memory of its own, where an axis of equal elements stays one element long. */
 static int part(tg_tensor *t)
 {
-    enum { MAX_NDIM = 64 };
-    int64_t shape[MAX_NDIM];
+    int64_t shape[TG_MAX_NDIM];
     for (int i = 0; i < t->ndim; ++i)
         shape[i] = t->dims[i] > 1 && t->dims[t->ndim + i] == 0 ? 1 : t->dims[i];
     tg_tensor *distinct = tg_view(t, t->ndim, shape, tg_strides(t), 0);

@@ -9,7 +9,7 @@
 #include "kernels.h"
 #include "tensor.h"
 
-enum { MAX_NDIM = 64, CHUNK = 16 * 1024 /* elements a thread adds at a time */ };
+enum { CHUNK = 16 * 1024 }; /* elements a thread adds at a time */
 
 static size_t hash_pointer(const void *p)
 {
@@ -330,7 +330,7 @@ static int replace(int op, tg_tensor **t, int ndim, const int64_t *shape)
 /* What follows the block axis is aligned at its end, so axes of length 1 go in between. */
 static int reshape_block(const walk *w, int op, tg_tensor **t, const tg_tensor *like)
 {
-    int64_t wide[MAX_NDIM + 1], exact[MAX_NDIM + 1];
+    int64_t wide[TG_MAX_NDIM + 1], exact[TG_MAX_NDIM + 1];
     const int ndim = (*t)->ndim > like->ndim + 1 ? (*t)->ndim : like->ndim + 1;
     exact[0] = (*t)->dims[0];
     memcpy(exact + 1, like->dims, like->ndim * sizeof *exact);
