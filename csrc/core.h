@@ -16,6 +16,12 @@
 
 enum { TG_PAD = 64 }; /* every buffer is 64-byte aligned and ends on a 64-byte boundary */
 enum { TG_MAX_NDIM = 64 }; /* axes of an array: NumPy's */
+static inline size_t tg_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
+/* The capacity of a buffer for so many bytes: whole lines, and never nothing. */
+static inline size_t tg_room(size_t bytes)
+{
+    return bytes ? tg_round_up(bytes, TG_PAD) : TG_PAD;
+}
 enum { TG_BLOCK = 1024 }; /* elements an elementwise loop gathers at a time */
 
 /* Memory of one or more tensors. Freed when refs drops to 0. */

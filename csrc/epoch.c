@@ -41,15 +41,8 @@ static int make_room(tg_program *g, int argument)
 {
     tg_value *v = &g->values[g->argument_of[argument]];
     const tg_tensor *t = &v->own;
-    const size_t bytes = (size_t)t->size * tg_itemsize(t->dtype);
-    if (!v->spare) {
-        const size_t room = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
-        void *spare = NULL;
-        if (posix_memalign(&spare, TG_PAD, room) != 0)
-            return tg_fail_memory();
-        v->spare = spare;
-        v->spare_bytes = room;
-    }
+    if (tg_program_spare(v) != TG_OK)
+        return TG_EMEMORY;
     int64_t strides[TG_MAX_NDIM];
     tg_c_strides(strides, t->ndim, tg_shape(t));
     const tg_memory m = {

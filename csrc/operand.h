@@ -39,8 +39,6 @@ bool tg_is_turned(const tg_tensor *t);
 void tg_stream(char *dst, const char *src, size_t bytes);
 void tg_stream_fence(void);
 
-static inline size_t tg_round_up(size_t n, size_t step) { return (n + step - 1) / step * step; }
-
 /* Whether kernels may read (or write) whole vectors over n elements of a C-order tensor. */
 static inline bool tg_has_room(const tg_tensor *t, size_t n, size_t lanes, size_t item)
 {

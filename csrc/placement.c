@@ -43,8 +43,7 @@ tg_buffer *tg_place_buffer(size_t bytes)
     }
     if (bytes > PTRDIFF_MAX / 2)
         return NULL;
-    const size_t room = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
-    const size_t whole = HEAD + room;
+    const size_t room = tg_room(bytes), whole = HEAD + room;
     const bool fits = whole <= pl->arena_bytes - pl->used;
     char *p = fits ? pl->arena + pl->used : overflow(pl, whole);
     if (!p)

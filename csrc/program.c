@@ -27,21 +27,26 @@ static bool is_written(const tg_program *g, const tg_memory *m)
     return false;
 }
 
+int tg_program_spare(tg_value *v)
+{
+    void *spare = NULL;
+    const size_t room = tg_room((size_t)v->own.size * tg_itemsize(v->own.dtype));
+    if (v->spare)
+        return TG_OK;
+    if (posix_memalign(&spare, TG_PAD, room) != 0)
+        return tg_fail_memory();
+    v->spare = spare;
+    v->spare_bytes = room;
+    return TG_OK;
+}
+
 /* Put m's values, as they are now, into memory of the program's own, in C order; *m is that then.
  * strides: room for the new ones. */
 static int copy_apart(tg_value *v, tg_memory *m, int64_t *strides)
 {
     tg_tensor to = v->own, from = v->own;
-    const size_t bytes =
-        ((size_t)to.size * tg_itemsize(to.dtype) + TG_PAD - 1) / TG_PAD * TG_PAD;
-    if (bytes > v->spare_bytes) {
-        void *p = NULL;
-        if (posix_memalign(&p, TG_PAD, bytes) != 0)
-            return tg_fail_memory();
-        free(v->spare);
-        v->spare = p;
-        v->spare_bytes = bytes;
-    }
+    if (tg_program_spare(v) != TG_OK)
+        return TG_EMEMORY;
     int64_t to_dims[2 * TG_MAX_NDIM], from_dims[2 * TG_MAX_NDIM];
     const size_t axes = (size_t)m->ndim * sizeof *strides;
     tg_c_strides(strides, m->ndim, m->shape);
@@ -56,12 +61,12 @@ static int copy_apart(tg_value *v, tg_memory *m, int64_t *strides)
     from.dims = from_dims;
     from.data = m->data;
     from.buffer = &theirs;
-    ours.capacity = bytes;
+    ours.capacity = v->spare_bytes;
     theirs.capacity = (size_t)(m->end - m->begin);
     if (to.size)
         tg_copy(&to, &from);
     m->data = m->begin = v->spare;
-    m->end = v->spare + bytes;
+    m->end = v->spare + v->spare_bytes;
     m->strides = strides;
     return TG_OK;
 }

@@ -45,7 +45,7 @@ typedef struct tg_value {
     size_t offset; /* in the block, or */
     int host; /* in the memory of this output, which is made later; -1: in the block */
     int maker; /* the step that makes it; -1: none yet */
-    char *spare; /* memory of a view that turned out to be a copy */
+    char *spare; /* memory of its own: a view that turned out to be a copy, rows gathered ... */
     size_t spare_bytes;
     tg_tensor own; /* alias: no count of it or of buffer is shared */
     tg_buffer buffer;
@@ -163,6 +163,7 @@ void tg_program_free(tg_program *program);
 /* --- running (program.c) ------------------------------------------------------------------- */
 /* The lock is held for all but run_steps. bind: argument k, or the ARRAY value -1 - k. */
 int tg_program_bind(tg_program *program, int value, const tg_memory *memory, int argument);
+int tg_program_spare(tg_value *value); /* its spare memory is there, once made and kept */
 int tg_program_start(tg_program *program); /* outputs' memory is there */
 void tg_program_move_hosted(tg_program *program); /* outputs have other memory */
 /* All steps once; lets go of the lock if the run is long. What fails is failed_step. */

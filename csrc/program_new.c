@@ -114,7 +114,7 @@ int tg_program_value(tg_program *g, int index, char role, int dtype, int ndim,
         return TG_OK;
     case TG_PLANNED:
         v->offset = where;
-        v->buffer.capacity = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
+        v->buffer.capacity = tg_room(bytes);
         if (host >= 0) { /* tg_program_ready looks at it */
             v->host = host;
             g->hosted[g->n_hosted++] = index;

@@ -91,15 +91,10 @@ static int run_view(tg_program *g, tg_step *s, tg_value *v)
         v->t = out;
         return TG_OK;
     }
-    if (!v->spare) {
-        const size_t bytes = (size_t)out->size * tg_itemsize(out->dtype);
-        const size_t room = bytes ? (bytes + TG_PAD - 1) / TG_PAD * TG_PAD : TG_PAD;
-        void *spare = NULL;
-        if (posix_memalign(&spare, TG_PAD, room) != 0)
-            return tg_fail_memory();
-        v->spare = v->own.data = v->buffer.data = spare;
-        v->buffer.capacity = room;
-    }
+    if (tg_program_spare(v) != TG_OK)
+        return TG_EMEMORY;
+    v->own.data = v->buffer.data = v->spare;
+    v->buffer.capacity = v->spare_bytes;
     tg_copy(&v->own, out);
     v->t = &v->own;
     return TG_OK;

@@ -236,8 +236,7 @@ int tg_walk_check_versions(const tg_entry *e)
 /* Whether kernels may touch whole vectors over t. */
 static bool is_padded(const tg_tensor *t, size_t bytes)
 {
-    return t->data + (bytes + TG_PAD - 1) / TG_PAD * TG_PAD <=
-           t->buffer->data + t->buffer->capacity;
+    return t->data + tg_round_up(bytes, TG_PAD) <= t->buffer->data + t->buffer->capacity;
 }
 
 typedef struct addition {
