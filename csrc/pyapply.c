@@ -314,12 +314,10 @@ int tg_find_operators(void)
     return TG_OK;
 }
 
-#define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
-    {"apply", FAST(apply), METH_FASTCALL, "apply(op, inputs, params=()) -> Tensor"},
-    {"record", FAST(record), METH_FASTCALL, "record(op, inputs, params, out)"},
+    {"apply", TG_FAST(apply), METH_FASTCALL, "apply(op, inputs, params=()) -> Tensor"},
+    {"record", TG_FAST(record), METH_FASTCALL, "record(op, inputs, params, out)"},
     {0},
 };
-#undef FAST
 
 int tg_add_apply(PyObject *module) { return tg_add_functions(module, functions); }

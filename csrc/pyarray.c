@@ -245,15 +245,13 @@ static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
     return r;
 }
 
-#define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
     {"from_array", from_array, METH_O, "from_array(array) -> Tensor"},
     {"take_in", take_in, METH_O, "take_in(array) -> Tensor"},
     {"share_array", share_array, METH_O,
      "share_array(array) -> Tensor over its memory, or None"},
-    {"pin", FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},
+    {"pin", TG_FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},
     {0},
 };
-#undef FAST
 
 int tg_add_arrays(PyObject *module) { return tg_add_functions(module, functions); }

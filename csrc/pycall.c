@@ -342,7 +342,6 @@ static int call_traverse(PyObject *o, visitproc visit, void *arg)
 static void call_dealloc(PyObject *o)
 {
     call_object *self = (call_object *)o;
-    PyTypeObject *type = Py_TYPE(o);
     PyObject_GC_UnTrack(o);
     tg_pattern_free(self->args);
     tg_pattern_free(self->kwargs);
@@ -356,14 +355,13 @@ static void call_dealloc(PyObject *o)
     free(self->arrays);
     free(self->memory);
     free(self->dims);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
-    Py_DECREF(type);
+    tg_free_object(o);
 }
 
 static PyMethodDef call_methods[] = {
-    {"call", (PyCFunction)(void (*)(void))call, METH_FASTCALL,
+    {"call", TG_FAST(call), METH_FASTCALL,
      "call(args, kwargs) -> result, or NotImplemented: something is not as it was recorded"},
-    {"fits", (PyCFunction)(void (*)(void))fits, METH_FASTCALL,
+    {"fits", TG_FAST(fits), METH_FASTCALL,
      "fits(args, kwargs) -> bool: call would run the program"},
     {0},
 };
@@ -387,7 +385,5 @@ static PyType_Spec call_spec = {
 
 int tg_add_call_type(PyObject *module)
 {
-    PyObject *type = PyType_FromSpec(&call_spec);
-    return type && PyObject_SetAttrString(module, "CompiledCall", type) == 0 ? TG_OK
-                                                                             : TG_EPYTHON;
+    return tg_add_type(module, &call_spec) ? TG_OK : TG_EPYTHON;
 }

@@ -269,12 +269,10 @@ static int checks_clear(PyObject *o)
 
 static void checks_dealloc(PyObject *o)
 {
-    PyTypeObject *type = Py_TYPE(o);
     PyObject_GC_UnTrack(o);
     free(((checks_object *)o)->table);
     checks_clear(o);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
-    Py_DECREF(type);
+    tg_free_object(o);
 }
 
 static PyMethodDef checks_methods[] = {
@@ -305,9 +303,6 @@ bool tg_is_checks(PyObject *o) { return Py_TYPE(o) == checks_type; }
 
 int tg_add_checks_type(PyObject *module)
 {
-    PyObject *type = PyType_FromSpec(&checks_spec);
-    checks_type = (PyTypeObject *)type;
-    if (!type || PyObject_SetAttrString(module, "Checks", type) < 0)
-        return TG_EPYTHON;
-    return TG_OK;
+    checks_type = tg_add_type(module, &checks_spec);
+    return checks_type ? TG_OK : TG_EPYTHON;
 }

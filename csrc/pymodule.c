@@ -1,6 +1,8 @@
 /* pymodule.c: what Python and the C core tell each other when tapegrad is imported. */
 #include "python.h"
 
+#include <string.h>
+
 python_side tg_python;
 
 /* --- the module -------------------------------------------------------------------------- */
@@ -65,14 +67,12 @@ static PyObject *use_native(PyObject *module, PyObject *on)
     Py_RETURN_NONE;
 }
 
-#define FAST(f) ((PyCFunction)(void (*)(void))(f))
 static PyMethodDef functions[] = {
-    {"make_tensor", FAST(make_tensor), METH_FASTCALL, "make_tensor(type, node) -> Tensor"},
+    {"make_tensor", TG_FAST(make_tensor), METH_FASTCALL, "make_tensor(type, node) -> Tensor"},
     {"setup", setup, METH_VARARGS, NULL},
     {"use_native", use_native, METH_O, NULL},
     {0},
 };
-#undef FAST
 
 int tg_add_functions(PyObject *module, PyMethodDef *f)
 {
@@ -83,6 +83,15 @@ int tg_add_functions(PyObject *module, PyMethodDef *f)
         Py_DECREF(o);
     }
     return TG_OK;
+}
+
+PyTypeObject *tg_add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromSpec(spec);
+    const char *name = strrchr(spec->name, '.') + 1;
+    if (type && PyObject_SetAttrString(module, name, type) < 0)
+        Py_CLEAR(type);
+    return (PyTypeObject *)type;
 }
 
 int tg_python_init(void)

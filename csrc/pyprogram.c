@@ -288,7 +288,6 @@ static int program_clear(PyObject *o)
 static void program_dealloc(PyObject *o)
 {
     program_object *self = (program_object *)o;
-    PyTypeObject *type = Py_TYPE(o);
     PyObject_GC_UnTrack(o);
     tg_program_free(self->program);
     Py_CLEAR(self->held);
@@ -299,8 +298,7 @@ static void program_dealloc(PyObject *o)
     free(self->arrays);
     free(self->bound);
     free(self->seeds);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
-    Py_DECREF(type);
+    tg_free_object(o);
 }
 
 static PyObject *block_bytes(PyObject *o, void *unused)
@@ -329,7 +327,7 @@ static Py_ssize_t program_length(PyObject *o)
 static PyMethodDef program_methods[] = {
     {"run", program_run, METH_VARARGS,
      "run(inputs, *seeds) -> outputs, or the number of the guard that failed"},
-    {"run_epoch", (PyCFunction)(void (*)(void))tg_program_run_epoch, METH_FASTCALL,
+    {"run_epoch", TG_FAST(tg_program_run_epoch), METH_FASTCALL,
      "run_epoch(data, order, batch_size, first_step, n_steps, results, *seeds) -> steps done"},
     {"time_steps", tg_program_time_steps, METH_O, "time_steps(on)"},
     {0},
@@ -389,9 +387,8 @@ int tg_add_program_type(PyObject *module)
         [TG_STEP_RUN] = "RUN",        [TG_STEP_GROUP] = "GROUP", [TG_STEP_OPTIM] = "OPTIM",
         [TG_STEP_RANDOM] = "RANDOM",  [TG_STEP_GUARD] = "GUARD", [TG_STEP_PYTHON] = "PYTHON",
         [TG_STEP_PRODUCT] = "PRODUCT"};
-    PyObject *type = PyType_FromSpec(&program_spec);
-    program_type = (PyTypeObject *)type;
-    if (!type || PyObject_SetAttrString(module, "Program", type) < 0)
+    PyObject *type = (PyObject *)(program_type = tg_add_type(module, &program_spec));
+    if (!type)
         return TG_EPYTHON;
     for (int i = 0; i < TG_N_STEPS; ++i) {
         PyObject *kind = PyLong_FromLong(i);

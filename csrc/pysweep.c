@@ -75,8 +75,6 @@ static tg_tensor *cotangent_of(PyObject *given, const tg_tensor *y)
     return cast;
 }
 
-#define TAPE(o) (((tape_object *)(o))->tape)
-
 /* sweep(targets, cotangents, sources, block=0, keep=False) -> list of Tensor or None */
 PyObject *tg_python_sweep(PyObject *o, PyObject *args)
 {
@@ -104,7 +102,8 @@ PyObject *tg_python_sweep(PyObject *o, PyObject *args)
     if (dx && seeded < n) {
         /* the error is set */
     } else if (dx) {
-        const int status = tg_sweep(TAPE(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
+        const int status =
+            tg_sweep(tg_tape_of(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
         result = status ? tg_raise(status, -1, NULL) : list_of(dx, m);
     } else if (x || (y && !ct)) {
         PyErr_NoMemory();
@@ -138,7 +137,7 @@ PyObject *tg_python_push(PyObject *o, PyObject *args)
     tg_tensor **dy = y ? calloc((size_t)m + 1, sizeof *dy) : NULL;
     PyObject *result = NULL;
     if (dy) {
-        const int status = tg_push(TAPE(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
+        const int status = tg_push(tg_tape_of(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
         result = status ? tg_raise(status, -1, NULL) : list_of(dy, m);
     } else if (y) {
         PyErr_NoMemory();
@@ -163,7 +162,7 @@ static PyObject *backward(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_TypeError, "backward: native Tensors and tapes only");
         return NULL;
     }
-    tg_tape *tape = on == Py_None ? y->tape : TAPE(on);
+    tg_tape *tape = on == Py_None ? y->tape : tg_tape_of(on);
     if (!tape)
         return tg_answer(
             tg_fail(TG_ETAPE, "backward: no tape recorded this Tensor; compute it "

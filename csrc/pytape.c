@@ -25,14 +25,10 @@ static PyObject *tape_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 static void tape_dealloc(PyObject *o)
 {
-    PyTypeObject *type = Py_TYPE(o);
-    if (((tape_object *)o)->tape)
-        tg_tape_drop(((tape_object *)o)->tape);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
-    Py_DECREF(type);
+    if (tg_tape_of(o))
+        tg_tape_drop(tg_tape_of(o));
+    tg_free_object(o);
 }
-
-#define TAPE(o) (((tape_object *)(o))->tape)
 
 PyObject *tg_answer(int status)
 {
@@ -44,27 +40,27 @@ PyObject *tg_answer(int status)
 static PyObject *tape_open(PyObject *o, PyObject *u)
 {
     (void)u;
-    return tg_answer(tg_tape_open(TAPE(o)));
+    return tg_answer(tg_tape_open(tg_tape_of(o)));
 }
 static PyObject *tape_close(PyObject *o, PyObject *u)
 {
     (void)u;
-    return tg_answer(tg_tape_close(TAPE(o)));
+    return tg_answer(tg_tape_close(tg_tape_of(o)));
 }
 static PyObject *tape_pause(PyObject *o, PyObject *u)
 {
     (void)u;
-    return tg_answer(tg_tape_pause(TAPE(o)));
+    return tg_answer(tg_tape_pause(tg_tape_of(o)));
 }
 static PyObject *tape_resume(PyObject *o, PyObject *u)
 {
     (void)u;
-    return tg_answer(tg_tape_resume(TAPE(o)));
+    return tg_answer(tg_tape_resume(tg_tape_of(o)));
 }
 static PyObject *tape_reset(PyObject *o, PyObject *u)
 {
     (void)u;
-    return tg_answer(tg_tape_reset(TAPE(o)));
+    return tg_answer(tg_tape_reset(tg_tape_of(o)));
 }
 
 static PyObject *tape_watch(PyObject *o, PyObject *tensor)
@@ -74,13 +70,13 @@ static PyObject *tape_watch(PyObject *o, PyObject *tensor)
         PyErr_SetString(PyExc_TypeError, "watch: not a native Tensor");
         return NULL;
     }
-    return tg_answer(tg_tape_watch(TAPE(o), t));
+    return tg_answer(tg_tape_watch(tg_tape_of(o), t));
 }
 
 static PyObject *tape_watched(PyObject *o, PyObject *u)
 {
     (void)u;
-    const tg_tape *tape = TAPE(o);
+    const tg_tape *tape = tg_tape_of(o);
     PyObject *list = PyList_New((Py_ssize_t)tape->n_watched);
     for (size_t i = 0; list && i < tape->n_watched; ++i) {
         PyObject *t = tg_wrap(tg_hold(tape->watched[i]));
@@ -96,7 +92,7 @@ static PyObject *tape_watched(PyObject *o, PyObject *u)
 /* Number of recorded entries. Cost: one look at each position covered. */
 static Py_ssize_t tape_length(PyObject *o)
 {
-    const tg_tape *tape = TAPE(o);
+    const tg_tape *tape = tg_tape_of(o);
     Py_ssize_t n = 0;
     if (tape->list)
         for (uint64_t i = tg_tape_begin(tape); i < tg_tape_end(tape); ++i)
@@ -109,7 +105,7 @@ static Py_ssize_t tape_length(PyObject *o)
 static PyObject *tape_entries(PyObject *o, PyObject *u)
 {
     (void)u;
-    const tg_tape *tape = TAPE(o);
+    const tg_tape *tape = tg_tape_of(o);
     PyObject *list = PyList_New(0);
     if (!list || !tape->list)
         return list;
@@ -139,7 +135,7 @@ static PyObject *tape_entries(PyObject *o, PyObject *u)
 
 static PyObject *get_state(PyObject *o, void *which)
 {
-    const tg_tape *tape = TAPE(o);
+    const tg_tape *tape = tg_tape_of(o);
     const bool states[] = {tape->persistent, tape->open, tape->paused, tape->consumed,
                            tape->list != NULL};
     return PyBool_FromLong(states[(intptr_t)which]);
@@ -148,14 +144,14 @@ static PyObject *get_state(PyObject *o, void *which)
 static PyObject *tape_tracks(PyObject *o, PyObject *tensor)
 {
     const tg_tensor *t = tg_tensor_of(tensor);
-    return PyBool_FromLong(t && tg_tape_tracks(TAPE(o), t));
+    return PyBool_FromLong(t && tg_tape_tracks(tg_tape_of(o), t));
 }
 
 /* mark() -> a number for cut(): where the tape stands now. */
 static PyObject *tape_mark(PyObject *o, PyObject *u)
 {
     (void)u;
-    const tg_list *list = TAPE(o)->list;
+    const tg_list *list = tg_tape_of(o)->list;
     return PyLong_FromUnsignedLongLong(list ? list->next : 0);
 }
 
@@ -163,7 +159,7 @@ static PyObject *tape_mark(PyObject *o, PyObject *u)
  * them; the tape forgets those entries. */
 static PyObject *tape_cut(PyObject *o, PyObject *mark)
 {
-    tg_tape *tape = TAPE(o);
+    tg_tape *tape = tg_tape_of(o);
     const uint64_t begin = PyLong_AsUnsignedLongLong(mark);
     PyObject *read = PyList_New(0);
     if (!read || PyErr_Occurred())
@@ -275,9 +271,6 @@ static PyMethodDef functions[] = {
 
 int tg_add_tape_type(PyObject *module)
 {
-    PyObject *type = PyType_FromSpec(&tape_spec);
-    tg_tape_type = (PyTypeObject *)type;
-    if (!type || PyObject_SetAttrString(module, "NativeTape", type) < 0)
-        return TG_EPYTHON;
-    return tg_add_functions(module, functions);
+    tg_tape_type = tg_add_type(module, &tape_spec);
+    return tg_tape_type ? tg_add_functions(module, functions) : TG_EPYTHON;
 }

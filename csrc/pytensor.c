@@ -337,9 +337,6 @@ int tg_add_tensor_type(PyObject *module)
         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
         .slots = slots,
     };
-    PyObject *type = PyType_FromSpec(&spec);
-    if (!type || PyObject_SetAttrString(module, "TensorBase", type) < 0)
-        return TG_EPYTHON;
-    tg_python.base = (PyTypeObject *)type;
-    return TG_OK;
+    tg_python.base = tg_add_type(module, &spec);
+    return tg_python.base ? TG_OK : TG_EPYTHON;
 }

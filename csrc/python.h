@@ -22,6 +22,8 @@ typedef struct tape_object {
     PyObject_HEAD tg_tape *tape;
 } tape_object;
 
+static inline tg_tape *tg_tape_of(PyObject *o) { return ((tape_object *)o)->tape; }
+
 /* What Python handed over in setup(). */
 typedef struct python_side {
     PyTypeObject *base; /* TensorBase */
@@ -37,6 +39,15 @@ typedef struct python_side {
 } python_side;
 
 extern python_side tg_python;
+
+#define TG_FAST(f) ((PyCFunction)(void (*)(void))(f)) /* of METH_FASTCALL, in a PyMethodDef */
+
+static inline void tg_free_object(PyObject *o) /* how every dealloc ends */
+{
+    PyTypeObject *type = Py_TYPE(o);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
+    Py_DECREF(type);
+}
 
 PyObject *tg_wrap(tg_tensor *t); /* takes over the hold; NULL: error set */
 tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
@@ -64,6 +75,7 @@ PyObject *tg_python_push(PyObject *tape, PyObject *args);
 extern PyType_Slot tg_operator_slots[];
 int tg_find_operators(void);
 int tg_add_functions(PyObject *module, PyMethodDef *functions);
+PyTypeObject *tg_add_type(PyObject *module, PyType_Spec *spec); /* NULL with an error set */
 int tg_add_tensor_type(PyObject *module);
 int tg_add_apply(PyObject *module);
 int tg_add_arrays(PyObject *module);

@@ -192,13 +192,6 @@ static PyObject *turn_reduce(PyObject *self, PyObject *unused)
     return Py_BuildValue("(O())", Py_TYPE(self));
 }
 
-static void turn_dealloc(PyObject *o)
-{
-    PyTypeObject *type = Py_TYPE(o);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(o);
-    Py_DECREF(type);
-}
-
 static PyMethodDef turn_methods[] = {
     {"__enter__", turn_enter, METH_NOARGS, NULL},
     {"__exit__", turn_exit, METH_VARARGS, NULL},
@@ -210,7 +203,7 @@ static PyType_Slot turn_slots[] = {
     {Py_tp_doc, "Turn(): a context manager that one thread at a time is in, as often as it "
                 "likes; the others wait in order, and Ctrl-C ends a wait."},
     {Py_tp_new, turn_new},
-    {Py_tp_dealloc, turn_dealloc},
+    {Py_tp_dealloc, tg_free_object},
     {Py_tp_methods, turn_methods},
     {0, NULL},
 };
@@ -228,9 +221,7 @@ bool tg_is_turn(PyObject *o) { return Py_TYPE(o) == turn_type; }
 
 int tg_add_turn_type(PyObject *module)
 {
-    PyObject *type = PyType_FromSpec(&turn_spec);
-    turn_type = (PyTypeObject *)type;
-    if (!type || PyObject_SetAttrString(module, "Turn", type) < 0)
+    if (!(turn_type = tg_add_type(module, &turn_spec)))
         return TG_EPYTHON;
     return pthread_atfork(NULL, NULL, after_fork_in_child) == 0 ? TG_OK : TG_EMEMORY;
 }
