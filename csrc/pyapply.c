@@ -7,7 +7,7 @@
 
 /* --- errors ------------------------------------------------------------------------------ */
 
-PyObject *tg_raise(int status, int op, PyObject *inputs)
+PyObject *tg_raise_of(int status, int op, PyObject *inputs)
 {
     if (status == TG_EPYTHON)
         return NULL;
@@ -27,6 +27,10 @@ PyObject *tg_raise(int status, int op, PyObject *inputs)
         PyErr_SetString(PyExc_SystemError, "tapegrad: an error was not raised");
     return NULL;
 }
+
+PyObject *tg_raise(int status) { return tg_raise_of(status, -1, NULL); }
+
+bool tg_check(int status) { return status == TG_OK || tg_raise(status) != NULL; }
 
 /* --- apply ------------------------------------------------------------------------------- */
 
@@ -65,7 +69,7 @@ static PyObject *finish(int status, int op, tg_tensor *out, PyObject *inputs, Py
         return tg_wrap(out);
     if (status == TG_ENOKERNEL)
         return PyObject_CallFunction(tg_python.slow_apply, "iOO", op, inputs, params);
-    return tg_raise(status, op, inputs);
+    return tg_raise_of(status, op, inputs);
 }
 
 bool tg_read_params(PyObject *params, Py_ssize_t n, int64_t *p, uint64_t *floats)
@@ -196,7 +200,7 @@ done:
     free(in);
     free(p);
     if (status)
-        return tg_raise(status, op, args[1]);
+        return tg_raise_of(status, op, args[1]);
     Py_RETURN_NONE;
 }
 
@@ -249,7 +253,7 @@ static PyObject *binary(PyObject *a, PyObject *b, int which)
     if (status == TG_ENOKERNEL)
         return PyObject_CallFunction(tg_python.operate, "iOO", op, a, b);
     PyObject *inputs = PyTuple_Pack(2, a, b);
-    PyObject *r = inputs ? tg_raise(status, op, inputs) : NULL;
+    PyObject *r = inputs ? tg_raise_of(status, op, inputs) : NULL;
     Py_XDECREF(inputs);
     return r;
 }

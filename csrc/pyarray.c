@@ -71,7 +71,7 @@ static tg_tensor *copy_in(const array_interface *a)
         return NULL;
     tg_tensor *t = tg_new(dtype, a->ndim, dims);
     if (!t) {
-        tg_raise(TG_EMEMORY, -1, NULL);
+        tg_raise(TG_EMEMORY);
         return NULL;
     }
     tg_buffer foreign = {.data = a->data, .refs = 2};
@@ -227,14 +227,12 @@ static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
         PyErr_SetString(PyExc_TypeError, "pin(tensor, writable)");
         return NULL;
     }
-    if (!t->data) {
-        tg_fail(TG_ERELEASED, "the values of this Tensor have been released");
-        return tg_raise(TG_ERELEASED, -1, NULL);
-    }
+    if (!t->data)
+        return tg_raise(tg_fail(TG_ERELEASED, "the values of this Tensor have been released"));
     const int writable = PyObject_IsTrue(args[1]);
     const int status = writable ? tg_before_write(t) : tg_part_from_variable(t);
     if (status)
-        return tg_raise(status, -1, NULL);
+        return tg_raise(status);
     PyObject *capsule =
         PyCapsule_New(t->buffer, writable ? writable_pin_name : pin_name, unpin);
     if (!capsule)

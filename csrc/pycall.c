@@ -158,7 +158,8 @@ static int match(call_object *self, PyObject *args, PyObject *kwargs, tg_found *
     return refresh_numbers(self);
 }
 
-static int bind(call_object *self, const tg_found *found)
+/* false with an error set */
+static bool bind(call_object *self, const tg_found *found)
 {
     program_object *p = self->program;
     int status = TG_OK;
@@ -176,11 +177,7 @@ static int bind(call_object *self, const tg_found *found)
         if (value >= 0)
             status = tg_program_bind(p->program, value, &m, self->n_arrays + i);
     }
-    if (status)
-        tg_raise(status, -1, NULL);
-    else if (!tg_program_bind_arrays(p))
-        status = TG_EPYTHON;
-    return status;
+    return tg_check(status) && tg_program_bind_arrays(p);
 }
 
 /* --- the call -------------------------------------------------------------------------------- */
@@ -217,7 +214,7 @@ static int run(call_object *self, const tg_found *found, PyObject **outputs)
     program_object *p = self->program;
     p->program->is_running = true;
     p->program->failed_step = 0; /* until there is another */
-    int ran = bind(self, found) == TG_OK ? tg_program_run_bound(p, outputs) : -1;
+    int ran = bind(self, found) ? tg_program_run_bound(p, outputs) : -1;
     tg_program_let_go(p);
     p->program->is_running = false;
     for (int i = 0; i < self->n_reads; ++i) {

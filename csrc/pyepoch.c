@@ -21,13 +21,6 @@ static bool refuse(const char *what)
     return false;
 }
 
-static bool raise_status(int status)
-{
-    if (status)
-        tg_raise(status, -1, NULL);
-    return status == TG_OK;
-}
-
 /* The value that a run hands over as the variable's gradient, or -1. */
 static int made_for(const program_object *self, const tg_tensor *variable)
 {
@@ -186,14 +179,14 @@ static PyObject *run(call *c)
 {
     program_object *self = c->self;
     tg_program *g = self->program;
-    if (!raise_status(tg_epoch_prepare(g, &c->e)) || !tg_program_bind_arrays(self))
+    if (!tg_check(tg_epoch_prepare(g, &c->e)) || !tg_program_bind_arrays(self))
         return NULL;
     int status = tg_program_start(g);
     if (!status)
         status = tg_epoch_run(g, &c->e, &self->steps_done);
     const bool is_error = status && status != TG_EGUARD;
     if (is_error)
-        tg_raise(status, -1, NULL);
+        tg_raise(status);
     const bool is_handed_over = !self->steps_done || tg_program_set_grads(self);
     if (is_error && self->steps_done)
         drop_made_over(c);

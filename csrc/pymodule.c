@@ -37,7 +37,7 @@ static PyObject *setup(PyObject *module, PyObject *args)
         tg_python.dtypes[i] = PyTuple_GetItem(dtypes, i);
     const int status = tg_find_operators();
     if (status)
-        return tg_raise(status, -1, NULL);
+        return tg_raise(status);
     tg_set_lock_hooks(unlock, relock);
     tg_set_elsewhere(tg_apply_python);
     Py_RETURN_NONE;

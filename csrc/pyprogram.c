@@ -18,7 +18,7 @@ static PyObject *operand_of(const program_object *self, int value)
     }
     tg_tensor *copy = tg_new(v->t->dtype, v->t->ndim, tg_shape(v->t));
     if (!copy) {
-        tg_raise(TG_EMEMORY, -1, NULL);
+        tg_raise(TG_EMEMORY);
         return NULL;
     }
     tg_copy(copy, v->t);
@@ -103,8 +103,8 @@ static int bind_argument(program_object *self, int argument, PyObject *o, PyObje
     return TG_EPYTHON;
 }
 
-/* bound: what to let go of after the run. */
-static int bind_all(program_object *self, PyObject *inputs)
+/* bound: what to let go of after the run; false with an error set. */
+static bool bind_all(program_object *self, PyObject *inputs)
 {
     int status = TG_OK;
     const int n = self->program->n_inputs;
@@ -116,7 +116,7 @@ static int bind_all(program_object *self, PyObject *inputs)
         if (copy)
             Py_DECREF(o);
     }
-    return status == TG_OK && !tg_program_bind_arrays(self) ? TG_EPYTHON : status;
+    return tg_check(status) && tg_program_bind_arrays(self);
 }
 
 bool tg_program_bind_arrays(program_object *self)
@@ -127,9 +127,7 @@ bool tg_program_bind_arrays(program_object *self)
         const int value = self->arrays[i];
         status = bind_array(self, value, n + i, self->objects[value], &self->bound[n + i]);
     }
-    if (status)
-        tg_raise(status, -1, NULL);
-    return status == TG_OK;
+    return tg_check(status);
 }
 
 void tg_program_let_go(program_object *self)
@@ -171,10 +169,8 @@ bool tg_program_set_grads(program_object *self)
 {
     for (int k = 0; k < self->n_grads; ++k) {
         tg_tensor *t = tg_program_result(self->program, self->grads[k]);
-        if (!t) {
-            tg_raise(TG_EMEMORY, -1, NULL);
-            return false;
-        }
+        if (!t)
+            return tg_check(TG_EMEMORY);
         tg_set_grad(self->grads_of[k], t);
     }
     return true;
@@ -185,7 +181,7 @@ static bool wrap_outputs(program_object *self, PyObject **outputs)
 {
     for (int k = 0; k < self->n_outputs; ++k) {
         tg_tensor *t = tg_program_result(self->program, self->outputs[k]);
-        outputs[k] = t ? tg_wrap(t) : tg_raise(TG_EMEMORY, -1, NULL);
+        outputs[k] = t ? tg_wrap(t) : tg_raise(TG_EMEMORY);
         if (!outputs[k]) {
             while (k > 0)
                 Py_DECREF(outputs[--k]);
@@ -211,7 +207,7 @@ int tg_program_run_bound(program_object *self, PyObject **outputs)
         for (int k = 0; ran < 0 && k < self->n_outputs; ++k)
             Py_DECREF(outputs[k]);
     } else if (status != TG_OK && status != TG_EGUARD)
-        tg_raise(status, -1, NULL);
+        tg_raise(status);
     tg_program_finish(g);
     return ran;
 }
@@ -236,12 +232,10 @@ bool tg_program_is_free(const program_object *self)
 {
     if (!self->program->is_running)
         return true;
-    tg_fail(TG_ETAPE,
-            "this program is running already: a Python op of a compiled function calls "
-            "that function again, with arguments of the same shapes; call the plain "
-            "function there");
-    tg_raise(TG_ETAPE, -1, NULL);
-    return false;
+    return tg_check(tg_fail(
+        TG_ETAPE, "this program is running already: a Python op of a compiled function calls "
+                  "that function again, with arguments of the same shapes; call the plain "
+                  "function there"));
 }
 
 static PyObject *program_run(PyObject *o, PyObject *args)
@@ -263,8 +257,7 @@ static PyObject *program_run(PyObject *o, PyObject *args)
         return NULL;
     g->is_running = true;
     g->failed_step = 0; /* until there is another */
-    const int status = bind_all(self, inputs);
-    PyObject *answer = status == TG_OK ? run_to_list(self) : tg_raise(status, -1, NULL);
+    PyObject *answer = bind_all(self, inputs) ? run_to_list(self) : NULL;
     tg_program_let_go(self);
     g->is_running = false;
     return answer;

@@ -18,13 +18,6 @@ static bool refuse(const char *what, Py_ssize_t index)
     return false;
 }
 
-static bool raise_status(int status)
-{
-    if (status)
-        tg_raise(status, -1, NULL);
-    return status == TG_OK;
-}
-
 /* The program lives as long as o does. */
 static bool hold(program_object *self, PyObject *o)
 {
@@ -88,8 +81,8 @@ static bool add_value(program_object *self, int index, PyObject *item)
         place = PyLong_AsSize_t(where);
     if (PyErr_Occurred())
         return false;
-    return raise_status(tg_program_value(self->program, index, (char)role, dtype, (int)ndim,
-                                         dims, captured, place, host));
+    return tg_check(tg_program_value(self->program, index, (char)role, dtype, (int)ndim, dims,
+                                     captured, place, host));
 }
 
 /* --- what the kinds of steps keep --------------------------------------------------------------- */
@@ -185,7 +178,7 @@ static bool make_group(program_object *self, tg_step *s, PyObject *extra)
             s->group &&
             (!s->n_p ||
              tg_group_end(s->group, &ending, &g->values[s->out[s->n_out - 1]].own) == TG_OK);
-        fits = is_made || raise_status(TG_EVALUE);
+        fits = is_made || tg_check(TG_EVALUE);
     }
     free(calls);
     free(ends);
@@ -268,7 +261,7 @@ static bool make_product(program_object *self, tg_step *s, PyObject *extra)
     if (folds)
         fold = (tg_column_fold){(int)s->p[1], s->p[2] != 0, s->p[3] < 0 ? 0 : (size_t)s->p[3]};
     return (!follows || read_group_call(&after, extra, index)) &&
-           raise_status(
+           tg_check(
                tg_product_new(self->program, s, follows ? &after : NULL, folds ? &fold : NULL));
 }
 
@@ -283,7 +276,7 @@ static bool make_run(program_object *self, tg_step *s, PyObject *extra)
     if (!is_product(s->op) || !s->n_out || g->values[s->out[0]].role == TG_VIEW)
         return true;
     s->run = tg_step_product;
-    return raise_status(tg_product_new(g, s, NULL, NULL));
+    return tg_check(tg_product_new(g, s, NULL, NULL));
 }
 
 /* --- steps --------------------------------------------------------------------------------------- */
@@ -304,11 +297,11 @@ static bool add_step(program_object *self, int index, PyObject *item)
     tg_step *s = tg_program_step(g, index, kind, op, (int)PyTuple_Size(in),
                                  (int)PyTuple_Size(out), (int)PyTuple_Size(params));
     if (!s)
-        return raise_status(TG_EMEMORY);
+        return tg_check(TG_EMEMORY);
     s->line = line;
     if (!read_ints(s->in, in) || !read_ints(s->out, out) ||
         !tg_read_params(params, s->n_p, s->p, &floats) ||
-        !raise_status(tg_program_step_ready(g, s)))
+        !tg_check(tg_program_step_ready(g, s)))
         return false;
     switch (kind) {
     case TG_STEP_RUN: return make_run(self, s, extra);
@@ -371,7 +364,7 @@ static bool fill(program_object *self, PyObject *values, PyObject *steps, PyObje
     if (!self->seeds || !self->bound)
         return PyErr_NoMemory() != NULL;
     g->seeds = self->seeds;
-    return read_results(self, outputs, grads) && raise_status(tg_program_ready(g));
+    return read_results(self, outputs, grads) && tg_check(tg_program_ready(g));
 }
 
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)

@@ -55,7 +55,7 @@ static tg_tensor *cotangent_of(PyObject *given, const tg_tensor *y)
     const int dtype = tg_is_compute(y->dtype) ? y->dtype : TG_F64;
     t = tg_new(dtype, y->ndim, tg_shape(y));
     if (!t) {
-        tg_raise(TG_EMEMORY, -1, NULL);
+        tg_raise(TG_EMEMORY);
         return NULL;
     }
     for (int64_t i = 0; i < t->size; ++i) {
@@ -71,7 +71,7 @@ static tg_tensor *cotangent_of(PyObject *given, const tg_tensor *y)
         tg_apply_op(tg_op_find("astype"), &cast, 1, &t, 1, (int64_t[]){y->dtype});
     tg_drop(t);
     if (status)
-        tg_raise(status, -1, NULL);
+        tg_raise(status);
     return cast;
 }
 
@@ -104,7 +104,7 @@ PyObject *tg_python_sweep(PyObject *o, PyObject *args)
     } else if (dx) {
         const int status =
             tg_sweep(tg_tape_of(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
-        result = status ? tg_raise(status, -1, NULL) : list_of(dx, m);
+        result = status ? tg_raise(status) : list_of(dx, m);
     } else if (x || (y && !ct)) {
         PyErr_NoMemory();
     }
@@ -138,7 +138,7 @@ PyObject *tg_python_push(PyObject *o, PyObject *args)
     PyObject *result = NULL;
     if (dy) {
         const int status = tg_push(tg_tape_of(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
-        result = status ? tg_raise(status, -1, NULL) : list_of(dy, m);
+        result = status ? tg_raise(status) : list_of(dy, m);
     } else if (y) {
         PyErr_NoMemory();
     }

@@ -32,8 +32,8 @@ static void tape_dealloc(PyObject *o)
 
 PyObject *tg_answer(int status)
 {
-    if (status)
-        return tg_raise(status, -1, NULL);
+    if (!tg_check(status))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -184,7 +184,7 @@ static PyObject *tape_cut(PyObject *o, PyObject *mark)
     const int status = tg_tape_cut(tape, begin);
     if (status) {
         Py_DECREF(read);
-        return tg_raise(status, -1, NULL);
+        return tg_raise(status);
     }
     return read;
 }

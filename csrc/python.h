@@ -51,7 +51,9 @@ static inline void tg_free_object(PyObject *o) /* how every dealloc ends */
 
 PyObject *tg_wrap(tg_tensor *t); /* takes over the hold; NULL: error set */
 tg_tensor *tg_tensor_of(PyObject *o); /* borrowed; NULL: not a native Tensor */
-PyObject *tg_raise(int status, int op, PyObject *inputs);
+PyObject *tg_raise(int status); /* NULL, the error set that tg_fail has said */
+PyObject *tg_raise_of(int status, int op, PyObject *inputs); /* the same, of an op's inputs */
+bool tg_check(int status); /* TG_OK; else false, the error set */
 PyObject *tg_params_tuple(const tg_entry *e);
 PyObject *tg_numbers_tuple(int n, const int64_t *p, uint64_t floats);
 PyObject *tg_ints_tuple(int n, const int64_t *values);

@@ -232,7 +232,7 @@ static PyObject *trace_end(PyObject *module, PyObject *args)
     const int status = tg_transcript_write(&words, trace);
     PyObject *answer = NULL;
     if (is_native)
-        answer = status ? tg_raise(status, -1, NULL) : report(trace, &words, asked);
+        answer = status ? tg_raise(status) : report(trace, &words, asked);
     tg_transcript_clear(&words);
     Py_DECREF(step->sources);
     tg_trace_clear(trace);

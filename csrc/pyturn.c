@@ -79,12 +79,11 @@ static void sleep_a_while(waiter *w)
 
 static bool wait_for(turn_object *self)
 {
-    if (would_wait_for_itself(self)) {
-        tg_fail(TG_ETAPE,
-                "two compiled functions wait for each other: in each of two threads a "
-                "Python op of one calls the other; call them one after the other");
-        return tg_raise(TG_ETAPE, -1, NULL) != NULL;
-    }
+    if (would_wait_for_itself(self))
+        return tg_check(
+            tg_fail(TG_ETAPE, "two compiled functions wait for each other: in each of two "
+                              "threads a Python op of one calls the other; call them one after "
+                              "the other"));
     waiter w = {.thread = &here};
     pthread_cond_init(&w.come, NULL);
     if (self->last)
@@ -125,11 +124,10 @@ static bool is_lost(turn_object *self)
 bool tg_turn_take(PyObject *o)
 {
     turn_object *self = (turn_object *)o;
-    if (is_lost(self)) {
-        tg_fail(TG_ETAPE, "another thread was in this compiled function when the process was "
-                          "forked; compile it anew in the child");
-        return tg_raise(TG_ETAPE, -1, NULL) != NULL;
-    }
+    if (is_lost(self))
+        return tg_check(tg_fail(
+            TG_ETAPE, "another thread was in this compiled function when the process was "
+                      "forked; compile it anew in the child"));
     if (self->owner && self->owner != &here)
         return wait_for(self);
     self->owner = &here;
