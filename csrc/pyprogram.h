@@ -1,5 +1,5 @@
-/* pyprogram.h: the Python object around a program. pyprogram_new.c makes it from lists, pyprogram.c
- * runs it. */
+/* pyprogram.h: the Python object around a program. pyprogram_new.c and pystep.c make it from lists,
+ * pyprogram.c runs it. */
 #ifndef TG_PYPROGRAM_H
 #define TG_PYPROGRAM_H
 
@@ -36,5 +36,11 @@ PyObject *tg_program_time_steps(PyObject *self, PyObject *on); /* pyprofile.c */
 PyObject *tg_program_step_ns(PyObject *self, void *unused);
 int tg_call_python(tg_program *program, tg_step *step);
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+/* While it is made: raise ValueError, and return false; keep o alive as long as the program; read
+ * step `index` of the list, false with an error set. */
+bool tg_program_refuse(const char *what, Py_ssize_t index);
+bool tg_program_hold(program_object *self, PyObject *o);
+bool tg_program_add_step(program_object *self, int index, PyObject *item);
 
 #endif
