@@ -34,7 +34,7 @@ void tg_program_let_go(program_object *self); /* of what was bound */
 PyObject *tg_program_run_epoch(PyObject *self, PyObject *const *args, Py_ssize_t n_args);
 PyObject *tg_program_time_steps(PyObject *self, PyObject *on); /* pyprofile.c */
 PyObject *tg_program_step_ns(PyObject *self, void *unused);
-int tg_call_python(tg_program *program, tg_step *step);
+int tg_call_python(tg_program *program, tg_step *step); /* pycallable.c */
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
 /* While it is made: raise ValueError, and return false; keep o alive as long as the program; read
