@@ -68,6 +68,20 @@ typedef struct tg_tensor {
 
 static inline const int64_t *tg_shape(const tg_tensor *t) { return t->dims; }
 static inline const int64_t *tg_strides(const tg_tensor *t) { return t->dims + t->ndim; }
+static inline bool tg_same_shape(const tg_tensor *a, const tg_tensor *b)
+{
+    if (a->ndim != b->ndim)
+        return false;
+    for (int i = 0; i < a->ndim; ++i) /* a call of memcmp costs more than the few axes */
+        if (a->dims[i] != b->dims[i])
+            return false;
+    return true;
+}
+/* Of one shape and dtype. */
+static inline bool tg_is_like(const tg_tensor *a, const tg_tensor *b)
+{
+    return a->dtype == b->dtype && tg_same_shape(a, b);
+}
 static inline uint32_t tg_version(const tg_tensor *t)
 {
     return t->data ? t->buffer->version : 0;

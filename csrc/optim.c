@@ -44,11 +44,7 @@ void tg_updates_run(const tg_updates *s)
 
 /* --- checking ------------------------------------------------------------------------------ */
 
-static bool is_like(const tg_tensor *t, const tg_tensor *p)
-{
-    return t->data && t->dtype == p->dtype && t->ndim == p->ndim &&
-           memcmp(tg_shape(t), tg_shape(p), p->ndim * sizeof(int64_t)) == 0;
-}
+static bool fits(const tg_tensor *t, const tg_tensor *p) { return t->data && tg_is_like(t, p); }
 
 /* Fill in the update of parameter i of n; g stays NULL if it has no gradient. */
 static int make_update(tg_update *u, int64_t i, int64_t n, const uint64_t *params,
@@ -63,7 +59,7 @@ static int make_update(tg_update *u, int64_t i, int64_t n, const uint64_t *param
         return tg_fail(TG_EVALUE, "step: parameter %lld is not contiguous", (long long)i);
     if (!p->grad)
         return TG_OK;
-    if (!is_like(p->grad, p))
+    if (!fits(p->grad, p))
         return tg_fail(TG_ESHAPE,
                        "step: parameter %lld and its gradient differ in shape or dtype",
                        (long long)i);
@@ -71,7 +67,7 @@ static int make_update(tg_update *u, int64_t i, int64_t n, const uint64_t *param
     u->t = steps[i] + 1;
     for (int k = 0; k < n_states; ++k) {
         tg_tensor *state = tg_from_handle(states[k * n + i]);
-        if (!state || !is_like(state, p) || !tg_is_contiguous(state))
+        if (!state || !fits(state, p) || !tg_is_contiguous(state))
             return tg_fail(TG_ESHAPE, "step: state %d of parameter %lld is not like it", k,
                            (long long)i);
         u->state[k] = state;

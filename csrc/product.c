@@ -43,9 +43,7 @@ static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
         const tg_value *v = code < n_codes ? &g->values[s->in[code]] : NULL;
         if (!v || v->role == TG_VIEW || v->own.dtype != out->dtype)
             return false;
-        if (!is_single_value(&v->own) &&
-            (v->own.ndim != out->ndim ||
-             memcmp(tg_shape(&v->own), tg_shape(out), out->ndim * sizeof *out->dims) != 0))
+        if (!is_single_value(&v->own) && !tg_same_shape(&v->own, out))
             return false;
     }
     return after->n_in <= TG_ACT_INPUTS && after->out == n_codes;

@@ -42,8 +42,7 @@ int tg_call_python(tg_program *g, tg_step *s)
         PyErr_SetString(PyExc_TypeError, "a step in Python must give a native Tensor");
         goto done;
     }
-    if (t->dtype != v->own.dtype || t->ndim != v->own.ndim ||
-        memcmp(tg_shape(t), tg_shape(&v->own), t->ndim * sizeof *t->dims) != 0) {
+    if (!tg_is_like(t, &v->own)) {
         status = tg_fail(TG_ESHAPE,
                          "step %d, in Python, gave another shape or dtype than when it "
                          "was recorded",

@@ -3,7 +3,6 @@
 #include "pyprogram.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 bool tg_program_refuse(const char *what, Py_ssize_t index)
 {
@@ -76,8 +75,7 @@ static bool read_results(program_object *self, PyObject *outputs, PyObject *grad
             return tg_program_refuse("a gradient is (variable, value)", i);
         tg_tensor *t = tg_tensor_of(variable);
         const tg_tensor *own = v >= 0 && v < g->n_values ? &g->values[v].own : NULL;
-        if (!t || !own || own->dtype != t->dtype || own->ndim != t->ndim ||
-            memcmp(tg_shape(own), tg_shape(t), t->ndim * sizeof *t->dims) != 0)
+        if (!t || !own || !tg_is_like(own, t))
             return tg_program_refuse("a gradient has not its variable's shape and dtype", i);
         if (!tg_program_hold(self, variable))
             return false;

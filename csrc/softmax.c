@@ -89,8 +89,7 @@ static int run_along(const tg_op *op, tg_tensor **out, row_run *r, tg_tensor *a,
     const size_t item = tg_itemsize(a->dtype);
     if (n_p != 1 || p[0] < 0 || p[0] >= a->ndim)
         return tg_fail(TG_EVALUE, "%s: no such axis among %d", op->name, a->ndim);
-    if (b && (b->dtype != a->dtype || b->ndim != a->ndim ||
-              memcmp(tg_shape(a), tg_shape(b), (size_t)a->ndim * sizeof(int64_t)) != 0))
+    if (b && !tg_is_like(b, a))
         return tg_fail(TG_ESHAPE, "%s: the cotangent is not like the output", op->name);
     const int axis = (int)p[0];
     const uint64_t reduced = (uint64_t)1 << axis;

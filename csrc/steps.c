@@ -19,9 +19,7 @@ tg_tensor *const *tg_step_operands(tg_program *g, const tg_step *s)
 
 static int check_result(const tg_program *g, const tg_step *s, const tg_tensor *out)
 {
-    const tg_tensor *t = &g->values[s->out[0]].own;
-    if (out->dtype == t->dtype && out->ndim == t->ndim &&
-        memcmp(tg_shape(out), tg_shape(t), t->ndim * sizeof *t->dims) == 0)
+    if (tg_is_like(out, &g->values[s->out[0]].own))
         return TG_OK;
     return tg_fail(TG_ESHAPE, "step %d, %s, gives another shape or dtype than the program says",
                    (int)(s - g->steps), tg_ops[s->op].name);
@@ -148,12 +146,6 @@ int tg_step_group(tg_program *g, tg_step *s)
 
 /* --- OPTIM ------------------------------------------------------------------------------------ */
 
-static bool is_like(const tg_tensor *t, const tg_tensor *p)
-{
-    return t->dtype == p->dtype && t->ndim == p->ndim &&
-           memcmp(tg_shape(t), tg_shape(p), p->ndim * sizeof *p->dims) == 0;
-}
-
 /* Once: that the values fit, and the tasks. */
 static int settle_updates(tg_program *g, const tg_step *s, tg_optim_step *o)
 {
@@ -166,7 +158,7 @@ static int settle_updates(tg_program *g, const tg_step *s, tg_optim_step *o)
         bool fits = tg_is_compute(p->dtype) && tg_is_contiguous(p);
         for (int k = 1; k < each && fits; ++k) {
             const tg_tensor *t = g->values[s->in[i * each + k]].t;
-            fits = is_like(t, p) && (k == 1 || tg_is_contiguous(t));
+            fits = tg_is_like(t, p) && (k == 1 || tg_is_contiguous(t));
         }
         if (!fits)
             return tg_fail(TG_EVALUE,

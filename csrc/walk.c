@@ -280,16 +280,6 @@ static bool add_in_place(tg_tensor *sum, const tg_tensor *term)
     return true;
 }
 
-static bool same_shape(const tg_tensor *a, const tg_tensor *b)
-{
-    if (a->ndim != b->ndim)
-        return false;
-    for (int i = 0; i < a->ndim; ++i) /* a call of memcmp costs more than the few axes */
-        if (a->dims[i] != b->dims[i])
-            return false;
-    return true;
-}
-
 int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term)
 {
     if (!*value) {
@@ -298,7 +288,7 @@ int tg_walk_accumulate(walk *w, tg_tensor **value, tg_tensor *term)
     }
     const tg_list *list = tg_list_here();
     if (list && !list->n_active && !list->trace && tg_is_unshared(*value) &&
-        tg_is_contiguous(*value) && same_shape(*value, term) &&
+        tg_is_contiguous(*value) && tg_same_shape(*value, term) &&
         (*value)->dtype == term->dtype && tg_is_contiguous(term) &&
         add_in_place(*value, term)) {
         tg_drop(term);
@@ -356,5 +346,5 @@ int tg_walk_reshape_as(const walk *w, int op, tg_tensor **t, const tg_tensor *li
             return TG_OK;
         return reshape_block(w, op, t, like);
     }
-    return same_shape(*t, like) ? TG_OK : replace(op, t, like->ndim, tg_shape(like));
+    return tg_same_shape(*t, like) ? TG_OK : replace(op, t, like->ndim, tg_shape(like));
 }
