@@ -9,6 +9,13 @@ import sys
 
 import numpy as np
 
+from .errors import EngineError
+
+_SETTING = os.environ.get("TAPEGRAD_LINES", "0")
+if _SETTING not in ("0", "1", ""):
+    raise EngineError(f"TAPEGRAD_LINES={_SETTING!r}: unknown; choose one of 0, 1")
+ON_EVERY_TAPE = _SETTING == "1"  # not only where tape(lines=True) asks
+
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _THEIRS = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 # SciPy lies beside NumPy; importing it to ask would take longer than all of tapegrad.
@@ -66,7 +73,7 @@ def line_name(number: int) -> str:
 
 _AT_MOST = 4096  # parameters, the last written
 _writes: dict[int, int] = {}
-are_kept = False  # whether any tape of this process has asked for lines
+are_kept = ON_EVERY_TAPE  # whether any tape of this process has asked for lines
 
 
 def keep() -> None:

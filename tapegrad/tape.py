@@ -8,7 +8,6 @@ Evaluating Derivatives, ch. 3.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,24 +16,11 @@ import numpy as np
 from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.select import apply
-from .errors import DTypeError, EngineError, ShapeError
-from .lines import keep, line_name
+from .errors import DTypeError, ShapeError
+from .lines import ON_EVERY_TAPE, keep, line_name
 from .ops.table import BY_ID, OPS, SAVED_OUT, is_saved
 from .tensor import Tensor, along, identity, tensor
 from .tree import flatten, flatten_like, outline
-
-_LINES = os.environ.get("TAPEGRAD_LINES", "0")
-if _LINES not in ("0", "1", ""):
-    raise EngineError(f"TAPEGRAD_LINES={_LINES!r}: unknown; choose one of 0, 1")
-
-
-def keeps_lines() -> bool:
-    """Whether every tape is to keep lines."""
-    return _LINES == "1"
-
-
-if keeps_lines():
-    keep()
 
 
 class Entry(NamedTuple):
@@ -78,7 +64,7 @@ class tape:
         if lines:
             keep()
         self._tape = self._engine.new_tape(
-            bool(persistent), bool(watch_accessed_variables), lines or keeps_lines()
+            bool(persistent), bool(watch_accessed_variables), lines or ON_EVERY_TAPE
         )
 
     def __enter__(self) -> tape:

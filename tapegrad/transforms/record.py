@@ -16,8 +16,8 @@ from ..engine import select
 from ..engine.dtypes import is_inexact
 from ..engine.select import apply
 from ..errors import DTypeError, ShapeError
+from ..lines import ON_EVERY_TAPE
 from ..ops.table import OPS
-from ..tape import keeps_lines
 from ..tensor import Tensor, asarray, tensor
 from ..tree import flatten, flatten_like, leaf_paths
 
@@ -67,7 +67,7 @@ class Recorded:
         for i, argument in zip(argnums, self.in_structure(iter(self.xs))):
             filled[i] = argument
         engine = select.engine()
-        self.tape = engine.new_tape(persistent, False, keeps_lines())
+        self.tape = engine.new_tape(persistent, False, ON_EVERY_TAPE)
         was_on = engine.set_recording(True)  # a transform differentiates inside no_grad too
         try:
             self.tape.open()
