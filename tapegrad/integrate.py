@@ -22,8 +22,8 @@ from .engine.dtypes import is_inexact
 from .errors import DTypeError, ShapeError, TapegradError
 from .ops.shapes import as_dtype, concatenate, ravel, reshape
 from .switches import enable_grad, no_grad
-from .tape import identity, tape
-from .tensor import Tensor, asarray, tensor
+from .tape import tape
+from .tensor import VARIABLE, Tensor, asarray, identity, tensor
 from .transforms.custom import custom_vjp
 from .tree import flatten, flatten_like
 
@@ -168,7 +168,7 @@ class _Problem:
             known.add(identity(entry.output))
             met += entry.inputs
         for x in met:
-            if x._flags & 1 and identity(x) not in known:
+            if x._flags & VARIABLE and identity(x) not in known:
                 self.variables.append(x)
                 known.add(identity(x))
             elif identity(x) not in known and any(t.tracks(engine.adopt(x)) for t in outer):

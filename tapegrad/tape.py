@@ -9,7 +9,7 @@ Evaluating Derivatives, ch. 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,21 +17,11 @@ from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.select import apply
 from .errors import DTypeError, ShapeError
-from .lines import ON_EVERY_TAPE, keep, line_name
-from .ops.table import BY_ID, OPS, SAVED_OUT, is_saved
-from .tensor import Tensor, along, identity, tensor
+from .lines import ON_EVERY_TAPE, keep
+from .ops.table import OPS
+from .tensor import VARIABLE, Tensor, along, identity, tensor
 from .tree import flatten, flatten_like, outline
-
-
-class Entry(NamedTuple):
-    """One line of the Wengert list."""
-
-    op: str
-    inputs: tuple[Tensor, ...]
-    output: Tensor
-    params: tuple
-    saved: tuple[str, ...]  # names of the values kept for the rules
-    line: str  # "file:line" when the tape keeps lines
+from .wengert import Entry, entry_of, table
 
 
 class tape:
@@ -103,7 +93,7 @@ class tape:
         found = {identity(t): t for t in self._tape.watched()}
         for _, inputs, *_ in self._tape.entries():
             for t in inputs:
-                if t._flags & 1:
+                if t._flags & VARIABLE:
                     found.setdefault(identity(t), t)
         return tuple(found.values())
 
@@ -119,12 +109,7 @@ class tape:
         return len(self._tape)
 
     def __iter__(self) -> Iterator[Entry]:
-        for op_id, inputs, out, params, line, saved in self._tape.entries():
-            op = BY_ID[op_id]
-            names = [n for i, n in enumerate(op.inputs) if is_saved(saved, i)]
-            if saved & SAVED_OUT:
-                names.append("y")
-            yield Entry(op.name, inputs, out, params, tuple(names), line_name(line))
+        return map(entry_of, self._tape.entries())
 
     def __repr__(self) -> str:
         state = (
@@ -134,16 +119,7 @@ class tape:
 
     def __str__(self) -> str:
         """The Wengert list as a table: one line per entry, v0, v1 ... are their outputs."""
-        names: dict = {}
-        rows = [("", "op", "inputs", "output", "saved", "line")]
-        for k, e in enumerate(self):
-            inputs = ", ".join(_value_name(t, names) for t in e.inputs)
-            names[identity(e.output)] = f"v{k}"
-            output = f"{e.output.dtype}{list(e.output.shape)}"
-            rows.append((f"v{k}", e.op, inputs, output, " ".join(e.saved), e.line))
-        widths = [max(len(row[c]) for row in rows) for c in range(6)]
-        lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
-        return "\n".join(lines)
+        return table(self)
 
     # --- derivatives
 
@@ -377,17 +353,6 @@ class tape:
 
 
 GradientTape = tape
-
-
-def _value_name(t: Tensor, names: dict) -> str:
-    name = names.get(identity(t))
-    if name is None:
-        if t._flags & 1:
-            name = f"p{sum(n.startswith('p') for n in names.values())}"
-        else:
-            name = f"c{sum(n.startswith('c') for n in names.values())}"
-        names[identity(t)] = name
-    return name
 
 
 class _Pause:
