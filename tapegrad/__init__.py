@@ -39,7 +39,8 @@ from .ops.functions import (
     stop_gradient,
 )
 from .ops.table import OPS as _OPS
-from .tensor import Parameter, Tensor, asarray, parameter, tensor
+from .parameter import Parameter, parameter
+from .tensor import Tensor, asarray, tensor
 
 _select.start(list(_OPS.values()), Tensor)
 _check_environment()

@@ -1,8 +1,7 @@
-"""Tensor and Parameter: the arrays that tapes follow.
+"""Tensor: the arrays that tapes follow.
 
-A Tensor is a value: no operation changes it in place. A Parameter is a Tensor whose values are
-written between steps, each write raising its version. Operators come from the engine's base
-class, array methods from the op table (ops/methods.py).
+A Tensor is a value: no operation changes it in place. (parameter.py has those that are written.)
+Operators come from the engine's base class, array methods from the op table (ops/methods.py).
 """
 
 from __future__ import annotations
@@ -167,10 +166,11 @@ class Tensor(Attached):
         return format(self.item(), spec) if spec else str(self)
 
     def __reduce__(self) -> tuple:
-        return _rebuild, (type(self), np.array(self.numpy()), self._flags & VARIABLE)
+        return tensor, (np.array(self.numpy()), None, self.requires_grad)
 
     def __copy__(self) -> Tensor:
-        return _rebuild(*self.__reduce__()[1])
+        make, values = self.__reduce__()
+        return make(*values)
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         return self.__copy__()
@@ -266,79 +266,6 @@ class Tensor(Attached):
         return stop_gradient(self)
 
 
-class Parameter(Tensor):
-    """A Tensor that an optimizer writes: watched by tapes, versioned, written only by assign,
-    `p[...] = v`, `p.data = v`, or through the view `p.data`.
-
-    Assigning inside a tape is allowed and never differentiated; a sweep that needs the values
-    from before the write says so.
-    """
-
-    __slots__ = ()
-
-    def assign(self, value: Any) -> None:
-        """Write new values, broadcast and cast to this parameter's shape and dtype."""
-        engine = select.engine()
-        value = asarray(value)  # a Tensor stays one: a recorded step must see where it came from
-        if value.dtype != self.dtype:
-            self._check_fits(value.dtype)
-            value = value.astype(self.dtype)
-        if value.shape != self.shape:
-            from .ops.shapes import broadcast_to
-
-            try:
-                value = broadcast_to(value, self.shape)
-            except ValueError:
-                raise ShapeError(
-                    f"assign: cannot broadcast {value.shape} to the parameter's {self.shape}"
-                ) from None
-        engine.assign(engine.adopt(self), value)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        if index is Ellipsis:
-            self.assign(value)
-            return
-        engine = select.engine()
-        if here.recorder is not None:
-            here.recorder.refuse("writes part of a parameter: assign the whole of it")
-        new = value.numpy() if isinstance(value, Tensor) else unmasked(value, "assign")
-        self._check_fits(new.dtype)
-        engine.to_numpy(self, writable=True)[index] = new
-        engine.touch(self)
-
-    def _check_fits(self, dtype: np.dtype) -> None:
-        if not np.can_cast(dtype, self.dtype, "same_kind"):
-            raise DTypeError(f"assign: {dtype} does not fit a parameter of {self.dtype}")
-
-    @property
-    def data(self) -> np.ndarray:
-        """A writable view of the values. Reading it counts as a write, and while the view
-        lives tapes copy this parameter when they save it."""
-        engine = select.engine()
-        if here.recorder is not None:
-            here.recorder.escape("data")
-        engine.touch(engine.adopt(self))
-        return engine.to_numpy(self, writable=True)
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        if isinstance(value, np.ndarray) and value.base is not None and _same_memory(value, self):
-            return  # p.data -= g: the view has been written already
-        self.assign(value)
-
-
-def _same_memory(a: np.ndarray, p: Tensor) -> bool:
-    b = p.numpy()
-    addresses = [x.__array_interface__["data"][0] for x in (a, b)]
-    return a.shape == b.shape and addresses[0] == addresses[1]
-
-
-def _rebuild(kind: type, array: np.ndarray, flags: int) -> Tensor:
-    made = parameter(array) if kind is Parameter else tensor(array)
-    made._flags = made._flags & ~VARIABLE | flags  # a frozen parameter's copy is frozen
-    return made
-
-
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Make a Tensor with a copy of data.
 
@@ -351,26 +278,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         DTypeError: for dtypes no Tensor can hold, or requires_grad of integers.
         UnsupportedError: for masked arrays.
     """
-    t = select.engine().from_numpy(_array(data, dtype), Tensor)
+    t = select.engine().from_numpy(array_of(data, dtype), Tensor)
     if requires_grad:
         t.requires_grad = True
     return t
-
-
-def parameter(data: Any, dtype: Any = None) -> Parameter:
-    """Make a Parameter with a copy of data; float or complex.
-
-    Raises:
-        DTypeError: if data is of integers or bools, which have no derivative.
-    """
-    array = _array(data, dtype)
-    if not is_inexact(array.dtype):
-        raise DTypeError(
-            f"parameter: dtype {array.dtype} has no derivative; give floats, or dtype='f4'"
-        )
-    p = select.engine().from_numpy(array, Parameter)
-    p._flags |= VARIABLE | PARAMETER
-    return p
 
 
 def asarray(data: Any, dtype: Any = None) -> Tensor:
@@ -401,7 +312,8 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
     return t.astype(primal.dtype)
 
 
-def _array(data: Any, dtype: Any) -> np.ndarray:
+def array_of(data: Any, dtype: Any) -> np.ndarray:
+    """What tensor() copies; its errors."""
     if isinstance(data, Tensor):
         data = data.numpy()
     else:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import ShapeError
-from .tensor import Parameter, Tensor
+from .parameter import Parameter
+from .tensor import Tensor
 
 
 def flatten(tree: Any, leaves: list) -> Callable[[Any], Any]:

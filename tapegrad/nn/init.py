@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..parameter import Parameter, parameter
 from ..random import generator_or_default
-from ..tensor import Parameter, parameter
 from .defaults import parameter_dtype
 
 # gain that keeps the variance through each activation; PyTorch's values

@@ -16,7 +16,8 @@ import numpy as np
 from .. import changes
 from ..engine.recording import is_number
 from ..errors import StateDictError
-from ..tensor import Parameter, Tensor, asarray
+from ..parameter import Parameter
+from ..tensor import Tensor, asarray
 
 
 class Keys(NamedTuple):

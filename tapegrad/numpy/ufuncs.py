@@ -17,7 +17,8 @@ from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis
 from ..ops.indexing import refuse_variable, updated
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, moveaxis, ravel, reshape, stack
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 
 # --- writing results --------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from ..ops import elementwise as e
 from ..ops import indexing, linear
 from ..ops.axes import as_tensor, one_axis
 from ..ops.shapes import as_dtype, broadcast_to, ravel
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from .registry import differentiable, values
 from .ufuncs import write_out
 

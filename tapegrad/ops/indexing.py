@@ -15,7 +15,8 @@ from .. import changes
 from ..engine.dtypes import is_inexact
 from ..engine.recording import here
 from ..errors import ShapeError, TapegradError
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import gather
 from . import linear as rows
 from .axes import as_tensor, holds_tensors, one_axis

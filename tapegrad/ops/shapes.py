@@ -13,7 +13,8 @@ import numpy as np
 
 from ..engine.dtypes import CODES, dtype_code
 from ..errors import ShapeError
-from ..tensor import Parameter, Tensor
+from ..parameter import Parameter
+from ..tensor import Tensor
 from . import linear
 from .axes import as_tensor, axes, one_axis, shape_of
 

@@ -15,7 +15,8 @@ from ..engine import select
 from ..engine.recording import is_number
 from ..errors import StateDictError
 from ..nn.module import clear_grad
-from ..tensor import Parameter, Tensor, tensor
+from ..parameter import Parameter
+from ..tensor import Tensor, tensor
 
 
 class Slots:
