@@ -19,7 +19,7 @@ from .engine.select import apply
 from .errors import DTypeError, ShapeError
 from .lines import ON_EVERY_TAPE, keep
 from .ops.table import OPS
-from .tensor import VARIABLE, Tensor, along, identity, tensor
+from .tensor import VARIABLE, Tensor, along, cotangent_for, identity, tensor
 from .tree import flatten, flatten_like, outline
 from .wengert import Entry, entry_of, table
 
@@ -186,13 +186,8 @@ class tape:
         Raises: as gradient; ShapeError for a loss that is not a scalar without `gradient`.
         """
         (y,) = self._tensors([loss], "loss")
-        (ct,) = self._cotangents(loss, [loss], gradient)
-        if ct is None and loss.size != 1:
-            raise ShapeError(
-                f"backward: the loss has shape {loss.shape}; reduce it to a scalar (sum, mean) or "
-                "give backward a gradient of that shape"
-            )
-        self._engine.backward(y, ct, self._tape)
+        ct = cotangent_for(loss, gradient)
+        self._engine.backward(y, None if ct is None else self._engine.adopt(ct), self._tape)
 
     def jvp(self, target: Any, sources: Any, tangents: Any) -> Any:
         """Push tangents of sources forward along the tape to target (forward mode).

@@ -237,15 +237,9 @@ class Tensor(Attached):
         Uses the innermost tape that recorded this Tensor. Raises as tape.backward.
         """
         engine = select.engine()
-        if gradient is not None:
-            gradient = engine.adopt(along(gradient, self, "backward: gradient"))
-        elif self.size != 1:
-            raise ShapeError(
-                f"backward: this Tensor has shape {self.shape}; reduce it to a scalar (sum, mean) "
-                "or give backward a gradient of that shape"
-            )
+        ct = cotangent_for(self, gradient)
         try:
-            engine.backward(engine.adopt(self), gradient)
+            engine.backward(engine.adopt(self), None if ct is None else engine.adopt(ct))
         except TapeError:
             recorder = self._recorded_by()
             if recorder == engine.name:
@@ -310,6 +304,22 @@ def along(value: Any, primal: Tensor, what: str) -> Tensor:
     if not np.can_cast(t.dtype, primal.dtype, "same_kind"):
         raise DTypeError(f"{what} has dtype {t.dtype}, which does not fit {primal.dtype}")
     return t.astype(primal.dtype)
+
+
+def cotangent_for(target: Tensor, given: Any) -> Tensor | None:
+    """What backward starts from: what it was given, or None, which is 1: a target of one element.
+
+    Raises:
+        ShapeError, DTypeError: if that is not like target, or missing where target is no scalar.
+    """
+    if given is not None:
+        return along(given, target, "backward: gradient")
+    if target.size != 1:
+        raise ShapeError(
+            f"backward: the Tensor has shape {target.shape}; reduce it to a scalar (sum, mean) or "
+            "give backward a gradient of that shape"
+        )
+    return None
 
 
 def array_of(data: Any, dtype: Any) -> np.ndarray:
