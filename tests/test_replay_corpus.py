@@ -1,26 +1,18 @@
 """Steps that would fool a naive tracer: compiled, they give eager's bits or a clear error."""
 
+import importlib
 import itertools
 import time
+from pathlib import Path
 
-import corpus_arguments  # noqa: F401 - adds cases
-import corpus_caches  # noqa: F401
-import corpus_effects  # noqa: F401
-import corpus_errors  # noqa: F401
-import corpus_hyper  # noqa: F401
-import corpus_indices  # noqa: F401
-import corpus_primitives  # noqa: F401
-import corpus_results  # noqa: F401
-import corpus_state  # noqa: F401
-import corpus_traps  # noqa: F401
-import corpus_values  # noqa: F401
-import corpus_world  # noqa: F401
-import corpus_writes  # noqa: F401
 import numpy as np
 import pytest
 from corpus import CASES, eager, play
 
 import tapegrad as tg
+
+for found in sorted(Path(__file__).parent.glob("corpus_*.py")):
+    importlib.import_module(found.stem)  # which adds its cases
 
 
 @pytest.mark.parametrize("name", CASES)
