@@ -98,3 +98,14 @@ def gradients_as_results():
         return t.gradient(loss, {"first": list(net[0].parameters()), "last": net[2].weight})
 
     return step, [(X, labels())] * 5, numbers(net)
+
+
+@case()
+def parameter_as_a_result():
+    w = tg.parameter(np.ones(3, np.float32))
+
+    def step(x):
+        w.assign(w * 2)
+        return w * 1, (x * w).sum()
+
+    return step, [(X,)] * 5

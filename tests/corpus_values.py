@@ -1,14 +1,14 @@
-"""Cases: arguments of every kind and layout, ways to compute, escaping values."""
+"""Cases: arguments of every kind and layout, and ways to compute."""
 
 import dataclasses
 import threading
 
 import numpy as np
-from corpus import batch, case, labels, network, numbers
+from corpus import batch, case, labels, network, numbers, training
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import nn, tape
+from tapegrad import nn, optim, tape
 from tapegrad.numpy.plain import OF_SHAPES
 
 X = batch()
@@ -72,6 +72,17 @@ def parameter_as_an_argument():
 
     script = [(v,), (v,), (v,), (w,), (w,), (w,)]
     return step, script, lambda: [w.grad, v.grad]
+
+
+@case()
+def memory_of_a_parameter_as_an_argument():
+    w = tg.parameter(np.ones(3, np.float32))
+
+    def step(x):
+        w.assign(w * 2)
+        return x * 1
+
+    return step, [(w.numpy(),)] * 5, lambda: [w.numpy()]
 
 
 @case(runs=2)
@@ -316,6 +327,18 @@ def nested_compiled_functions():
     return step, [(X,)] * 5
 
 
+@case(error="runs an epoch")
+def epoch_inside_a_step():
+    net = nn.Linear(3, 2)
+    inner = getattr(tg, "compile", lambda f: f)(training(net, optim.SGD(net.parameters(), lr=0.1)))
+
+    def step(x):
+        inner.epoch(batch(10), labels(10), batch_size=5)
+        return x * 2
+
+    return step, [(X,)] * 3
+
+
 @case()
 def recursion():
     def power(x, n):
@@ -352,78 +375,3 @@ def shapes_asked_of_numpys_functions():
         return x * np.size(x) ** np.ndim(x), x[tnp.triu_indices_from(x[:3])], found
 
     return step, [(X,), (2 * X,), (X,), (X,), (3 * X,)]
-
-
-# --- values that escape into Python
-
-
-@case(runs=4)
-def branch_on_data():
-    def step(x):
-        return x * 2 if x.sum() > 0 else x * 3
-
-    one, other = (X,), (-X,)
-    return step, [one, one, one, other, one, other, other, one, other]
-
-
-@case(runs=4)
-def branch_on_data_before_an_update():
-    w = tg.parameter(np.ones(3, np.float32))
-
-    def step(x):
-        y = (x * w).sum()
-        if bool(y > 0):
-            w.assign(w * 0.5)
-        else:
-            w.assign(w * 2)
-        return y
-
-    one, other = (X,), (-X,)
-    return step, [one, one, one, other, one, other, other, one], lambda: [w.numpy()]
-
-
-@case(error="corpus_values.py")
-def item():
-    return lambda x: x * x.sum().item(), [(X,), (X,), (2 * X,)]
-
-
-@case(error="corpus_values.py")
-def float_of_a_value():
-    return lambda x: x * float(x.sum()), [(X,), (X,), (2 * X,)]
-
-
-@case(error="corpus_values.py")
-def int_of_a_value():
-    return lambda x: x * int(abs(x).sum()), [(X,), (X,), (2 * X,)]
-
-
-@case(error="corpus_values.py")
-def numpy_of_a_value():
-    return lambda x: x * np.cumprod((x * 2).numpy()[0]), [(X,), (X,), (2 * X,)]
-
-
-@case(error="corpus_values.py")
-def list_of_values():
-    return lambda x: x * x.sum(axis=0).tolist()[0], [(X,), (X,), (2 * X,)]
-
-
-@case(error="corpus_values.py")
-def value_as_an_index():
-    table = [1.0, 2.0, 3.0]
-    return lambda x: x * table[x[0].argmax()], [(X,), (X,), (-X,)]
-
-
-@case(error="corpus_values.py")
-def text_of_a_value():
-    return lambda x: (x * 2, f"{x.sum()}"), [(X,), (X,), (2 * X,)]
-
-
-@case()
-def memory_of_a_parameter_as_an_argument():
-    w = tg.parameter(np.ones(3, np.float32))
-
-    def step(x):
-        w.assign(w * 2)
-        return x * 1
-
-    return step, [(w.numpy(),)] * 5, lambda: [w.numpy()]
