@@ -5,18 +5,15 @@ import collections.abc
 import decimal
 import functools
 import gc
+import importlib
 import itertools
 import os
 import sys
 import threading
 import types
 import weakref
+from pathlib import Path
 
-import guard_rows_code  # noqa: F401 - adds rows
-import guard_rows_data  # noqa: F401
-import guard_rows_libraries  # noqa: F401
-import guard_rows_nets  # noqa: F401
-import guard_rows_reach  # noqa: F401
 import numpy as np
 import pytest
 from guard_rows import ROWS, Config, Net
@@ -26,6 +23,9 @@ from tapegrad import optim
 from tapegrad.replay.checks import Checks, PythonChecks
 from tapegrad.replay.guards import Guards
 from tapegrad.replay.libraries import is_library_class, is_library_module
+
+for found in sorted(Path(__file__).parent.glob("guard_rows_*.py")):
+    importlib.import_module(found.stem)  # which adds its rows
 
 CHECKS = list({PythonChecks, Checks})
 
