@@ -2,30 +2,14 @@
 
 import numpy as np
 import pytest
-from corpus import training
+from recorded import FUNCTIONS, B, W, X, constants, kept_from, mlp_gradient, recorded, twice
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import nn, optim
-from tapegrad.engine import select
 from tapegrad.ops.table import BY_ID, OPS
 from tapegrad.replay import interpret, passes
-from tapegrad.replay import plan as plan_module
-from tapegrad.replay.build import program_of
 from tapegrad.replay.ir import GRAD, GROUP, PRODUCT
 from tapegrad.replay.plan import plan_memory
-from tapegrad.replay.record import record
-
-
-def recorded(function, *arrays):
-    """The raw program of function(*arrays)."""
-    tensors = [tg.tensor(np.asarray(a)) for a in arrays]
-
-    def call():
-        result = function(*tensors)
-        return result, list(result) if isinstance(result, tuple) else [result]
-
-    return program_of(record(tensors, call)[1])
 
 
 def outputs(program, *arrays):
@@ -38,54 +22,10 @@ def names(program):
     return [e.name for e in program.entries]
 
 
-TWO = tg.tensor(np.float32(2.0))
-X = np.linspace(-1, 1, 12, dtype="f4").reshape(3, 4)
-W = tg.parameter(np.linspace(0.5, 2, 8, dtype="f4").reshape(2, 4))
-B = tg.parameter(np.array([0.25, -1.0], "f4"))
-
-
-def mlp_gradient(x):
-    with tg.tape() as t:
-        loss = nn.mse_loss(tg.linear(tnp.tanh(tg.linear(x, W, B)), W.T, None), x)
-    return loss, *t.gradient(loss, [W, B])
-
-
-def elementwise(x):
-    y = tnp.exp(-x * x) + x
-    return y.sum(axis=0), tnp.where(y > 0, y, 0.1 * y), tnp.tanh(y) * x[0]
-
-
-def shapes(x):
-    y = x.reshape(3, 4).reshape(2, 6).T
-    return y + 1.0, tnp.broadcast_to(x, (2, 3, 4)) * 2.0
-
-
-def twice(x):
-    return tnp.exp(x) + tnp.exp(x), (x * 2.0) * (x * 2.0)
-
-
-def constants(x):
-    return x * (TWO * 1.0 + 3.0)
-
-
-def kept_from(x):
-    """Each product's elementwise reader also reads what a product cannot: an argument, values made
-    later, another shape, a variable that is written in between."""
-    p = tg.parameter(np.ones((3, 2), "f4"))
-    first = tg.linear(x, W) + x[:, :2]
-    second = tg.linear(x, W)
-    later = second * tnp.exp(first)
-    third = tg.linear(x, W) + B
-    fourth = tg.linear(x, W)
-    p.assign(p + first)
-    return later, third, fourth * p
-
-
 def fused_with_endings(program):
     return passes.join_endings(passes.fuse(program))
 
 
-FUNCTIONS = [mlp_gradient, kept_from, elementwise, shapes, twice, constants]
 PASSES = [
     passes.keep_views, passes.drop_dead, passes.fold_constants, passes.skip_same_shape,
     passes.merge_common, passes.join_epilogues, passes.fuse, fused_with_endings, passes.optimise,
@@ -269,92 +209,10 @@ def test_a_view_keeps_its_values_when_its_variable_is_written(is_result):
         np.testing.assert_array_equal(held.numpy(), before)
 
 
-def training_with_dropout():
-    tg.manual_seed(0)
-    net = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3))
-    adam = optim.Adam(net.parameters())
-
-    def step(x):
-        with tg.tape():
-            loss = nn.cross_entropy(net(x), np.array([0, 2, 1]))
-        adam.zero_grad()
-        loss.backward()
-        nn.clip_grad_norm_(list(net.parameters()), 1.0)
-        adam.step()
-        return loss
-
-    return step
-
-
-@pytest.mark.parametrize(
-    "function", [*FUNCTIONS, training_with_dropout()], ids=lambda f: f.__name__
-)
-def test_planned_memory_never_overlaps(function, monkeypatch):
-    program = passes.optimise(recorded(function, X))
-    for many in (0, 100):  # by time, by size
-        monkeypatch.setattr(plan_module, "MANY", many)
-        check_plan(program, plan_memory(program))
-
-
-def check_plan(program, plan):
-    made = {v: at for at, e in enumerate(program.entries) for v in e.outputs}
-    assert plan.lower_bound <= plan.peak
-    for i, (v, offset, size, first, last) in enumerate(plan.lifetimes):
-        host = plan.hosts.get(v)
-        assert first == made[v]
-        assert offset % 64 == 0
-        assert offset + size <= (plan.bytes if host is None else program.values[host].nbytes)
-        assert host is None or (host in program.results and last < made[host])
-        for w, other, n, begin, end in plan.lifetimes[:i]:
-            if host == plan.hosts.get(w) and offset < other + n and other < offset + size:
-                # one may take the other's place at the entry where that one dies
-                assert last <= begin or end <= first
-    assert str(plan).startswith(f"{plan.bytes} bytes")
-
-
-NETWORKS = [
-    ([2, 16, 16, 1], "tanh", 32),
-    ([8, 64, 64, 4], "tanh", 64),
-    ([64, 128, 64, 10], "relu", 64),
-    ([64, 128, 64, 10], "gelu", 64),
-    ([32] * 21 + [10], "relu", 64),
-    ([30, 128, 10], "elu", 64),
-    ([1, 100, 64, 50, 1], "sigmoid", 200),
-    ([2, 32, 200, 128, 256, 10], "sigmoid", 512),
-    ([100, 128, 64, 32, 4, 8, 1], "relu", 200),
-]
-
-
-@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
-@pytest.mark.parametrize(("sizes", "activation", "batch"), NETWORKS, ids=str)
-def test_a_step_needs_no_more_memory_than_eager(sizes, activation, batch):
-    """Beside parameters, what belongs to them, and gradients: those there are from step to step."""
-    model = nn.MLP(sizes[0], sizes[1:], activation)
-    optimizer = optim.Adam(model.parameters())
-    rng = np.random.default_rng(0)
-    x = tg.tensor(rng.normal(size=(batch, sizes[0])).astype("f4"))
-    y = tg.tensor(rng.normal(size=(batch, sizes[-1])).astype("f4"))
-
-    step = training(model, optimizer, nn.mse_loss)
-    step(x, y)
-    lib = select._core.lib
-    lib.tg_pool_peak_bytes()
-    before = lib.tg_pool_live_bytes()
-    step(x, y)
-    eager = lib.tg_pool_peak_bytes() - before
-    compiled = tg.compile(step)
-    for _ in range(3):
-        compiled(x, y)
-    plan = compiled.memory_plan()
-    check_plan(compiled.program, plan)
-    assert plan.lower_bound <= plan.bytes <= eager
-    assert not plan.hosts or " of v" in str(plan)
-
-
 def test_the_listing_names_entries_and_lines():
     text = str(passes.optimise(recorded(mlp_gradient, X)))
     assert "linear(x0" in text
-    assert "test_replay_passes.py:" in text
+    assert "recorded.py:" in text
     assert text.splitlines()[-1].startswith("return ")
 
 
@@ -415,13 +273,3 @@ def test_recordings_agree_whatever_templates_there_are():
     for _ in range(4):
         np.testing.assert_array_equal(compiled(x).numpy(), expected)
     assert "1 of them replaying" in compiled.explain()
-
-
-@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
-def test_the_plan_is_known_before_the_first_replay():
-    compiled = tg.compile(mlp_gradient)
-    plans = []
-    for _ in range(4):
-        compiled(X)
-        plans.append(str(compiled.memory_plan()))
-    assert plans == plans[:1] * 4
