@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from bench_replay import NETWORKS, STILL, WIDE, training_step
+from bench_replay import NETWORKS, WIDE
 from peak import fma_loop
 
 import tapegrad as tg
+from tapegrad.cli.networks import STILL, training_step
 from tapegrad.cli.timing import interleave
 from tapegrad.ops.table import BY_ID
 from tapegrad.replay.ir import GROUP, PRODUCT, Entry, Program, instructions_of

@@ -27,8 +27,8 @@ SECTIONS = {
     "replay": ("Recorded steps", "bench_replay", "report", {}, True),
     "replay-threads": (
         "Recorded steps, two threads",
-        "bench_replay",
-        "report_threads",
+        "bench_replay_threads",
+        "report",
         {"TAPEGRAD_NUM_THREADS": "2"},
         False,
     ),
