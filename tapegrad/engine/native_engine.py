@@ -19,20 +19,19 @@ from .dtypes import CODES, DTYPES, dtype_code, promoted
 from .operands import as_array, as_scalar, run_numpy
 from .recording import ASSIGN, Logged, here
 
-MEMORY, SHAPE, DTYPE, VALUE, NO_KERNEL, RELEASED = -1, -2, -3, -4, -5, -6
-VERSION, STALE, TAPE, INDEX, OUTSIDE = -7, -8, -9, -10, -13
+LIB: Any = select._core.lib  # without a C core nobody imports this module
 RULE_SLOTS = 4  # C's: inputs past the third share the fourth's rule
 
 ERRORS = {
-    MEMORY: MemoryError,
-    SHAPE: errors.ShapeError,
-    DTYPE: errors.DTypeError,
-    VALUE: ValueError,
-    RELEASED: errors.StaleValueError,
-    VERSION: errors.StaleValueError,
-    STALE: errors.StaleValueError,
-    TAPE: errors.TapeError,
-    INDEX: IndexError,
+    LIB.TG_EMEMORY: MemoryError,
+    LIB.TG_ESHAPE: errors.ShapeError,
+    LIB.TG_EDTYPE: errors.DTypeError,
+    LIB.TG_EVALUE: ValueError,
+    LIB.TG_ERELEASED: errors.StaleValueError,
+    LIB.TG_EVERSION: errors.StaleValueError,
+    LIB.TG_ESTALE: errors.StaleValueError,
+    LIB.TG_ETAPE: errors.TapeError,
+    LIB.TG_EINDEX: IndexError,
 }
 
 
@@ -255,7 +254,7 @@ class NativeEngine:
             call.hyper = slots.hyper
             call.numbers[0 : len(call.hyper)] = call.hyper
         status = call.step(call.n, call.params, call.states, call.steps, call.numbers)
-        if status == NO_KERNEL:
+        if status == LIB.TG_ENOKERNEL:
             numpy_optim.step(select._engines["numpy"], kind, slots)
         elif status < 0:
             self.check(status)
@@ -297,7 +296,7 @@ def raise_error(
 
     line, written: of the entry that a sweep could not pass; see lines.place. -1: no entry.
     """
-    if code == OUTSIDE:
+    if code == LIB.TG_EOUTSIDE:
         here.recorder.refuse(text)
     if line >= 0:
         text += lines.place(line, written)
