@@ -19,7 +19,7 @@ from ..engine.dtypes import is_inexact
 from ..engine.select import apply
 from ..ops import calls
 from ..ops.blocks import Block, stacked
-from ..tensor import Tensor, tensor
+from ..tensor import Tensor, identity, tensor
 from ..tree import flatten
 from .packing import Packing
 
@@ -126,7 +126,7 @@ _last = _Last()
 
 def _key(ct: Any) -> Any:
     t = ct.value if calls.is_block(ct) else ct
-    return t.handle or id(t._node)
+    return identity(t)
 
 
 def tracking_tape(tensors: Sequence[Tensor]) -> Any:
