@@ -181,7 +181,7 @@ def _value_difference(u: Value, v: Value) -> str | None:
         )
     if u.kind == LIVE and not u.source[0].is_as(v.source[0]):
         return "a hyper-parameter is read from another place"
-    if u.kind == CONSTANT and not _same_value(u.source, v.source):
+    if u.kind == CONSTANT and not _same_constant(u.source, v.source):
         return (
             f"a number computed by plain Python changed: {_few(u.source)} became {_few(v.source)}; "
             "pass it as an argument (an array), or compute it with Tensors"
@@ -194,7 +194,7 @@ def _value_difference(u: Value, v: Value) -> str | None:
     return None
 
 
-def _same_value(a: Any, b: Any) -> bool:
+def _same_constant(a: Any, b: Any) -> bool:
     if a.shape == () and scalar(a) == scalar(b):
         return True
     return same_bits(a.numpy(), b.numpy())
