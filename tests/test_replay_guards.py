@@ -278,7 +278,8 @@ def test_what_appears_is_seen_by_guards_made_again(make):
 
 def test_watched_arrays_are_compared_by_content():
     w = np.array([1.0, np.nan])
-    guards = Guards(lambda x: x * w, watched=lambda x: True)
+    guards = Guards(lambda x: x * w)
+    guards.watch(lambda x: True)
     assert guards.changed() is None
     w[0] = 2
     assert guards.changed() == "the contents of closure variable 'w' have changed"

@@ -47,17 +47,11 @@ class Change(str):
         return self
 
 
-def _none(x: np.ndarray) -> bool:
-    return False
-
-
 class Guards:
     """What a function and the user functions it calls read, as it was at construction.
 
     Args:
         function: a Python function, bound method, functools.partial, Module or callable object.
-        watched: of which of the ndarrays that it reads the contents are compared; of the others
-            only which they are.
         arguments: (name, value) of objects that the function is called with and that are not
             Tensors, arrays or numbers.
 
@@ -67,14 +61,9 @@ class Guards:
     step reads anew, count only if user code reads them. Building takes about 0.1 to 1 ms.
     """
 
-    def __init__(
-        self,
-        function: Any,
-        watched: Callable[[np.ndarray], bool] = _none,
-        arguments: Iterable[tuple[str, Any]] = (),
-    ):
+    def __init__(self, function: Any, arguments: Iterable[tuple[str, Any]] = ()):
         self._function = function
-        self._watched = watched
+        self._watched: Callable[[np.ndarray], bool] = lambda x: False
         self._arguments = tuple(arguments)
         self._known = Known()
         self._found: Walk
@@ -91,7 +80,8 @@ class Guards:
         return guards
 
     def watch(self, watched: Callable[[np.ndarray], bool]) -> None:
-        """From now on compare the contents of these ndarrays among those it reads, too."""
+        """From now on compare the contents of these ndarrays among those it reads; of others, as
+        of all at first, only which they are."""
         self._watched = watched
         if any(watched(x) for _, x in self.arrays):
             self._adopt(self._walk())
