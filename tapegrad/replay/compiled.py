@@ -167,16 +167,18 @@ class Compiled:
         call = fast_call(variant, args, kwargs, any_order, state, self.turn)
         if call is not None:
             variant.call = call
-            self._fast = [variant, *[v for v in self._fast if v is not variant]][:MAX_CALLS]
-            self._calls = [v.call.call for v in self._fast]
+            self._answer_in_c([variant, *[v for v in self._fast if v is not variant]][:MAX_CALLS])
+
+    def _answer_in_c(self, variants: list[Variant]) -> None:
+        self._fast = variants
+        self._calls = [v.call.call for v in variants]
 
     def _forget(self, variant: Variant) -> None:
         """Never replay it again."""
         for variants in self._signatures.values():
             if variant in variants:
                 variants.remove(variant)
-        self._fast = [v for v in self._fast if v is not variant]
-        self._calls = [v.call.call for v in self._fast]
+        self._answer_in_c([v for v in self._fast if v is not variant])
 
     def ready_for(self, args: tuple, steps: int) -> tuple[Any, int]:
         """What a call with these arguments would replay, and how many such calls, up to `steps`, C
