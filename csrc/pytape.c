@@ -77,15 +77,10 @@ static PyObject *tape_watched(PyObject *o, PyObject *u)
 {
     (void)u;
     const tg_tape *tape = tg_tape_of(o);
-    PyObject *list = PyList_New((Py_ssize_t)tape->n_watched);
-    for (size_t i = 0; list && i < tape->n_watched; ++i) {
-        PyObject *t = tg_wrap(tg_hold(tape->watched[i]));
-        if (!t) {
-            Py_DECREF(list);
-            return NULL;
-        }
-        PyList_SetItem(list, (Py_ssize_t)i, t);
-    }
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list && i < tape->n_watched; ++i)
+        if (!tg_list_give(list, tg_wrap(tg_hold(tape->watched[i]))))
+            Py_CLEAR(list);
     return list;
 }
 
@@ -107,28 +102,18 @@ static PyObject *tape_entries(PyObject *o, PyObject *u)
     (void)u;
     const tg_tape *tape = tg_tape_of(o);
     PyObject *list = PyList_New(0);
-    if (!list || !tape->list)
+    if (!tape->list)
         return list;
-    for (uint64_t i = tg_tape_begin(tape); i < tg_tape_end(tape); ++i) {
+    for (uint64_t i = tg_tape_begin(tape); list && i < tg_tape_end(tape); ++i) {
         const tg_entry *e = tg_tape_covers(tape, i) ? tg_entry_at(tape->list, i) : NULL;
         if (!e)
             continue;
-        PyObject *inputs = tg_inputs_tuple(e->n_in, tg_entry_in(e)),
-                 *params = tg_params_tuple(e);
-        PyObject *out = tg_wrap(tg_hold(e->out));
-        PyObject *row = inputs && params && out
-                            ? Py_BuildValue("(iOOOIH)", tg_entry_op(e), inputs, out, params,
-                                            e->line, e->saved)
-                            : NULL;
-        Py_XDECREF(inputs);
-        Py_XDECREF(params);
-        Py_XDECREF(out);
-        if (!row || PyList_Append(list, row) < 0) {
-            Py_XDECREF(row);
-            Py_DECREF(list);
-            return NULL;
-        }
-        Py_DECREF(row);
+        PyObject *parts[] = {
+            PyLong_FromLong(tg_entry_op(e)),  tg_inputs_tuple(e->n_in, tg_entry_in(e)),
+            tg_wrap(tg_hold(e->out)),         tg_params_tuple(e),
+            PyLong_FromUnsignedLong(e->line), PyLong_FromLong(e->saved)};
+        if (!tg_list_give(list, tg_tuple_give(sizeof parts / sizeof *parts, parts)))
+            Py_CLEAR(list);
     }
     return list;
 }
@@ -161,31 +146,19 @@ static PyObject *tape_cut(PyObject *o, PyObject *mark)
 {
     tg_tape *tape = tg_tape_of(o);
     const uint64_t begin = PyLong_AsUnsignedLongLong(mark);
-    PyObject *read = PyList_New(0);
-    if (!read || PyErr_Occurred())
-        return NULL;
-    for (uint64_t at = begin; tape->list && at < tg_tape_end(tape); ++at) {
+    PyObject *read = PyErr_Occurred() ? NULL : PyList_New(0);
+    for (uint64_t at = begin; read && tape->list && at < tg_tape_end(tape); ++at) {
         const tg_entry *e = tg_tape_covers(tape, at) ? tg_entry_at(tape->list, at) : NULL;
-        for (int i = 0; e && i < e->n_in; ++i) {
+        for (int i = 0; e && read && i < e->n_in; ++i) {
             tg_tensor *t = tg_entry_in(e)[i];
             const bool inside = t->node && t->node >> TG_NODE_BITS == tape->list->id &&
                                 (t->node & TG_NODE_MASK) >= begin;
-            if (inside || !tg_tape_tracks(tape, t))
-                continue;
-            PyObject *p = tg_wrap(tg_hold(t));
-            if (!p || PyList_Append(read, p) < 0) {
-                Py_XDECREF(p);
-                Py_DECREF(read);
-                return NULL;
-            }
-            Py_DECREF(p);
+            if (!inside && tg_tape_tracks(tape, t) && !tg_list_give(read, tg_wrap(tg_hold(t))))
+                Py_CLEAR(read);
         }
     }
-    const int status = tg_tape_cut(tape, begin);
-    if (status) {
-        Py_DECREF(read);
-        return tg_raise(status);
-    }
+    if (read && !tg_check(tg_tape_cut(tape, begin)))
+        Py_CLEAR(read);
     return read;
 }
 
@@ -250,15 +223,11 @@ static PyObject *open_tapes(PyObject *module, PyObject *u)
     for (size_t i = 0; tapes && list && !list->off && i < list->n_open; ++i) {
         if (list->open[i]->paused)
             continue;
-        tape_object *t = (tape_object *)PyType_GenericAlloc(tg_tape_type, 0);
+        PyObject *t = PyType_GenericAlloc(tg_tape_type, 0);
         if (t)
-            t->tape = tg_tape_hold(list->open[i]);
-        if (!t || PyList_Append(tapes, (PyObject *)t) < 0) {
-            Py_XDECREF((PyObject *)t);
-            Py_DECREF(tapes);
-            return NULL;
-        }
-        Py_DECREF((PyObject *)t);
+            ((tape_object *)t)->tape = tg_tape_hold(list->open[i]);
+        if (!tg_list_give(tapes, t))
+            Py_CLEAR(tapes);
     }
     return tapes;
 }
