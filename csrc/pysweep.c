@@ -99,13 +99,11 @@ PyObject *tg_python_sweep(PyObject *o, PyObject *args)
     while (dx && seeded < n &&
            (ct[seeded] = cotangent_of(PyList_GetItem(cts, seeded), y[seeded])))
         ++seeded;
-    if (dx && seeded < n) {
-        /* the error is set */
-    } else if (dx) {
+    if (dx && seeded == n) {
         const int status =
             tg_sweep(tg_tape_of(o), (size_t)n, y, ct, (size_t)m, x, dx, &options);
         result = status ? tg_raise(status) : list_of(dx, m);
-    } else if (x || (y && !ct)) {
+    } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }
     while (seeded > 0)
@@ -139,7 +137,7 @@ PyObject *tg_python_push(PyObject *o, PyObject *args)
     if (dy) {
         const int status = tg_push(tg_tape_of(o), (size_t)n, x, dx, (size_t)m, y, dy, &options);
         result = status ? tg_raise(status) : list_of(dy, m);
-    } else if (y) {
+    } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }
     free(x);
