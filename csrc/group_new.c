@@ -170,6 +170,47 @@ static int slot_for(making *m, const tg_group_call *c, size_t i, size_t item)
     return is_inner ? INNER + m->g->n_inner++ : m->g->n_in + m->g->n_out + m->g->n_slots++;
 }
 
+/* Where call i writes: to an output, or to a slot. What dies with the call gives its slot back. */
+static int place_result(making *m, const tg_group_call *c, size_t i, int dtype)
+{
+    tg_group *g = m->g;
+    tg_code *out = &m->codes[c->out];
+    const bool is_slot = is_temporary(m, c->out);
+    const size_t item = tg_itemsize(dtype);
+    if (!is_slot && g->ends[c->out].item != item)
+        return tg_fail(TG_EDTYPE, "instruction %zu of a group: output %d is of another dtype",
+                       i, c->out - g->n_in);
+    if (is_slot)
+        out->place = slot_for(m, c, i, item);
+    out->dtype = dtype;
+    for (int k = 0; k < c->n_in; ++k) {
+        tg_code *from = dying(m, c, k, i);
+        if (from) {
+            give_back(m, from);
+            from->place = -2;
+        }
+    }
+    if (is_slot && out->last_use == SIZE_MAX)
+        give_back(m, out);
+    return TG_OK;
+}
+
+/* What a call adds to what is known of all: dtypes, vectors, time. */
+static void count(making *m, const tg_map_use *use)
+{
+    tg_group *g = m->g;
+    if (use->lanes != TG_PAD) { /* else of bools only */
+        m->is_mixed |= m->dtype >= 0 && m->dtype != use->dtype;
+        m->dtype = use->dtype;
+    }
+    const size_t vector = TG_PAD / tg_itemsize(use->dtype);
+    g->vector = g->vector && g->vector < vector ? g->vector : vector;
+    m->lanes_most = use->lanes > m->lanes_most ? use->lanes : m->lanes_most;
+    const double ns = use->ns * (use->dtype == TG_F64 ? 2 : 1);
+    g->ns += ns;
+    m->cheap_ns += use->ns <= TG_CHEAP_NS ? ns : 0;
+}
+
 static int add_call(making *m, const tg_group_call *c, size_t i)
 {
     tg_group *g = m->g;
@@ -204,37 +245,10 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
                 to->in[k] = (uint32_t)m->codes[c->in[k]].place;
         }
     note_lanes(m, c->out, use.lanes);
-    tg_code *out = &m->codes[c->out];
-    const size_t item = tg_itemsize(use.out_dtype);
-    if (is_temporary(m, c->out)) {
-        out->place = slot_for(m, c, i, item);
-        out->dtype = use.out_dtype;
-    } else if (g->ends[c->out].item != item)
-        return tg_fail(TG_EDTYPE, "instruction %zu of a group: output %d is of another dtype",
-                       i, c->out - g->n_in);
-    else
-        out->dtype = use.out_dtype;
-    to->out = (uint32_t)out->place;
-    for (int k = 0; k < c->n_in; ++k) { /* free what dies here */
-        tg_code *from = dying(m, c, k, i);
-        if (from) {
-            give_back(m, from);
-            from->place = -2;
-        }
-    }
-    if (is_temporary(m, c->out) && out->last_use == SIZE_MAX)
-        give_back(m, out);
-    if (use.lanes != TG_PAD) { /* else of bools only */
-        m->is_mixed |= m->dtype >= 0 && m->dtype != use.dtype;
-        m->dtype = use.dtype;
-    }
-    const size_t vector = TG_PAD / tg_itemsize(use.dtype);
-    g->vector = g->vector && g->vector < vector ? g->vector : vector;
-    m->lanes_most = use.lanes > m->lanes_most ? use.lanes : m->lanes_most;
-    const double ns = use.ns * (use.dtype == TG_F64 ? 2 : 1);
-    g->ns += ns;
-    m->cheap_ns += use.ns <= TG_CHEAP_NS ? ns : 0;
-    return TG_OK;
+    status = place_result(m, c, i, use.out_dtype);
+    to->out = (uint32_t)m->codes[c->out].place;
+    count(m, &use);
+    return status;
 }
 
 /* --- the whole ---------------------------------------------------------------------------------- */
