@@ -71,8 +71,6 @@ typedef struct tg_strand_row {
 } tg_strand_row;
 enum { TG_STRAND_LOAD = -4, TG_STRAND_KEEP, TG_STRAND_STORE, TG_STRAND_END };
 
-void tg_group_find_kernels(tg_group *group);
-
 enum { TG_UNIT = 16 * TG_BLOCK };
 
 /* group_end.c: fold elements [first, first + n), which lie at `data`; then, all units done, the

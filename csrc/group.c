@@ -30,6 +30,25 @@ typedef struct desk {
     size_t from;
 } desk;
 
+/* Those of the ISA that is chosen now. */
+static void find_kernels(tg_group *g)
+{
+    for (size_t i = 0; i < g->n_code; ++i) {
+        const tg_map_use use = {.dtype = g->rows[i].dtype};
+        g->code[i].kernel = tg_map_kernel(&use, g->rows[i].op, g->rows[i].k);
+    }
+    const tg_strand_kernels *strands = tg_isa->strand[g->dtype];
+    for (size_t i = 0; i < g->n_strand_ops; ++i) {
+        const tg_strand_row *row = &g->strand_rows[i];
+        g->strand_ops[i].fn = row->op >= 0                 ? strands->rows[row->op][row->form]
+                              : row->op == TG_STRAND_LOAD  ? strands->load
+                              : row->op == TG_STRAND_KEEP  ? strands->keep
+                              : row->op == TG_STRAND_STORE ? strands->store
+                                                           : strands->end;
+    }
+    g->isa = tg_isa;
+}
+
 /* Where slots are, and repeated values: the rest of the table is set for each block. */
 static void lay_out(const tg_group *g, tg_place *places, char *slots)
 {
@@ -225,13 +244,22 @@ static int bind(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
     return status;
 }
 
+/* As tg_group_run lays it out: places, slots, a staged output, parts of an ending. */
+size_t tg_group_scratch(const tg_group *g)
+{
+    if (g->scalar_code)
+        return tg_scalar_slots(g) * sizeof(double);
+    return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g) +
+           tg_group_staged(g) + tg_group_units(g) * g->part_bytes;
+}
+
 int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
                  tg_tensor *const *out, char *scratch)
 {
     if (!g->n)
         return TG_OK;
     if (g->isa != tg_isa)
-        tg_group_find_kernels(g);
+        find_kernels(g);
     const int status = bind(g, in, in_layouts, out);
     if (status == TG_OK && g->scalar_code)
         tg_scalar_run(g, scratch);

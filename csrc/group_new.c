@@ -47,32 +47,6 @@ void tg_group_free(tg_group *g)
     free(g);
 }
 
-size_t tg_group_scratch(const tg_group *g)
-{
-    if (g->scalar_code)
-        return tg_scalar_slots(g) * sizeof(double);
-    return tg_round_up(tg_group_places(g) * sizeof(tg_place), TG_PAD) + tg_group_slots(g) +
-           tg_group_staged(g) + tg_group_units(g) * g->part_bytes;
-}
-
-void tg_group_find_kernels(tg_group *g)
-{
-    for (size_t i = 0; i < g->n_code; ++i) {
-        const tg_map_use use = {.dtype = g->rows[i].dtype};
-        g->code[i].kernel = tg_map_kernel(&use, g->rows[i].op, g->rows[i].k);
-    }
-    const tg_strand_kernels *strands = tg_isa->strand[g->dtype];
-    for (size_t i = 0; i < g->n_strand_ops; ++i) {
-        const tg_strand_row *row = &g->strand_rows[i];
-        g->strand_ops[i].fn = row->op >= 0                 ? strands->rows[row->op][row->form]
-                              : row->op == TG_STRAND_LOAD  ? strands->load
-                              : row->op == TG_STRAND_KEEP  ? strands->keep
-                              : row->op == TG_STRAND_STORE ? strands->store
-                                                           : strands->end;
-    }
-    g->isa = tg_isa;
-}
-
 /* --- checks ---------------------------------------------------------------------------------- */
 
 static int check_shapes(tg_group *g, tg_tensor *const *in, tg_tensor *const *out)
