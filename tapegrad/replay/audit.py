@@ -9,11 +9,12 @@ import numpy as np
 from .. import tree
 from ..engine import select
 from ..errors import ReplayError
+from ..lines import line_name
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors
 from .compare import same_bits
 from .guards import same_value
-from .ir import OPTIMIZER, TENSOR, Program, line_text
+from .ir import OPTIMIZER, TENSOR, Program
 from .variant import as_result
 
 
@@ -73,7 +74,7 @@ def written(program: Program) -> list[tuple[str, Any]]:
         for v in e.writes:
             value = program.values[v]
             if value.kind == TENSOR:
-                found[v] = (f"p{v} (written at {line_text(e.line)})", value.source)
+                found[v] = (f"p{v} (written at {line_name(e.line)})", value.source)
     return list(found.values())
 
 
