@@ -19,11 +19,12 @@ import numpy as np
 
 from .engine import select
 from .engine.dtypes import is_inexact
+from .engine.node import VARIABLE
 from .errors import DTypeError, ShapeError, TapegradError
 from .ops.shapes import as_dtype, concatenate, ravel, reshape
 from .switches import enable_grad, no_grad
 from .tape import tape
-from .tensor import VARIABLE, Tensor, asarray, identity, tensor
+from .tensor import Tensor, asarray, identity, tensor
 from .transforms.custom import custom_vjp
 from .tree import flatten, flatten_like
 

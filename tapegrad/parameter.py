@@ -8,10 +8,11 @@ import numpy as np
 
 from .engine import select
 from .engine.dtypes import is_inexact
+from .engine.node import PARAMETER, VARIABLE
 from .engine.operands import unmasked
 from .engine.recording import here
 from .errors import DTypeError, ShapeError
-from .tensor import PARAMETER, VARIABLE, Tensor, array_of, asarray
+from .tensor import Tensor, array_of, asarray
 
 
 class Parameter(Tensor):

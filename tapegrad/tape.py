@@ -15,11 +15,12 @@ import numpy as np
 
 from .engine import select
 from .engine.dtypes import is_inexact
+from .engine.node import VARIABLE
 from .engine.select import apply
 from .errors import DTypeError, ShapeError
 from .lines import ON_EVERY_TAPE, keep
 from .ops.table import OPS
-from .tensor import VARIABLE, Tensor, along, cotangent_for, identity, tensor
+from .tensor import Tensor, along, cotangent_for, identity, tensor
 from .tree import flatten, flatten_like, outline
 from .wengert import Entry, entry_of, table
 

@@ -16,7 +16,8 @@ import numpy as np
 from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
-from .engine.operands import refuse_masks, unmasked
+from .engine.node import PARAMETER, VARIABLE
+from .engine.operands import refuse_masks
 from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError, TapeError
 from .ops.table import OPS
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from ._attached import Attached
 else:
     Attached = object
-
-VARIABLE, PARAMETER = 1, 8  # in flags: watched by itself; a Parameter, which may be frozen
 
 
 def put_on(base: type) -> Callable[[type], Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from .engine.node import VARIABLE
 from .lines import line_name
 from .ops.table import BY_ID, SAVED_OUT, is_saved
-from .tensor import VARIABLE, Tensor, identity
+from .tensor import Tensor, identity
 
 
 class Entry(NamedTuple):

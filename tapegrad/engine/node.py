@@ -10,8 +10,10 @@ import numpy as np
 from ..errors import StaleValueError
 from ..ops.table import OPS
 
-VARIABLE = 1  # in flags: watched by itself
-WRITTEN = 1 | 8  # or a Parameter, which may be frozen
+# In flags, as csrc/core.h has them: watched by itself; a Parameter, which may be frozen. (TRACED is
+# in recording.py.)
+VARIABLE, PARAMETER = 1, 8
+WRITTEN = VARIABLE | PARAMETER  # one or the other: its memory may change
 
 
 class Memory:
