@@ -50,17 +50,6 @@ static int make_room(tg_program *g, int argument)
     return tg_program_bind(g, g->argument_of[argument], &m, argument);
 }
 
-static bool has_contiguous_rows(const tg_memory *m)
-{
-    int64_t expected = 1;
-    for (int d = m->ndim - 1; d > 0; --d) {
-        if (m->shape[d] != 1 && m->strides[d] != expected)
-            return false;
-        expected *= m->shape[d];
-    }
-    return true;
-}
-
 /* --- gradients from step to step ------------------------------------------------------------- */
 
 static int read_from(tg_program *g, int value, const tg_tensor *t)
@@ -137,7 +126,8 @@ static void gather(const tg_program *g, const tg_epoch *e, int argument, int64_t
     const int64_t *order = e->order + step * e->batch;
     const size_t bytes = e->batch ? (size_t)(t->size / e->batch * item) : 0;
     char *to = t->data;
-    if (has_contiguous_rows(m))
+    if (tg_is_c_order(&(tg_memory){
+            .ndim = m->ndim - 1, .shape = m->shape + 1, .strides = m->strides + 1}))
         for (int64_t i = 0; i < e->batch; ++i, to += bytes)
             memcpy(to, m->data + order[i] * stride, bytes);
     else

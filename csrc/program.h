@@ -74,6 +74,16 @@ static inline tg_memory tg_memory_of(const tg_tensor *t)
                        .end = t->buffer->data + t->buffer->capacity};
 }
 
+/* Whether its elements lie side by side in C order; none always do, whatever the strides. */
+static inline bool tg_is_c_order(const tg_memory *m)
+{
+    bool is_so = true;
+    int64_t expected = 1;
+    for (int d = m->ndim; d-- > 0 && expected; expected *= m->shape[d])
+        is_so &= m->shape[d] <= 1 || m->strides[d] == expected;
+    return is_so || !expected;
+}
+
 typedef struct tg_random {
     int what, generator;
     int64_t offset; /* blocks from the generator's counter */

@@ -44,13 +44,8 @@ typedef struct cell_object {
 /* The memory of an ndarray in C order; false: it is something else. dims: room for m's. */
 static int plain_memory(tg_memory *m, int64_t *dims, PyObject *array)
 {
-    int64_t size = 1;
-    if (!PyObject_TypeCheck(array, tg_python.ndarray) || !tg_memory_of_array(array, m, dims))
-        return 0;
-    for (int d = m->ndim - 1; d >= 0; size *= m->shape[d--])
-        if (m->shape[d] > 1 && m->strides[d] != size)
-            return 0;
-    return 1;
+    return PyObject_TypeCheck(array, tg_python.ndarray) && tg_memory_of_array(array, m, dims) &&
+           tg_is_c_order(m);
 }
 
 static int read_row(row *to, PyObject *from)

@@ -139,19 +139,6 @@ tg_pattern *tg_pattern_new(PyObject *spec, int n_arrays)
 
 /* --- matching ------------------------------------------------------------------------------ */
 
-static bool is_c_order(const tg_memory *m)
-{
-    int64_t expected = 1;
-    for (int d = m->ndim; d-- > 0;) {
-        if (m->shape[d] == 0)
-            return true;
-        if (m->shape[d] != 1 && m->strides[d] != expected)
-            return false;
-        expected *= m->shape[d];
-    }
-    return true;
-}
-
 /* Where the values of an array argument are; false: no array of ours, or a variable. */
 static bool look_at(PyObject *o, tg_memory *m, int64_t *dims, bool *is_tensor)
 {
@@ -179,7 +166,7 @@ static bool match_array(const tg_pattern *p, PyObject *o, tg_found *found)
     if (memcmp(m->shape, p->dims, bytes) != 0)
         return false;
     if (p->strided ? is_tensor || memcmp(m->strides, p->dims + p->ndim, bytes) != 0
-                   : !is_tensor && !is_c_order(m))
+                   : !is_tensor && !tg_is_c_order(m))
         return false;
     found->arrays[found->n++] = o;
     return true;

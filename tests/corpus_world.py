@@ -329,6 +329,12 @@ def number_out_of_a_captured_array():
     return step, [X, X, X, lambda: w.__setitem__(2, 7), X, X, X]
 
 
+@case()
+def empty_arrays_that_only_python_reads():
+    empty = [np.zeros(shape) for shape in ((0, 2), (2, 0), (3, 0, 2))]
+    return lambda x: x * (2.0 + sum(map(np.size, empty))), [X] * 5
+
+
 @case(runs=4)
 def captured_tensor_replaced():
     w = tg.tensor([1.0, 2.0, 3.0])

@@ -95,6 +95,13 @@ def test_a_call_is_replayed_only_for_what_it_was_recorded_for(pattern, fits, doe
     assert call(fits[0]) is not NotImplemented
 
 
+@pytest.mark.parametrize("shape", [(0, 2), (2, 0), (3, 0, 2)], ids=str)
+def test_empty_arrays_are_in_c_order(shape):
+    b, x = Building(), np.zeros(shape, "f4")
+    program = b.program([b.run("negative", [b.argument(x)], shape, role="o")])
+    assert make(program, ("tuple", (array(0, shape),)))(x).shape == shape
+
+
 def test_the_same_array_twice_is_another_signature():
     call = make(negative(2), ("tuple", (array(0), array(1))))
     assert call(X, X.copy()) is not NotImplemented
