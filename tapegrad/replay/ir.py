@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine.dtypes import DTYPES
 from ..engine.recording import ASSIGN
+from ..lines import line_name
 from ..ops.table import BY_ID
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ OP, VJP, PYTHON, OPTIMIZER, RANDOM, GUARD, GROUP, PRODUCT = (
     "op",  # a row of the op table
     "vjp",  # a row's fused vjp kernel for input `k`, over (cotangent, what `reads` names)
     "python",  # a row that C has no kernel for: NumPy runs it
-    "optimizer",  # extra: (rule, slots); inputs: per parameter itself, gradient, state
+    "optimizer",  # extra: (rule, slots, its gradients' values, which parameters have one); inputs:
+    # of each of those itself, gradient, state
     "random",  # extra: (kind, generator, a, b, block offset)
     "guard",  # extra: the truth that the recording found
     "group",  # extra: elementwise instructions run block by block (fuse.py); params: endings.py
@@ -196,7 +198,7 @@ def listing(program: Program) -> str:
         if inside:
             right += " {" + "; ".join(inside) + "}"
         text = f"{left} = {right}" if left else right
-        at = line_text(e.line)
+        at = line_name(e.line)
         lines.append(f"{text:<72}  # {at}" if at else text)
     lines.append(f"return {', '.join(names[v] for v in program.outputs)}")
     return "\n".join(lines)
@@ -252,9 +254,3 @@ def value_names(program: Program) -> list[str]:
 def type_name(value: Value) -> str:
     dtype = np.dtype(DTYPES[value.dtype])
     return f"{dtype.kind}{8 * dtype.itemsize}({', '.join(map(str, value.shape))})"
-
-
-def line_text(line: int) -> str:
-    from ..lines import line_name
-
-    return line_name(line)
