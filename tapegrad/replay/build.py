@@ -8,10 +8,10 @@ from typing import Any
 
 from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
 from ..ops.calls import is_call
+from ..tensor import identity
 from ..transforms.entries import EntryCall
 from .ir import GRAD, OP, OPTIMIZER, PYTHON, RANDOM, VJP, Entry, Program, Value
 from .record import Event, Recording
-from .state import record_of
 
 
 def program_of(recording: Recording) -> Program:
@@ -102,5 +102,5 @@ class _Builder:
         found = [(p, self.same.get(n, n)) for p, n in self.recording.grads]
         if not self.recording.state.reads_grad:
             return found
-        before = {(record_of(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
-        return [(p, n) for p, n in found if (record_of(p), n) not in before]
+        before = {(identity(v.source), n) for n, v in self.values.items() if v.kind == GRAD}
+        return [(p, n) for p, n in found if (identity(p), n) not in before]

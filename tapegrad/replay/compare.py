@@ -9,6 +9,7 @@ import numpy as np
 
 from ..engine.recording import Live
 from ..lines import line_name
+from ..tensor import identity
 from ..transforms.entries import EntryCall
 from .arguments import compares_by_value
 from .build import program_of
@@ -28,7 +29,6 @@ from .ir import (
     Value,
 )
 from .record import Event, Recording, scalar
-from .state import record_of
 
 
 class Branch(str):
@@ -97,7 +97,7 @@ def _guards_same(a: Program, x: Entry, b: Program, y: Entry) -> bool:
     if u.kind == v.kind == ARGUMENT:
         return u.source == v.source
     if u.kind == v.kind == TENSOR:
-        return record_of(u.source) == record_of(v.source)
+        return identity(u.source) == identity(v.source)
     return x.inputs == y.inputs
 
 
@@ -168,13 +168,13 @@ def _is_same_draw(x: tuple, y: tuple) -> bool:
 
 def _value_difference(u: Value, v: Value) -> str | None:
     outside = (TENSOR, CONSTANT)
-    if u.kind in outside and v.kind in outside and record_of(u.source) == record_of(v.source):
+    if u.kind in outside and v.kind in outside and identity(u.source) == identity(v.source):
         return None
     if u.kind in (ARRAY, CONSTANT) and (v.kind, u.dtype, u.shape) == (TENSOR, v.dtype, v.shape):
         return Branch("what the first recording made, the second found there")
     if (u.kind, u.dtype, u.shape) != (v.kind, v.dtype, v.shape):
         return f"a {u.kind} of shape {u.shape} became a {v.kind} of shape {v.shape}"
-    if u.kind in (TENSOR, GRAD) and record_of(u.source) != record_of(v.source):
+    if u.kind in (TENSOR, GRAD) and identity(u.source) != identity(v.source):
         return (
             "a Tensor from outside the step is another one; what other threads compute is outside, "
             "even for this step: compute it here"

@@ -8,15 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine.recording import Live
+from ..tensor import identity
 from .ir import ARRAY, GRAD, GUARD, MADE, RANDOM, Program
 
 # Bytes of an ndarray that is compared before each call because Python may have looked into it.
 MAX_WATCHED = 2**16
-
-
-def record_of(tensor: Any) -> int:
-    """The same for every Tensor that is the same array to its engine."""
-    return tensor.handle or id(tensor._node)
 
 
 class State(NamedTuple):
@@ -51,8 +47,8 @@ class State(NamedTuple):
 
         def key(s: State) -> tuple:
             return (
-                [record_of(x) for x in s.reads_grad],
-                [record_of(x) for x in s.without_grad],
+                [identity(x) for x in s.reads_grad],
+                [identity(x) for x in s.without_grad],
                 [id(x) for x in s.slots],
                 len(s.numbers),
             )
@@ -87,13 +83,13 @@ def carries_gradients(program: Program) -> bool:
     """Whether a run leaves gradients as another one needs them: what it reads is there again, made
     by an entry and no other's; what must not be there is not."""
     root, made = program.root, [v for _, v in program.grads]
-    after = {record_of(p): v for p, v in program.grads}
-    cleared = {record_of(p) for p in program.cleared}
-    if any(record_of(p) in after for p in program.state.without_grad):
+    after = {identity(p): v for p, v in program.grads}
+    cleared = {identity(p) for p in program.cleared}
+    if any(identity(p) in after for p in program.state.without_grad):
         return False
     for p in grads_read(program):
-        v = after.get(record_of(p))
-        if record_of(p) in cleared:
+        v = after.get(identity(p))
+        if identity(p) in cleared:
             return False
         if v is not None and (root[v] != v or made.count(v) > 1 or program.values[v].kind != MADE):
             return False
