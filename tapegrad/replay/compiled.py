@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import threading
 import warnings
@@ -25,7 +26,6 @@ from .native import NativeProgram
 from .passes import optimise
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
-from .record import stops_midway
 from .signatures import difference as difference_of
 from .signatures import endless
 from .trust import UNFIT, check_given, record_call
@@ -42,7 +42,7 @@ class Compiled:
     def __init__(self, function: Callable, audit: int = 0):
         if not callable(function):
             raise TypeError(f"compile: need a function, got {type(function).__name__}")
-        if stops_midway(function) or stops_midway(type(function).__call__):
+        if _stops_midway(function) or _stops_midway(type(function).__call__):
             raise TypeError(
                 "compile: need a function that returns when it is done, got a generator or "
                 "coroutine function; compile what it calls for each step"
@@ -330,6 +330,14 @@ class Compiled:
         if not variants:
             raise ReplayError(f"compile: {self._name} has not been called yet")
         return variants[-1]
+
+
+def _stops_midway(function: Any) -> bool:
+    return (
+        inspect.isgeneratorfunction(function)
+        or inspect.iscoroutinefunction(function)
+        or inspect.isasyncgenfunction(function)
+    )
 
 
 class Bound(functools.partial):

@@ -6,10 +6,7 @@ Python looks at. Out comes a raw Program, one entry an op, before any pass.
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -308,23 +305,3 @@ def record(arguments: list, call: Callable) -> tuple[Any, Recording]:
     if recorder.refused is not None:  # and the step caught it: what it did then is not eager's
         raise recorder.refused
     return result, Recording(recorder, logged, calls)
-
-
-def stops_midway(function: Any) -> bool:
-    return (
-        inspect.isgeneratorfunction(function)
-        or inspect.iscoroutinefunction(function)
-        or inspect.isasyncgenfunction(function)
-    )
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Keep Python's cyclic collector still for a while."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 from .. import tree
@@ -12,7 +15,7 @@ from .call import result_pattern
 from .compare import Branch, difference, uses_arrays
 from .guards import Change, Guards
 from .look import held_by
-from .record import no_collection, record
+from .record import record
 from .variant import Variant, as_result, leaf
 from .writes import Writes
 
@@ -87,7 +90,7 @@ def record_call(
         variant.pattern = result_pattern(result)
         return result, [x for x in leaves if isinstance(x, Tensor)]
 
-    with no_collection():  # of the many small objects made here none is garbage
+    with _no_collection():  # of the many small objects made here none is garbage
         _, variant.recording = record(tensors, call)
         variant.state = variant.recording.state
         if given != [held_by(t) for t in tensors]:
@@ -141,3 +144,15 @@ def check_given(compiled: Any, containers: list) -> None:
 
 def _refusal(compiled: Any, why: str) -> ReplayError:
     return ReplayError(f"compile: {compiled._name} cannot be replayed: {why}")
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python's cyclic collector still for a while."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
