@@ -65,7 +65,7 @@ def inside(value: Any) -> Any:
     return value.maps if isinstance(value, collections.ChainMap) else NOTHING
 
 
-def names_of(getter: Any) -> set[str]:
+def names_got_by(getter: Any) -> set[str]:
     """The attributes that an operator.attrgetter reads, or the name a methodcaller calls."""
     make, found = getter.__reduce__()[:2]
     if isinstance(getter, operator.methodcaller):  # with keywords it is made by a partial

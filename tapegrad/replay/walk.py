@@ -44,7 +44,7 @@ from .look import (
     is_namespace,
     look_at,
     name_of,
-    names_of,
+    names_got_by,
     static,
 )
 from .nets import Nets
@@ -210,8 +210,8 @@ class Walk(Nets, Containers):
             if look_at(kind).bases:
                 self._object(path, value)
         elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
-            self._known.names |= names_of(value)
-            self._known.loose |= names_of(value)
+            self._known.names |= names_got_by(value)
+            self._known.loose |= names_got_by(value)
         elif isinstance(value, types.BuiltinMethodType):  # a list's append, a dict's get
             if not isinstance(value.__self__, types.ModuleType):
                 self._visit(f"{path}.__self__", value.__self__)
