@@ -18,7 +18,6 @@ from .passes import optimise
 from .plan import plan_memory
 from .state import blocks_before, carries_gradients, grads_read
 
-RUN_STEP, GROUP_STEP, OPTIM_STEP, RANDOM_STEP, GUARD_STEP, PYTHON_STEP, PRODUCT_STEP = range(7)
 # The executor's roles of values: given to each run, read from an array, computed, kept.
 ROLES = {ir.ARGUMENT: "i", ir.GRAD: "i", ir.ARRAY: "a", ir.MADE: "v"} | dict.fromkeys(
     (ir.TENSOR, ir.CONSTANT, ir.LIVE), "c"
@@ -77,41 +76,43 @@ class NativeProgram:
         return t
 
     def _step(self, e: ir.Entry) -> tuple:
+        kinds = select._core.Program
         if e.kind == ir.OP:
-            return RUN_STEP, e.op.id, e.inputs, e.outputs, e.params, (0,)
+            return kinds.RUN, e.op.id, e.inputs, e.outputs, e.params, (0,)
         if e.kind == ir.GROUP:
             ending = e.params.lowered() if e.params else ()
-            return GROUP_STEP, -1, e.inputs, e.outputs, ending, list(e.extra)
+            return kinds.GROUP, -1, e.inputs, e.outputs, ending, list(e.extra)
         if e.kind == ir.PRODUCT:
             then, ending = e.extra
             fold = ending.lowered()[:3] if ending else ()
-            return PRODUCT_STEP, e.op.id, e.inputs, e.outputs, (*e.params, *fold), then
+            return kinds.PRODUCT, e.op.id, e.inputs, e.outputs, (*e.params, *fold), then
         if e.kind == ir.GUARD:
-            return GUARD_STEP, -1, e.inputs, (), (int(e.extra),), None
+            return kinds.GUARD, -1, e.inputs, (), (int(e.extra),), None
         if e.kind == ir.RANDOM:
             kind, generator, a, b, offset = e.extra
             if not isinstance(a, Live):
-                return RANDOM_STEP, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
+                return kinds.RANDOM, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
             numbers = np.array([a.value(), b])
             self._numbers.append((a, numbers))
-            return RANDOM_STEP, DRAWS[kind], (), e.outputs, (), (generator, offset, numbers, 0)
+            return kinds.RANDOM, DRAWS[kind], (), e.outputs, (), (generator, offset, numbers, 0)
         if e.kind == ir.OPTIMIZER:
             return self._optimizer(e)
         if e.kind == ir.PYTHON:
-            return PYTHON_STEP, e.op.id, e.inputs, e.outputs, (), _caller(e)
+            return kinds.PYTHON, e.op.id, e.inputs, e.outputs, (), _caller(e)
         raise AssertionError("a fused vjp outside a group")
 
     def _optimizer(self, e: ir.Entry) -> tuple:
+        kinds = select._core.Program
         rule, slots, _, updated = e.extra
         if any(p.dtype not in (np.float32, np.float64) for p in slots.params):
             width = 2 + len(slots.states)
             written = tuple([i for i in range(len(e.inputs)) if i % width != 1])
-            return PYTHON_STEP, -1, e.inputs, (), written, _updater(e)
+            return kinds.PYTHON, -1, e.inputs, (), written, _updater(e)
         number, width = RULES[rule]
         numbers = np.zeros(width)
         self._live.append((slots.owner, slots.group, numbers))
         params = (len(slots.states), *updated)
-        return OPTIM_STEP, number, e.inputs, (), params, (numbers, slots.steps)
+        return kinds.OPTIM, number, e.inputs, (), params, (numbers, slots.steps)
 
     # --- running
 
