@@ -158,8 +158,7 @@ typedef struct tg_program {
 } tg_program;
 
 /* --- making (program_new.c) ---------------------------------------------------------------- */
-tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t scratch_bytes,
-                           int n_inputs);
+tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, int n_inputs);
 int tg_program_value(tg_program *program, int index, char role, int dtype, int ndim,
                      const int64_t *shape, tg_tensor *captured, size_t where, int host);
 /* The step at index with room for its operands and params; the caller fills them in, and what

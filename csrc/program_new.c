@@ -8,11 +8,9 @@
 #include "sweep.h"
 #include "tensor.h"
 
-tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t scratch_bytes,
-                           int n_inputs)
+tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, int n_inputs)
 {
     tg_program *g = calloc(1, sizeof *g);
-    void *arena = NULL;
     bool is_made = g != NULL;
     if (g) {
         g->n_values = n_values;
@@ -27,11 +25,7 @@ tg_program *tg_program_new(int n_values, int n_steps, size_t block_bytes, size_t
         g->hosted = malloc(((size_t)n_values + 1) * sizeof *g->hosted);
         is_made = g->values && g->steps && g->argument_of && g->captured && g->outputs &&
                   g->hosted && block_bytes <= PTRDIFF_MAX / 2 &&
-                  scratch_bytes <= PTRDIFF_MAX / 2 &&
-                  (g->block = tg_system_block(block_bytes + TG_PAD)) != NULL &&
-                  posix_memalign(&arena, TG_PAD, scratch_bytes + TG_PAD) == 0;
-        g->placement.arena = arena;
-        g->placement.arena_bytes = g->placement.wanted = scratch_bytes;
+                  (g->block = tg_system_block(block_bytes + TG_PAD)) != NULL;
     }
     if (!is_made) {
         tg_fail_memory();

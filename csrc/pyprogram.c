@@ -242,12 +242,6 @@ static PyObject *block_bytes(PyObject *o, void *unused)
     return PyLong_FromSize_t(((program_object *)o)->program->block_bytes);
 }
 
-static PyObject *scratch_bytes(PyObject *o, void *unused)
-{
-    (void)unused;
-    return PyLong_FromSize_t(((program_object *)o)->program->placement.arena_bytes);
-}
-
 static PyObject *fallbacks(PyObject *o, void *unused)
 {
     (void)unused;
@@ -288,7 +282,6 @@ static PyGetSetDef program_getset[] = {
     {"step_ns", tg_program_step_ns, NULL, "Of the last run's steps, if time_steps is on.",
      NULL},
     {"block_bytes", block_bytes, NULL, "Planned memory.", NULL},
-    {"scratch_bytes", scratch_bytes, NULL, "Memory that the steps share, one at a time.", NULL},
     {"fallbacks", fallbacks, NULL, "Requests the scratch memory had no room for, ever.", NULL},
     {0},
 };

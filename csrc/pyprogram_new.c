@@ -1,5 +1,5 @@
-/* pyprogram_new.c: core.Program(values, steps, outputs, grads, block_bytes, scratch_bytes,
- * n_inputs): the lists that tapegrad/replay plans, turned into a program; a step by pystep.c. */
+/* pyprogram_new.c: core.Program(values, steps, outputs, grads, block_bytes, n_inputs): the lists that
+ * tapegrad/replay plans, turned into a program; a step by pystep.c. */
 #include "pyprogram.h"
 
 #include <stdlib.h>
@@ -105,18 +105,18 @@ static bool fill(program_object *self, PyObject *values, PyObject *steps, PyObje
 
 PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"values",      "steps",         "outputs",  "grads",
-                            "block_bytes", "scratch_bytes", "n_inputs", NULL};
+    static char *names[] = {"values",      "steps",    "outputs", "grads",
+                            "block_bytes", "n_inputs", NULL};
     PyObject *values, *steps, *outputs, *grads;
-    Py_ssize_t block_bytes, scratch_bytes;
+    Py_ssize_t block_bytes;
     int n_inputs;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!nni", names, &PyList_Type, &values,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!O!O!ni", names, &PyList_Type, &values,
                                      &PyList_Type, &steps, &PyList_Type, &outputs, &PyList_Type,
-                                     &grads, &block_bytes, &scratch_bytes, &n_inputs))
+                                     &grads, &block_bytes, &n_inputs))
         return NULL;
     const size_t n_values = (size_t)PyList_Size(values), n_out = (size_t)PyList_Size(outputs),
                  n_grads = (size_t)PyList_Size(grads);
-    if (block_bytes < 0 || scratch_bytes < 0 || n_inputs < 0 || n_values > INT32_MAX / 2 ||
+    if (block_bytes < 0 || n_inputs < 0 || n_values > INT32_MAX / 2 ||
         PyList_Size(steps) > INT32_MAX / 2) {
         tg_program_refuse("a size is negative or too large", 0);
         return NULL;
@@ -130,8 +130,8 @@ PyObject *tg_program_object_new(PyTypeObject *type, PyObject *args, PyObject *kw
     self->outputs = calloc(n_out + 1, sizeof *self->outputs);
     self->grads = calloc(n_grads + 1, sizeof *self->grads);
     self->grads_of = calloc(n_grads + 1, sizeof *self->grads_of);
-    self->program = tg_program_new((int)n_values, (int)PyList_Size(steps), (size_t)block_bytes,
-                                   (size_t)scratch_bytes, n_inputs);
+    self->program =
+        tg_program_new((int)n_values, (int)PyList_Size(steps), (size_t)block_bytes, n_inputs);
     if (!self->program || !self->held || !self->objects || !self->arrays || !self->outputs ||
         !self->grads || !self->grads_of)
         PyErr_NoMemory();

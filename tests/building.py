@@ -57,15 +57,9 @@ class Building:
         calls = [(OPS[name].id, *rest) for name, *rest in calls]
         self.step(Program.GROUP, 0, inputs, outputs, (), calls)
 
-    def program(self, outputs=(), grads=(), scratch_bytes=0):
+    def program(self, outputs=(), grads=()):
         return Program(
-            self.values,
-            self.steps,
-            list(outputs),
-            list(grads),
-            self.bytes,
-            scratch_bytes,
-            self.n_inputs,
+            self.values, self.steps, list(outputs), list(grads), self.bytes, self.n_inputs
         )
 
 

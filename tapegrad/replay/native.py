@@ -68,7 +68,7 @@ class NativeProgram:
         steps = [(*self._step(e), e.line) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
         grads = [(adopt(q), v) for q, v in p.grads]
-        return select._core.Program(values, steps, self._outputs, grads, plan.bytes, 0, n)
+        return select._core.Program(values, steps, self._outputs, grads, plan.bytes, n)
 
     def _number(self, live: Live, t: Any) -> Any:
         """The Tensor of a hyper-parameter, written before each run."""

@@ -33,7 +33,7 @@ def test_wrong_inputs_are_refused_and_the_program_runs_on(inputs, error, message
 
 
 def one_value(role, where, shape=(4,), code=0):
-    return [[(code, shape, role, where)], [], [], [], 64, 0, 1]
+    return [[(code, shape, role, where)], [], [], [], 64, 1]
 
 
 NEGATIVE = OPS["negative"].id
@@ -49,7 +49,7 @@ def hosted(n, where, read_by):
     reads = [1 if k in read_by else 0 for k in range(2)]
     pairs = [(0, 1), (reads[0], 2), (reads[1], 3)]
     steps = [(0, NEGATIVE, (a,), (b,), (), None) for a, b in pairs]
-    return [values, steps, [2, 3], [], 64, 0, 1]
+    return [values, steps, [2, 3], [], 64, 1]
 
 
 def test_a_value_may_lie_in_an_output_until_that_is_made():
@@ -79,22 +79,22 @@ def test_a_value_may_lie_in_an_output_until_that_is_made():
         (one_value("p", 0, (2**40, 2**40)), "negative or too large"),
         (one_value("p", 0, (4,), 77), "no such dtype"),
         (one_value("o", 0), "no step makes"),
-        ([TWO, [(9, 0, (0,), (1,), (), None)], [], [], 64, 0, 1], "no such kind"),
-        ([TWO, [(0, 9999, (0,), (1,), (), None)], [], [], 64, 0, 1], "no such row"),
-        ([TWO, [(0, NEGATIVE, (0, 0), (1,), (), None)], [], [], 64, 0, 1], "number of inputs"),
-        ([TWO, [(0, NEGATIVE, (2,), (1,), (), None)], [], [], 64, 0, 1], "no value 2"),
-        ([TWO, [(0, NEGATIVE, (1,), (1,), (), None)], [], [], 64, 0, 1], "before a step"),
-        ([TWO, [(0, NEGATIVE, (0,), (0,), (), None)], [], [], 64, 0, 1], "cannot make value 0"),
-        ([TWO, [(0, NEGATIVE, (0,), (1,), (), None)] * 2, [], [], 64, 0, 1], "cannot make value 1"),
-        ([TWO, [(4, 0, (0,), (), (), None)], [], [], 64, 0, 1], "one number"),
-        ([TWO, [(5, 0, (0,), (1,), (), None)], [], [], 64, 0, 1], "callable"),
-        ([TWO, [(3, 7, (), (1,), (0.0, 1.0), (0, 0))], [], [], 64, 0, 1], "no such draw"),
-        ([TWO, [(2, 0, (0,), (), (0,), None)], [], [], 64, 0, 1], "do not fit"),
-        ([TWO, [(5, -1, (0,), (1,), (1,), print)], [], [], 64, 0, 1], "writes no input 1"),
-        ([TWO, [], [2], [], 64, 0, 1], "no such output"),
-        ([TWO, [(1,)], [], [], 64, 0, 1], "a step is"),
-        ([[(1, 2)], [], [], [], 64, 0, 1], "a value is"),
-        ([[], [], [], [], -1, 0, 1], "negative or too large"),
+        ([TWO, [(9, 0, (0,), (1,), (), None)], [], [], 64, 1], "no such kind"),
+        ([TWO, [(0, 9999, (0,), (1,), (), None)], [], [], 64, 1], "no such row"),
+        ([TWO, [(0, NEGATIVE, (0, 0), (1,), (), None)], [], [], 64, 1], "number of inputs"),
+        ([TWO, [(0, NEGATIVE, (2,), (1,), (), None)], [], [], 64, 1], "no value 2"),
+        ([TWO, [(0, NEGATIVE, (1,), (1,), (), None)], [], [], 64, 1], "before a step"),
+        ([TWO, [(0, NEGATIVE, (0,), (0,), (), None)], [], [], 64, 1], "cannot make value 0"),
+        ([TWO, [(0, NEGATIVE, (0,), (1,), (), None)] * 2, [], [], 64, 1], "cannot make value 1"),
+        ([TWO, [(4, 0, (0,), (), (), None)], [], [], 64, 1], "one number"),
+        ([TWO, [(5, 0, (0,), (1,), (), None)], [], [], 64, 1], "callable"),
+        ([TWO, [(3, 7, (), (1,), (0.0, 1.0), (0, 0))], [], [], 64, 1], "no such draw"),
+        ([TWO, [(2, 0, (0,), (), (0,), None)], [], [], 64, 1], "do not fit"),
+        ([TWO, [(5, -1, (0,), (1,), (1,), print)], [], [], 64, 1], "writes no input 1"),
+        ([TWO, [], [2], [], 64, 1], "no such output"),
+        ([TWO, [(1,)], [], [], 64, 1], "a step is"),
+        ([[(1, 2)], [], [], [], 64, 1], "a value is"),
+        ([[], [], [], [], -1, 1], "negative or too large"),
         (hosted(16, (64, 3), [0]), "not in an output"),
         (hosted(32, (0, 0), [0]), "not in an output"),
         (hosted(32, (8, 3), [0]), "not in an output"),
