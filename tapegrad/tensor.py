@@ -17,7 +17,7 @@ from . import changes
 from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.node import PARAMETER, VARIABLE
-from .engine.operands import refuse_masks
+from .engine.operands import is_plain, refuse_masks
 from .engine.recording import TRACED, here
 from .errors import DTypeError, ShapeError, TapeError
 from .ops.table import OPS
@@ -332,7 +332,7 @@ def array_of(data: Any, dtype: Any) -> np.ndarray:
     except TypeError as error:
         raise DTypeError(f"tensor: dtype={dtype!r}: {error}") from None
     try:
-        return np.asarray(data, dtype)
+        return data if is_plain(data) and dtype in (None, data.dtype) else np.asarray(data, dtype)
     except (ValueError, TypeError) as error:
         if dtype is None:
             raise ShapeError(f"tensor: the data is not a rectangular array: {error}") from None

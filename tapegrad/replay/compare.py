@@ -71,13 +71,16 @@ def _uncertain(a: Recording, b: Recording) -> Iterable[int]:
     return a.leaves.keys()
 
 
-def uses_arrays(a: Recording, b: Recording) -> bool:
-    """Whether, in two recordings of one program, plain NumPy or Python computed something that it
-    has as a constant: an array that is another object at each recording, or a number."""
-    return any(
-        v.kind == CONSTANT or (v.kind == ARRAY and v.source is not a.leaves[n].source)
-        for n, v in b.leaves.items()
-    )
+def makes_arrays(a: Recording, b: Recording) -> bool:
+    """Whether, in two recordings of one program, an array that it reads is another object at each:
+    plain NumPy made it, our functions of an array that they were given perhaps."""
+    leaves = b.leaves.items()
+    return any(v.kind == ARRAY and v.source is not a.leaves[n].source for n, v in leaves)
+
+
+def has_numbers(recording: Recording) -> bool:
+    """Whether the program has a number as a constant, which Python may have computed."""
+    return any(v.kind == CONSTANT for v in recording.leaves.values())
 
 
 def _is_same_event(x: Event, y: Event) -> bool:

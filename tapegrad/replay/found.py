@@ -44,6 +44,7 @@ class Found:
         groups: (group of an optimizer, tuple of keys and values in turn).
         generators: (path, random number generator) of Python's and NumPy's.
         arrays: (what to call its contents, ndarray).
+        looks_unseen: whether the code may look into arrays where observed.py is not told.
     What the walk's course depended on beside:
         course: rows.
         absent: (keys of a container, names that were not among them).
@@ -63,6 +64,7 @@ class Found:
         self.groups: list[tuple[dict, tuple]] = []
         self.generators: list[tuple[str, Any]] = []
         self.arrays: list[tuple[str, np.ndarray]] = []
+        self.looks_unseen = False
         self.course: list[tuple[Any, Any, Any, str]] = []
         self.absent: list[tuple[KeysView, set[str]]] = []
         self.unset: list[tuple[Any, str]] = []

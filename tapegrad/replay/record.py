@@ -58,6 +58,7 @@ class Recorder:
         self.used: list[tuple[Any, Any]] = []  # Live or Slots, its numbers when they were used
         self.wrote = 0  # the line where the step first wrote a parameter
         self.refused: ReplayError | None = None
+        self.looked: set[int] = set()  # ids of the captured arrays that Python looked into
         self._drawn_aside: set = set()  # the generators from which primitives' functions drew
 
     def _note(self, kind: str, tensors: list, data: Any, line: int) -> None:
@@ -190,6 +191,7 @@ class Recording:
         outside: of those of them that are Tensors from outside, which record it is.
         same: constants that are another one's equal: their numbers, and that one's.
         outputs: the numbers of what the step returned.
+        looked: ids of the captured arrays that Python looked into (observed.py).
         n_arguments: how many Tensors it was given.
         calls: in the order of their entries.
         streams: (generator, its state at the first draw, random blocks that the step took).
@@ -215,6 +217,7 @@ class Recording:
         self._find_leaves(logged, arguments, numbers)
         self.grads = [(p, n) for p, n in logged.sets_grad if n is not None]
         self.moved = recorder.moved()
+        self.looked = recorder.looked
         self.cleared = [p for p, n in logged.sets_grad if n is None and p.grad is None]
         read = [numbers[n][1] for n in sorted(numbers) if n in self.leaves]
         draws = [e.data[2] for e in self.events if e.kind == RANDOM]

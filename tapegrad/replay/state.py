@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..engine.recording import Live
 from ..tensor import identity
-from .ir import ARRAY, GRAD, GUARD, MADE, RANDOM, Program
+from .ir import GRAD, GUARD, MADE, RANDOM, Program
 
 # Bytes of an ndarray that is compared before each call because Python may have looked into it.
 MAX_WATCHED = 2**16
@@ -94,10 +91,3 @@ def carries_gradients(program: Program) -> bool:
         if v is not None and (root[v] != v or made.count(v) > 1 or program.values[v].kind != MADE):
             return False
     return True
-
-
-def arrays_to_watch(program: Program, reads_all: bool) -> Callable[[np.ndarray], bool]:
-    """Whether a change of an ndarray's contents asks for another program: Python has computed from
-    arrays, or it is one that the program does not read, so that if anyone does, Python does."""
-    read = {id(v.source) for v in program.values if v.kind == ARRAY}
-    return lambda x: reads_all or (id(x) not in read and x.nbytes <= MAX_WATCHED)

@@ -12,9 +12,10 @@ from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, objects, parts_of, written_into
 from .call import result_pattern
-from .compare import Branch, difference, uses_arrays
+from .compare import Branch, difference, has_numbers, makes_arrays
 from .guards import Change, Guards
 from .look import held_by
+from .observed import observed
 from .record import record
 from .variant import Variant, as_result, leaf
 from .writes import Writes
@@ -80,7 +81,8 @@ def record_call(
     def call() -> tuple[Any, list]:
         args, kwargs = rebuild(Taken(tensors))
         containers.extend(parts_of((args, kwargs)))
-        result = compiled._function(*args, **kwargs)
+        with observed(x for _, x in guards.arrays):
+            result = compiled._function(*args, **kwargs)
         try:
             variant.rebuild = tree.flatten(result, leaves)
             variant.outline = tree.outline(result)
@@ -117,7 +119,11 @@ def _confirm(
             if isinstance(plain, str):
                 raise _refusal(compiled, plain)
             new.guards.read_everywhere(old.state.numbers_made_anew(new.state))
-            new.confirm(plain or uses_arrays(old.recording, new.recording))
+            new.confirm(
+                makes_arrays(old.recording, new.recording),
+                plain or has_numbers(new.recording),
+                old.recording.looked | new.recording.looked,
+            )
             compiled._last = new
             variants[variants.index(old)] = new
             return
@@ -131,6 +137,9 @@ def _confirm(
         raise _refusal(compiled, WRITES.format(written))  # as it did at the call before
     if branch:
         compiled._note(branch)
+    looked = new.recording.looked
+    if looked and new.guards.changed() is None:  # what they hold counts for the next call, too
+        new.guards.watch(lambda x: id(x) in looked)
     if len(variants) >= MAX_VARIANTS:
         del variants[0]
     variants.append(new)

@@ -12,11 +12,11 @@ from ..tensor import Tensor
 from .build import program_of
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
-from .ir import GROUP, PRODUCT, PYTHON, Program
+from .ir import ARRAY, GROUP, PRODUCT, PYTHON, Program
 from .look import contents
 from .native import NativeProgram
 from .record import Recording
-from .state import State, arrays_to_watch
+from .state import MAX_WATCHED, State
 
 MADE = object()  # in a result: a Tensor
 
@@ -84,15 +84,27 @@ class Variant:
         self.changed = change and change.path
         return self.state is None or (change is None and self.state.fits())
 
-    def confirm(self, reads_arrays: bool) -> None:
+    def confirm(self, makes_arrays: bool, has_numbers: bool, looked: set[int]) -> None:
         """Make ready to replay what has been recorded twice.
 
         Args:
-            reads_arrays: whether Python computed from ndarrays it read what the program has as
-                constants.
+            makes_arrays, has_numbers: whether it reads arrays, or has or returns numbers, that
+                Python made, of ndarrays perhaps.
+            looked: ids of the ndarrays that Python was seen to look into.
         """
         program = program_of(self.recording)
-        self.guards.watch(arrays_to_watch(program, reads_arrays))
+        read = {id(v.source) for v in program.values if v.kind == ARRAY}
+
+        def counts(x: np.ndarray) -> bool:
+            """Whether a change of its contents asks for another program."""
+            if id(x) in looked or makes_arrays:
+                return True
+            if self.guards.sees(x):
+                return False
+            # what no op reads Python reads, if anyone does
+            return has_numbers or (id(x) not in read and x.nbytes <= MAX_WATCHED)
+
+        self.guards.watch(counts)
         self.n_recorded = len(program.entries)
         self.recording = None
         self.ready = prepare(program)

@@ -48,6 +48,7 @@ from .look import (
     static,
 )
 from .nets import Nets
+from .observed import looks_unseen, names_unseen
 from .reads import FREE, GLOBAL, Known, imported, reads_of
 
 _METHODS = (types.FunctionType, functools.partialmethod, classmethod, staticmethod, property)
@@ -154,6 +155,7 @@ class Walk(Nets, Containers):
         elif isinstance(value, Optimizer):
             self._optimizer(path, value)
         elif isinstance(value, type):
+            self.looks_unseen |= looks_unseen(value)
             self._class(path, value, constructs=True)
             self._class(path, type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
@@ -213,6 +215,7 @@ class Walk(Nets, Containers):
             self._known.names |= names_got_by(value)
             self._known.loose |= names_got_by(value)
         elif isinstance(value, types.BuiltinMethodType):  # a list's append, a dict's get
+            self.looks_unseen |= looks_unseen(value)
             if not isinstance(value.__self__, types.ModuleType):
                 self._visit(f"{path}.__self__", value.__self__)
         elif not isinstance(value, (np.generic, np.dtype)):
@@ -222,6 +225,7 @@ class Walk(Nets, Containers):
 
     def _function(self, path: str, function: types.FunctionType) -> None:
         if is_library_function(function):
+            self.looks_unseen |= looks_unseen(function)
             # A wrapper made by a library (functools.wraps, tapegrad.value_and_grad): what it
             # wraps is the user's, the rest is its own business.
             for cell in function.__closure__ or ():
@@ -234,6 +238,7 @@ class Walk(Nets, Containers):
             return
         reads = reads_of(function.__code__)
         self._known.learn(reads)
+        self.looks_unseen |= names_unseen(reads, function.__globals__)
         self.rows.append((function, "__code__", function.__code__, "attr"))
         self.values.append((f"the code of {path}", function.__code__))
         scope = function.__globals__
