@@ -7,8 +7,10 @@ import threading
 
 import numpy as np
 import pytest
+from test_numpy_registry import EXAMPLES, HOLES, used
 
 import tapegrad as tg
+import tapegrad.numpy as tnp
 from tapegrad.engine.recording import here
 from tapegrad.replay.guards import Guards
 from tapegrad.replay.observed import Observed, observed
@@ -148,3 +150,31 @@ asarray, reader = np.asarray, {"read": np.array}
 )
 def test_names_of_what_looks_without_telling(function, looks_unseen):
     assert Guards(function).sees(A) is not looks_unseen
+
+
+def function_of(text, argument, captured):
+    """The example as a user's function of one operand; the others are its globals."""
+    names = compile(text, "example", "eval").co_names
+    scope = {k: getattr(tnp, k) for k in names if hasattr(tnp, k)} | captured
+    scope |= {"__name__": "example", "where": tnp.where, "holes": HOLES}
+    first = "n = where(holes, float('nan'), x)" if "n" in names else "pass"
+    exec(f"def f({argument}):\n    {first}\n    return {text}", scope)
+    return scope["f"]
+
+
+@pytest.mark.parametrize(("name", "text"), EXAMPLES, ids=[text for _, text in EXAMPLES])
+def test_functions_of_captured_arrays_are_never_stale(name, text, backend):
+    operands = used(text)
+    argument = next(k for k, v in operands.items() if np.asarray(v).dtype.kind == "f")
+    captured = {k: np.array(v) for k, v in operands.items() if k != argument}
+    f = function_of(text, argument, captured)
+    compiled, x = tg.compile(f), operands[argument]
+    for call in range(6):
+        try:
+            found = compiled(x)
+        except tg.ReplayError:  # what it makes of the argument no replay could repeat
+            return
+        np.testing.assert_array_equal(found, f(tg.tensor(x)))
+        if call == 2:
+            for a in captured.values():
+                a[...] = a * 1.07 if a.dtype.kind == "f" else np.roll(a, 1)
