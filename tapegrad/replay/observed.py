@@ -108,14 +108,14 @@ def looks_unseen(value: Any) -> bool:
 
 def names_unseen(reads: Reads, scope: dict) -> bool:
     """Whether code names an attribute of a module, a builtin or an import that does."""
-    if not _OTHERS.isdisjoint(name.partition(".")[0] for name in reads.imports):
+    if any(name.partition(".")[0] in _OTHERS for name in reads.imports):
         return True
-    if not _BUILTIN_NAMES.isdisjoint(reads.globals - scope.keys()):
-        return True
-    if any(
-        isinstance(m := scope.get(n), types.ModuleType) and looks_unseen(m) for n in reads.globals
-    ):
-        return True
+    for name in reads.globals:
+        value = scope.get(name)
+        if type(value) is types.ModuleType and looks_unseen(value):
+            return True
+        if name in _BUILTIN_NAMES and name not in scope:
+            return True
     named = _NUMPY_NAMES & reads.attributes
     return bool(named) and not named <= _names_of_ours(reads, scope)
 
