@@ -157,6 +157,20 @@ UNARY = [
 ]
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("exponent", [-0.5, -1, 2, -2.5])
+def test_powers_of_special_values_are_numpys(exponent, dtype):
+    x = np.array(SPECIAL, dtype)
+    for f in (lambda x: x**exponent, lambda x: np.power(x, exponent)):
+        got, want = f(tg.tensor(x)).numpy(), f(x)
+        np.testing.assert_allclose(got, want, rtol=4e-6 if dtype == "f4" else 1e-14)
+        np.testing.assert_array_equal(np.signbit(got[want == 0]), np.signbit(want[want == 0]))
+
+
+def test_both_zeros_have_one_slope_of_the_power_minus_one_half():
+    assert tg.grad(lambda x: (x**-0.5).sum())(np.array([0.0, -0.0])).tolist() == [-np.inf] * 2
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 @pytest.mark.parametrize("name", UNARY)
 def test_special_values_and_signs_of_zeros_are_numpys(name, dtype):

@@ -57,8 +57,8 @@ reciprocal = elementwise(
 )
 sqrt = elementwise("sqrt", np.sqrt, (lambda y: 0.5 / y,), domain=(0.5, 4), doc="Square root.")
 rsqrt = elementwise(
-    "rsqrt", lambda x: 1 / np.sqrt(x), (lambda x, y: -0.5 * (y / x),), domain=(0.5, 4), ulp=2,
-    doc="1 / sqrt(x).",
+    "rsqrt", special.rsqrt, (lambda y: -0.5 * (y * y * y),), domain=(0.5, 4), ulp=2,
+    doc="x to the power -1/2: 1 / sqrt(x), but inf at -0 and 0 at -inf.",
 )  # fmt: skip
 
 

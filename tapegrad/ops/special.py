@@ -33,6 +33,14 @@ def floating(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
+def rsqrt(x: np.ndarray) -> np.ndarray:
+    """x to the power -1/2: 1 / sqrt(x), which is -inf at -0 and nan at -inf, put right there."""
+    root = np.sqrt(x)
+    if root.dtype.kind != "c":
+        root = np.where(np.equal(x, -np.inf), np.inf, root + 0)
+    return 1 / root
+
+
 def _erf_near(x: np.ndarray) -> np.ndarray:
     """erf(x) for |x| <= 0.46875, anything beyond."""
     square = np.minimum(np.abs(x), 0.5) ** 2
