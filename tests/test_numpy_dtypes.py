@@ -84,6 +84,13 @@ hypot.reduce(x, axis=1) | logaddexp.reduce(x, axis=1) | logaddexp.reduce(e) | di
 add(x, v, dtype='f4', casting='unsafe') | exp(x, dtype='f8') | arctan2.accumulate(v)
 subtract.reduce(e.T[:2], axis=1, initial=1) | subtract.reduce(zeros((2, 0)) * s)
 maximum.reduce(x, axis=None, initial=2) | add.reduce(x, axis=(0, 1), keepdims=True)
+sum(s, axis=0, keepdims=True) | prod(s, -1) | max(s, 0, initial=2) | min(s, -1) | all(s, 0)
+any(s, -1) | argmax(s, 0) | ptp(s, 0) | cumsum(s, 0) | cumprod(s, -1) | cumulative_sum(s, axis=0)
+nansum(s, 0) | nanmean(s, -1) | nanvar(s, 0) | nanmax(s, 0) | nancumprod(s, -1)
+take(s, [0, 0], axis=0) | take(s, -3, axis=-1, mode='clip') | repeat(s, 3, axis=-1)
+compress([True], s, axis=0) | argsort(s, 0) | argpartition(s, 0, axis=-1)
+apply_over_axes(sum, s, 0) | add.reduce(s) | hypot.reduce(s, axis=-1) | logaddexp.reduce(s)
+logical_and.reduce(s, axis=-1, keepdims=True)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}
@@ -147,6 +154,17 @@ def test_results_are_numpys(row):
             np.testing.assert_allclose(g, w, rtol=tol, atol=tol * size, err_msg=dtype)
         taken += 1
     assert taken
+
+
+@pytest.mark.parametrize("row", [
+    "sum(s, 1)", "sum(s, (0,))", "max(s, (0,), initial=2)", "mean(s, 0)", "var(s, -1)",
+    "median(s, 0)", "argsort(s, 1)", "take(s, 0, axis=-2)", "repeat(s, 2, axis=1)", "flip(s, 0)",
+    "add.reduce(s, axis=(0,))", "hypot.reduce(s, axis=1)",
+])  # fmt: skip
+def test_scalars_have_no_axes_where_numpys_have_none(row):
+    for names, s in ((NUMPYS, np.array(1.5)), (OURS, tg.tensor(1.5))):
+        with pytest.raises(np.exceptions.AxisError):
+            eval(row, names | {"s": s})
 
 
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, -1e-40, 1e30, 1.0, -1.0]

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..ops import elementwise as e
 from ..ops import indexing, linear
-from ..ops.axes import as_tensor, one_axis
+from ..ops.axes import as_tensor, is_whole, one_axis
 from ..ops.shapes import (
+    along,
     as_dtype,
     broadcast_arrays,
     broadcast_to,
@@ -91,13 +92,11 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> Tensor:
 @differentiable("compress([True, False, True], x, axis=0)", "compress([0, 1, 1], x)")
 def compress(condition: Any, a: Any, axis: int | None = None) -> Tensor:
     """The parts of a along axis (None: of the flat array) where condition is true."""
-    x = as_tensor(a)
-    if axis is None:
-        x, axis = ravel(x), 0
+    x, axis = along(as_tensor(a), axis, "compress")
     condition = np.asarray(values(condition))
     if condition.ndim != 1:
         raise ValueError(f"compress: the condition must have one axis, got {condition.shape}")
-    return indexing.take(x, np.flatnonzero(condition), one_axis(axis, x.ndim, "compress"))
+    return indexing.take(x, np.flatnonzero(condition), axis)
 
 
 @differentiable("extract(m, x)")
@@ -135,7 +134,7 @@ def apply_over_axes(func: Callable, a: Any, axes: Any) -> Tensor:
     """func(a, axis) for one axis after another, the axes kept."""
     x = as_tensor(a)
     for axis in np.atleast_1d(values(axes)).tolist():
-        axis = one_axis(axis, x.ndim, "apply_over_axes")
+        axis = axis if is_whole(axis, x.ndim) else one_axis(axis, x.ndim, "apply_over_axes")
         y = as_tensor(func(x, axis))
         x = y if y.ndim == x.ndim else expand_dims(y, axis)
     return x

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..ops import ufuncs
-from ..ops.axes import as_tensor, one_axis
-from ..ops.shapes import flip, ravel
+from ..ops.axes import as_tensor
+from ..ops.shapes import along, flip
 from ..tensor import Tensor, tensor
 from . import registry
 from .registry import outlines, plain, values
@@ -117,9 +117,7 @@ def argsort(
     Equal elements keep their order, as the array API has it, unless a kind says otherwise.
     """
     x = as_tensor(a)
-    if axis is None or not x.ndim:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "argsort")
+    x, axis = along(x, axis, "argsort")
     is_stable = kind in (None, "stable", "mergesort") if stable is None else stable
     if not descending:
         return ufuncs.argsort_row(x, (axis, int(is_stable)))
@@ -134,9 +132,7 @@ def argpartition(
 ) -> Tensor:
     """Positions that put the elements at kth in sorted place along axis (None: flat)."""
     x = as_tensor(a)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "argpartition")
+    x, axis = along(x, axis, "argpartition")
     places = np.atleast_1d(values(kth)).tolist()
     return ufuncs.argpartition_row(x, (axis, *places))
 

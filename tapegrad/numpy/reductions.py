@@ -8,8 +8,8 @@ import numpy as np
 
 from ..ops import composite, logic, reductions, ufuncs
 from ..ops import elementwise as e
-from ..ops.axes import as_tensor, axes, one_axis
-from ..ops.shapes import as_dtype, broadcast_to, concatenate, expand_dims, moveaxis, ravel
+from ..ops.axes import as_tensor, axes, is_whole
+from ..ops.shapes import along, as_dtype, broadcast_to, concatenate, expand_dims, moveaxis
 from ..tensor import Tensor, tensor
 from .registry import differentiable, plain
 from .ufuncs import FOLDS, SCANS
@@ -101,9 +101,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
     x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
     if dtype is None and x.dtype.kind in "biu":
         x = as_dtype(x, np.prod(np.empty(0, x.dtype)).dtype)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "cumprod")
+    x, axis = along(x, axis, "cumprod")
     return moveaxis(reductions.running_product(moveaxis(x, axis, -1), 1), -1, axis)
 
 
@@ -129,7 +127,7 @@ def _cumulative(running: Any, x: Any, axis: Any, dtype: Any, first: Any) -> Tens
         if x.ndim != 1:
             raise ValueError(f"{running.__name__}: name the axis of an array of {x.ndim} axes")
         axis = 0
-    axis = one_axis(axis, x.ndim, running.__name__)
+    x, axis = along(x, axis, running.__name__)
     y = running(x, axis=axis, dtype=dtype)
     if first is None:
         return y
@@ -178,7 +176,7 @@ def _extreme(
         return fold(x, axis, None, keepdims)
     start = as_dtype(as_tensor(initial), x.dtype)
     x = _kept(x, where, start)
-    gone = axes(axis, x.ndim, fold.__name__)
+    gone = axes(None if is_whole(axis, x.ndim) else axis, x.ndim, fold.__name__)
     if any_zero(x.shape, gone):
         shape = [1 if i in gone else n for i, n in enumerate(x.shape)]
         return broadcast_to(start, [n for i, n in enumerate(shape) if keepdims or i not in gone])
@@ -318,7 +316,7 @@ def _logaddexp(
 ) -> Tensor:
     one = np.ones((), x.dtype)
     x = as_dtype(x, np.logaddexp(one, one).dtype)
-    gone = axes(axis, x.ndim, "logaddexp.reduce")
+    gone = axes(None if is_whole(axis, x.ndim) else axis, x.ndim, "logaddexp.reduce")
     if any_zero(x.shape, gone):
         shape = [1 if i in gone else n for i, n in enumerate(x.shape) if keepdims or i not in gone]
         y = tensor(np.full(shape, -np.inf, x.dtype))

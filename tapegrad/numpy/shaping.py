@@ -202,7 +202,8 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
     """Elements at integer positions along axis; those outside raise, wrap around, or clip."""
     x = as_tensor(a)
     if mode != "raise":
-        n = x.size if axis is None else x.shape[one_axis(axis, x.ndim, "take")]
+        x, axis = shapes.along(x, axis, "take")
+        n = x.shape[axis]
         if mode not in ("wrap", "clip"):
             raise ValueError(f"take: mode {mode!r}: choose 'raise', 'wrap' or 'clip'")
         where = np.asarray(values(indices))

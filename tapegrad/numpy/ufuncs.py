@@ -14,7 +14,7 @@ import numpy as np
 from .. import changes
 from ..errors import ShapeError, UnsupportedError
 from ..ops import elementwise as e
-from ..ops.axes import as_tensor, axes, one_axis
+from ..ops.axes import as_tensor, axes, is_whole, one_axis
 from ..ops.indexing import refuse_variable, updated
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, moveaxis, ravel, reshape, stack
 from ..parameter import Parameter
@@ -181,6 +181,7 @@ class UfuncMethods:
         return y if out is None else write_out(out, y, name=f"{self.name}.reduce")
 
     def _fold(self, x: Tensor, axis: Any, keepdims: bool, initial: Any, where: Any) -> Tensor:
+        axis = None if is_whole(axis, x.ndim) else axis
         gone = axes(axis, x.ndim, f"{self.name}.reduce")
         kept = tuple(n for i, n in enumerate(x.shape) if i not in gone)
         moved = moveaxis(x, gone, tuple(range(len(gone))))

@@ -9,6 +9,8 @@ import operator
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ..errors import AxisError, ShapeError
 from ..tensor import Tensor, asarray
 
@@ -65,6 +67,14 @@ def axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     return found
 
 
+def is_whole(axis: Any, ndim: int) -> bool:
+    """Whether an axis argument means all elements: None, and of a scalar 0 and -1.
+
+    Those NumPy takes where it does not ask for an axis's length, and not within a tuple.
+    """
+    return axis is None or (not ndim and isinstance(axis, (int, np.integer)) and axis in (0, -1))
+
+
 def reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
     """Params of a reduction: (keepdims, *axes ascending)."""
     try:
@@ -75,6 +85,8 @@ def reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024, typed=True)  # 1.0 is no axis, but equal to 1
 def _reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
+    if name != "mean" and is_whole(axis, ndim):
+        axis = None
     return (int(bool(keepdims)), *sorted(axes(axis, ndim, name)))
 
 

@@ -21,7 +21,7 @@ from . import gather
 from . import linear as rows
 from .axes import as_tensor, holds_tensors, one_axis
 from .elementwise import where
-from .shapes import as_dtype, broadcast_shapes, ravel
+from .shapes import along, as_dtype, broadcast_shapes, ravel
 
 # --- functions --------------------------------------------------------------------------------
 
@@ -32,10 +32,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     Raises:
         IndexError: if a position is out of bounds, or not an integer.
     """
-    x = as_tensor(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    return gather.take(x, _positions(indices, "take"), (one_axis(axis, x.ndim, "take"),))
+    x, axis = along(as_tensor(x), axis, "take")
+    return gather.take(x, _positions(indices, "take"), (axis,))
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..engine.select import apply
-from .axes import as_tensor, last_or, reduced, refuse_out
+from .axes import as_tensor, is_whole, last_or, reduced, refuse_out
 from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
-from .shapes import as_dtype, flip, ravel
+from .shapes import along, as_dtype, flip, ravel
 from .special import floating
 
 # --- shapes of rules --------------------------------------------------------------------------
@@ -359,9 +359,8 @@ def argmin(x: Any, axis: Any = None, out: None = None, *, keepdims: bool = False
 def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
     """Running sum along axis (None: of the flat array), as np.cumsum."""
     x = _prepared(x, dtype, out, "cumsum")
-    if axis is None:
-        x, axis = ravel(x), 0
-    y = cumsum_row(x, last_or(x.ndim, axis, "cumsum"))
+    x, axis = along(x, axis, "cumsum")
+    y = cumsum_row(x, (axis,))
     return y if dtype is None else as_dtype(y, dtype)
 
 
@@ -385,9 +384,7 @@ def _argext(op, x, axis, out, keepdims):
     refuse_out(out, op.name)
     x = as_tensor(x)
     ndim = x.ndim
-    if axis is None or not ndim:
-        if axis is not None:
-            last_or(1, axis, op.name)  # NumPy takes axis 0 and -1 of a scalar
+    if is_whole(axis, ndim):
         y = apply(op.id, (ravel(x),), (0, 0))
         return reshape(y, (1,) * ndim) if keepdims else y
     return apply(op.id, (x,), (int(bool(keepdims)), *last_or(ndim, axis, op.name)))

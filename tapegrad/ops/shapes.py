@@ -16,7 +16,7 @@ from ..errors import ShapeError
 from ..parameter import Parameter
 from ..tensor import Tensor
 from . import linear
-from .axes import as_tensor, axes, one_axis, shape_of
+from .axes import as_tensor, axes, is_whole, one_axis, shape_of
 
 
 def shared_dtype(*xs: Any) -> np.dtype:
@@ -325,16 +325,18 @@ def tile(x: Any, reps: Any) -> Tensor:
     return _repeated(x, shape, reps, outer=True)
 
 
+def along(x: Tensor, axis: Any, name: str) -> tuple[Tensor, int]:
+    """x and its axis as a number; where axis is None, or 0 or -1 of a scalar, the flat array's."""
+    return (ravel(x), 0) if is_whole(axis, x.ndim) else (x, one_axis(axis, x.ndim, name))
+
+
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     """Each element repeated along axis (None: of the flat array), as np.repeat.
 
     Args:
         repeats: one count, or one for each position along the axis.
     """
-    x = as_tensor(x)
-    if axis is None:
-        x, axis = ravel(x), 0
-    axis = one_axis(axis, x.ndim, "repeat")
+    x, axis = along(as_tensor(x), axis, "repeat")
     counts = np.asarray(repeats)
     if counts.dtype.kind not in "iu" or (counts < 0).any():
         raise ValueError(f"repeat: counts must be integers >= 0, got {repeats!r}")
