@@ -320,6 +320,8 @@ def refuse_variable(x: Tensor, name: str) -> None:
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value: x becomes the updated Tensor; views taken before keep their values.
 
+    Where x is a view (z.T[0] = v), what it was taken from keeps its value: write z[:, 0] = v.
+
     Raises:
         TapegradError: for a Tensor made with requires_grad=True, whose identity tapes rely on.
     """
