@@ -168,8 +168,12 @@ def interp(
         at = e.minimum(e.maximum(at, 0), xp.size - 2)
         low, high = indexing.take(xp, at), indexing.take(xp, at + 1)
         f_low, f_high = indexing.take(fp, at), indexing.take(fp, at + 1)
-        y = (f_high - f_low) / (high - low) * (x - low) + f_low
-        y = e.where(x == high, f_high, y)
+        slope = (f_high - f_low) / (high - low)
+        y = slope * (x - low) + f_low
+        # Beside infinities that can be nan; at a knot, or between equal ones, it need not be.
+        is_low = e.logical_or(x == low, e.logical_and(f_low == f_high, x == x))
+        other = e.where(is_low, f_low, slope * (x - high) + f_high)
+        y = e.where(x == high, f_high, e.where(e.isnan(y), other, y))
     y = e.where(x < xp[0], fp[0] if left is None else left, y)
     return e.where(x > xp[-1], fp[-1] if right is None else right, y)
 
