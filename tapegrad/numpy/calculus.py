@@ -11,7 +11,7 @@ from ..ops import elementwise as e
 from ..ops import indexing, linear, reductions
 from ..ops.axes import as_tensor, axes, one_axis
 from ..ops.logic import remainder
-from ..ops.shapes import as_dtype, broadcast_to, concatenate, flip, moveaxis, pad, ravel
+from ..ops.shapes import as_dtype, broadcast_to, concatenate, flip, moveaxis, ravel
 from ..tensor import Tensor
 from . import plain
 from .registry import differentiable
@@ -232,9 +232,11 @@ def _slid(a: Tensor, v: Tensor, mode: str, name: str) -> Tensor:
         raise ValueError(f"{name}: mode {mode!r}: choose 'full', 'same' or 'valid'")
     before = {"full": k - 1, "same": k // 2, "valid": 0}
     after = {"full": k - 1, "same": k - 1 - k // 2, "valid": 0}
-    if before[mode] or after[mode]:
-        a = pad(a, (before[mode], after[mode]))
+    first, last = -before[mode], a.size + after[mode] - k
     dtype = np.result_type(a.dtype, v.dtype)
-    windows = np.arange(a.size - k + 1)[:, None] + np.arange(k)
-    taken = indexing.take(as_dtype(a, dtype), windows)
-    return reductions.sum(taken * as_dtype(v, dtype), 1, dtype)
+    windows = np.arange(first, last + 1)[:, None] + np.arange(k)
+    taken = indexing.take(as_dtype(a, dtype), np.clip(windows, 0, a.size - 1))
+    products = taken * as_dtype(v, dtype)
+    if before[mode] or after[mode]:  # not a zero beyond a's ends: it times nan would be nan
+        products = e.where((windows >= 0) & (windows < a.size), products, 0)
+    return reductions.sum(products, 1, dtype)
