@@ -204,6 +204,44 @@ def test_outside_the_support_gradients_are_zero(name, backend):
     assert t.gradient(y, x).tolist() == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_scales_and_shapes_that_are_not_positive_give_nan(name, backend):
+    shapes, x = CONTINUOUS[name]
+    points = np.array([-np.inf, -3.0, 0.0, x[0, 0], 3.0, np.inf])[:, None]
+    for i, good in enumerate((*shapes, 0.5, 2.0)):
+        if i == len(shapes):
+            continue  # loc
+        args = [*shapes, 0.5, 2.0]
+        for args[i] in (np.array([good, 0.0, -1.0, np.nan]), 0.0, -1):
+            for method in METHODS:
+                with np.errstate(all="ignore"):
+                    want = getattr(getattr(scipy.stats, name), method)(points, *args)
+                    got = getattr(getattr(stats, name), method)(tg.tensor(points), *args)
+                np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-12, err_msg=method)
+
+
+TAILS = [  # that SciPy, or some versions of it, rounds away
+    ("expon", (), "logcdf", 40.0, -np.exp(-40.0)), ("expon", (), "logcdf", 1e-300, np.log(1e-300)),
+    ("laplace", (), "logcdf", 40.0, -0.5 * np.exp(-40.0)),
+    ("laplace", (), "logcdf", -800.0, -800.0 - np.log(2.0)),
+    ("laplace", (), "logsf", -40.0, -0.5 * np.exp(-40.0)),
+    ("laplace", (), "logsf", 800.0, -800.0 - np.log(2.0)),
+    ("gamma", (1.0,), "logcdf", 40.0, -np.exp(-40.0)),
+    ("chi2", (2.0,), "logcdf", 80.0, -np.exp(-40.0)),
+    ("t", (1.0,), "logcdf", 1e20, -1e-20 / np.pi), ("cauchy", (), "cdf", -1e20, 1e-20 / np.pi),
+    ("cauchy", (), "sf", 1e20, 1e-20 / np.pi), ("cauchy", (), "logsf", -1e20, -1e-20 / np.pi),
+    ("beta", (1.0, 3.0), "sf", 1.0 - 2.0**-30, 2.0**-90),
+    ("logistic", (), "logpdf", -np.inf, -np.inf),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", TAILS, ids=lambda row: f"{row[0]}.{row[2]}")
+def test_far_tails_are_not_lost(row, backend):
+    name, shapes, method, x, want = row
+    got = getattr(getattr(stats, name), method)(tg.tensor(x), *shapes)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
 def test_shape_arguments_are_asked_for():
     with pytest.raises(TypeError, match="missing shape arguments: a"):
         stats.gamma.logpdf(tg.tensor(1.0))
@@ -216,7 +254,10 @@ def test_poisson(backend):
     for method in ("logpmf", "pmf"):
         got = getattr(stats.poisson, method)(k, tg.tensor(1.5))
         np.testing.assert_allclose(got, getattr(scipy.stats.poisson, method)(k, 1.5), rtol=1e-12)
-    np.testing.assert_allclose(stats.poisson.cdf(k, 1.5), scipy.stats.poisson.cdf(k, 1.5))
+    for mu in (1.5, 0.0, -1.0, np.array([[2.0], [-1.0], [np.nan]])):
+        for method in ("pmf", "cdf"):
+            got, want = (getattr(d.poisson, method)(k, mu) for d in (stats, scipy.stats))
+            np.testing.assert_allclose(got, want)
     gradcheck(lambda mu: [stats.poisson.logpmf(k[:3], mu), stats.poisson.cdf(k[:3], mu)],
               [np.array(1.5)])  # fmt: skip
 

@@ -3,7 +3,8 @@
 Continuous ones have SciPy's methods `pdf logpdf cdf logcdf sf logsf`, each of
 (x, *shapes, loc=0, scale=1); discrete ones `pmf logpmf cdf` of (k, *shapes, loc=0). Derivatives
 with respect to x, loc, scale and shapes, of any order. Outside the support a density is 0, its
-logarithm -inf, and the derivatives 0. Arguments are not checked to be valid.
+logarithm -inf, and the derivatives 0. Where a scale or shape is not positive, all is nan, as SciPy
+has it. Arguments of distributions of vectors are not checked to be valid.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ..ops.axes import as_tensor
 from ..ops.composite import diagonal
 from ..ops.linalg import cholesky
 from ..ops.shapes import as_dtype, concatenate, expand_dims, reshape
-from ..ops.trig import arctan
+from ..ops.trig import arctan2
 from ..tensor import Tensor, tensor
 from .linalg import solve_triangular
 
@@ -47,14 +48,14 @@ class Continuous:
         shapes: str,
         logpdf: Callable,
         cdf: Callable,
-        sf: Callable | None = None,
+        sf: Callable,
         logcdf: Callable | None = None,
         logsf: Callable | None = None,
         support: tuple[float, float] | None = None,
     ):
         self.shapes = tuple(shapes.split())
         self._logpdf, self._cdf = logpdf, cdf
-        self._sf = sf or (lambda *args: 1.0 - cdf(*args))
+        self._sf = sf
         self._logcdf, self._logsf = logcdf, logsf
         self.support = support
 
@@ -72,6 +73,9 @@ class Continuous:
             z = z - given["loc"]
         if "scale" in given:
             z = z / scale
+        for value in [given[name] for name in (*self.shapes, "scale") if name in given]:
+            if not (type(value) in (int, float) and value > 0):
+                z = e.where(as_tensor(value) > 0.0, z, np.nan)
         return z, tuple(_like(given[name], z) for name in self.shapes), scale
 
     def logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
@@ -100,18 +104,23 @@ class Continuous:
         return self._sf(self._limited(z), *shapes)
 
     def logcdf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """Logarithm of cdf."""
-        if self._logcdf is None:
-            return e.log(self.cdf(x, *args, **kwargs))
-        z, shapes, _ = self._standard(x, args, kwargs)
-        return self._logcdf(self._limited(z), *shapes)
+        """Logarithm of cdf. Cost: where there is no shorter form, cdf and sf."""
+        return self._log(self._logcdf, self._cdf, self._sf, x, args, kwargs)
 
     def logsf(self, x: Any, *args: Any, **kwargs: Any) -> Tensor:
-        """Logarithm of sf."""
-        if self._logsf is None:
-            return e.log(self.sf(x, *args, **kwargs))
+        """Logarithm of sf. Cost: as of logcdf."""
+        return self._log(self._logsf, self._sf, self._cdf, x, args, kwargs)
+
+    def _log(
+        self, own: Callable | None, f: Callable, rest: Callable, x: Any, args: tuple, kwargs: dict
+    ) -> Tensor:
+        """log(f) by a form of its own, or so that f close to 1 counts by what is left of it."""
         z, shapes, _ = self._standard(x, args, kwargs)
-        return self._logsf(self._limited(z), *shapes)
+        z = self._limited(z)
+        if own is not None:
+            return own(z, *shapes)
+        y = f(z, *shapes)
+        return e.where(y > 0.5, e.log1p(-rest(z, *shapes)), e.log(y))
 
     def _limited(self, z: Tensor) -> Tensor:
         """z, and the nearest end of the support outside it: there probabilities stay."""
@@ -137,6 +146,10 @@ def _beta_logpdf(z: Tensor, a: Any, b: Any) -> Tensor:
 
 def _half_exp(z: Tensor) -> Tensor:
     return 0.5 * e.exp(-e.absolute(z))
+
+
+def _laplace_logcdf(z: Tensor) -> Tensor:
+    return e.where(z < 0.0, z - LOG_TWO, e.log1p(-_half_exp(z)))
 
 
 norm = Continuous(
@@ -167,7 +180,13 @@ chi2 = Continuous(
     lambda z, df: sp.gammaincc(df * 0.5, z * 0.5),
     support=(0.0, np.inf),
 )
-beta = Continuous("a b", _beta_logpdf, lambda z, a, b: sp.betainc(a, b, z), support=(0.0, 1.0))
+beta = Continuous(
+    "a b",
+    _beta_logpdf,
+    lambda z, a, b: sp.betainc(a, b, z),
+    lambda z, a, b: sp.betainc(b, a, 1.0 - z),
+    support=(0.0, 1.0),
+)
 expon = Continuous(
     "",
     lambda z: -z,
@@ -181,30 +200,37 @@ laplace = Continuous(
     lambda z: -e.absolute(z) - LOG_TWO,
     lambda z: e.where(z < 0.0, _half_exp(z), 1.0 - _half_exp(z)),
     lambda z: e.where(z < 0.0, 1.0 - _half_exp(z), _half_exp(z)),
+    _laplace_logcdf,
+    lambda z: _laplace_logcdf(-z),
 )
 logistic = Continuous(
     "",
-    lambda z: -z - 2.0 * e.softplus(-z),
+    lambda z: -(e.softplus(z) + e.softplus(-z)),
     e.sigmoid,
     lambda z: e.sigmoid(-z),
     lambda z: -e.softplus(-z),
     lambda z: -e.softplus(z),
 )
-uniform = Continuous("", lambda z: z * 0.0, lambda z: z * 1.0, support=(0.0, 1.0))
+uniform = Continuous(
+    "", lambda z: z * 0.0, lambda z: z * 1.0, lambda z: 1.0 - z, support=(0.0, 1.0)
+)
 cauchy = Continuous(
     "",
     lambda z: -e.log1p(e.square(z)) - LOG_PI,
-    lambda z: 0.5 + arctan(z) / np.pi,
-    lambda z: 0.5 - arctan(z) / np.pi,
+    lambda z: arctan2(1.0, -z) / np.pi,
+    lambda z: arctan2(1.0, z) / np.pi,
 )
 
 
 class Poisson:
-    """Counts of events of rate mu."""
+    """Counts of events of rate mu; nan where that is negative."""
+
+    def _counted(self, k: Any, mu: Any, loc: Any) -> Tensor:
+        return e.where(as_tensor(mu) >= 0.0, _inexact(k) - loc, np.nan)
 
     def logpmf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
         """Logarithm of the probability of k."""
-        k = _inexact(k) - loc
+        k = self._counted(k, mu, loc)
         y = sp.xlogy(k, mu) - sp.gammaln(k + 1.0) - mu
         return e.where(e.logical_or(k < 0.0, e.floor(k) < k), -np.inf, y)
 
@@ -214,7 +240,7 @@ class Poisson:
 
     def cdf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
         """The probability of counts up to k."""
-        k = e.floor(_inexact(k) - loc)
+        k = e.floor(self._counted(k, mu, loc))
         return e.where(k < 0.0, 0.0, sp.gammaincc(e.maximum(k, 0.0) + 1.0, _inexact(mu)))
 
 
