@@ -77,6 +77,8 @@ STRUCTURED = {
     "argmax": (_real(M), (0, 1)),
     "argmin": (_real(M), (0, 1)),
     "cumsum": (_real(M), (1,)),
+    "cumprod": (_real(M), (1,)),
+    "recurrence": (_real(M, M), (1, 1)),
     "logsumexp": (_real(M), (0, 1)),
     "softmax": (_real(M), (1,)),
     "softmax_vjp": (_real(M, M), (1,)),

@@ -26,6 +26,13 @@ tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool 
 /* t /= divisor, rounded to its dtype first; t is contiguous. */
 void tg_divide(const tg_tensor *t, double divisor);
 
+/* One kernel over the rows of a (and b, which is like a, or NULL) along axis p[0], of n_p = 1, into
+ * a new *out: map of a alone, or zip of both, over contiguous rows. softmax.c has it. */
+typedef void tg_row_map(void *y, const void *x, size_t rows, size_t n);
+typedef void tg_row_zip(void *y, const void *a, const void *b, size_t rows, size_t n);
+int tg_run_along(const tg_op *op, tg_tensor **out, tg_row_map *map, tg_row_zip *zip,
+                 tg_tensor *a, tg_tensor *b, const int64_t *p, int n_p);
+
 static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

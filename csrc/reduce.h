@@ -67,6 +67,12 @@ typedef struct tg_reduce_kernels {
     void (*cumsum_rows)(void *y, const void *x, size_t rows, size_t n);
     /* y[r][c] = x[0][c] + ... + x[r][c]. */
     void (*cumsum_columns)(void *y, const void *x, size_t rows, size_t cols);
+    /* y[i][k] = x[i][0] ... x[i][k], multiplied in order; contiguous rows. */
+    void (*cumprod)(void *y, const void *x, size_t rows, size_t n);
+    /* y[i][k] = a[i][k] + zmul(y[i][k - 1], b[i][k]), from the left, and with k + 1 from the right;
+     * what is before the first is 0. */
+    void (*recur)(void *y, const void *a, const void *b, size_t rows, size_t n);
+    void (*recur_back)(void *y, const void *a, const void *b, size_t rows, size_t n);
     /* dx[index[j]][k] += ct[j][k], j in order, k < inner; negative indices count from n. */
     void (*scatter_add)(void *dx, const void *ct, const int64_t *index, size_t count, int64_t n,
                         size_t inner);

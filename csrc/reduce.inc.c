@@ -272,5 +272,8 @@ static const tg_reduce_kernels FN(reduce_kernels) = {
     .arg_columns = FN(reduce_arg_columns),
     .cumsum_rows = FN(reduce_cumsum_rows),
     .cumsum_columns = FN(reduce_cumsum_columns),
+    .cumprod = FN(reduce_cumprod),
+    .recur = FN(reduce_recur),
+    .recur_back = FN(reduce_recur_back),
     .scatter_add = FN(reduce_scatter_add),
 };

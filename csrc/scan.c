@@ -1,4 +1,5 @@
-/* scan.c: run functions of argmax, argmin and cumsum, over the kernels of reduce.h.
+/* scan.c: run functions of argmax, argmin, cumsum, cumprod and its derivative's recurrence, over the
+ * kernels of reduce.h.
  * Called by dispatch.c with the interpreter lock held. */
 #include "fold.h"
 #include "kernels.h"
@@ -12,7 +13,7 @@ typedef struct arg_run {
     int64_t *out;
 } arg_run;
 
-enum { PANEL = 1024 };           /* columns in a task */
+enum { PANEL = 1024 }; /* columns in a task */
 
 static void run_arg_rows(void *ctx, size_t i)
 {
@@ -57,7 +58,7 @@ static int run_arg(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t
                  .item = (int64_t)tg_itemsize(x->dtype),
                  .out = (int64_t *)(void *)y->data};
     error = tg_fold_axes(&r.f, x, reduced);
-    if (error || (r.f.cols > 1 && r.f.n > INT32_MAX)) {      /* positions in 32-bit lanes */
+    if (error || (r.f.cols > 1 && r.f.n > INT32_MAX)) { /* positions in 32-bit lanes */
         tg_drop(r.f.copy);
         tg_drop(y);
         return error ? error : TG_ENOKERNEL;
@@ -143,4 +144,30 @@ int op_cumsum(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     tg_relock(lock);
     tg_drop(rows);
     return TG_OK;
+}
+
+/* --- cumprod ------------------------------------------------------------------------------ */
+
+int op_cumprod(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+               const int64_t *p, int n_p)
+{
+    (void)n_in;
+    if (!tg_is_compute(in[0]->dtype))
+        return TG_ENOKERNEL;
+    return tg_run_along(op, out, tg_isa->reduce[in[0]->dtype]->cumprod, NULL, in[0], NULL, p,
+                        n_p);
+}
+
+/* p: axis, whether from the right. */
+int op_recurrence(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                  const int64_t *p, int n_p)
+{
+    (void)n_in;
+    if (!tg_is_compute(in[0]->dtype))
+        return TG_ENOKERNEL;
+    if (n_p != 2)
+        return tg_fail(TG_EVALUE, "recurrence: takes an axis and a direction");
+    const tg_reduce_kernels *kernels = tg_isa->reduce[in[0]->dtype];
+    return tg_run_along(op, out, NULL, p[1] ? kernels->recur_back : kernels->recur, in[0],
+                        in[1], p, 1);
 }

@@ -1,5 +1,5 @@
 /* scan.inc.c: the kernels of reduce.h that are no folds, for one ISA and dtype: positions of
- * extremes, running sums, scatter-adds. Included by reduce.inc.c, whose fold_block they use. */
+ * extremes, running sums and products, scatter-adds. Included by reduce.inc.c, whose fold_block they use. */
 #define first_lane FN(first_lane)
 #define first_equal FN(first_equal)
 #define arg_row FN(arg_row)
@@ -185,6 +185,67 @@ static void FN(reduce_cumsum_columns)(void *out, const void *in, size_t rows, si
         for (; c < cols; ++c)
             y[c] = canon1(r ? y[c - cols] + x[c] : x[c]);
     }
+}
+
+/* --- running products and recurrences ----------------------------------------------------- */
+
+static void FN(reduce_cumprod)(void *out, const void *in, size_t rows, size_t n)
+{
+    T *y = out;
+    const T *x = in;
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4, x += 4 * n, y += 4 * n) {
+        T a = 1, b = 1, c = 1, d = 1;
+        for (size_t k = 0; k < n; ++k) {
+            y[k] = canon1(a *= x[k]);
+            y[n + k] = canon1(b *= x[n + k]);
+            y[2 * n + k] = canon1(c *= x[2 * n + k]);
+            y[3 * n + k] = canon1(d *= x[3 * n + k]);
+        }
+    }
+    for (; i < rows; ++i, x += n, y += n) {
+        T a = 1;
+        for (size_t k = 0; k < n; ++k)
+            y[k] = canon1(a *= x[k]);
+    }
+}
+
+#define zmul1 FN(zmul1)
+#define recur_rows FN(recur_rows)
+
+VFN T zmul1(T a, T b) { return a == 0 ? 0 : a * b; }
+
+/* Rows from the element at y, a, b on, which is the first or, with step -1, the last. */
+VFN void recur_rows(T *y, const T *a, const T *b, size_t rows, size_t n, ptrdiff_t step)
+{
+    const ptrdiff_t row = (ptrdiff_t)n;
+    size_t i = 0;
+    for (; i + 4 <= rows; i += 4, y += 4 * n, a += 4 * n, b += 4 * n) {
+        T s = 0, t = 0, u = 0, v = 0;
+        ptrdiff_t k = 0;
+        for (size_t left = n; left; --left, k += step) {
+            y[k] = s = canon1(a[k] + zmul1(s, b[k]));
+            y[row + k] = t = canon1(a[row + k] + zmul1(t, b[row + k]));
+            y[2 * row + k] = u = canon1(a[2 * row + k] + zmul1(u, b[2 * row + k]));
+            y[3 * row + k] = v = canon1(a[3 * row + k] + zmul1(v, b[3 * row + k]));
+        }
+    }
+    for (; i < rows; ++i, y += n, a += n, b += n) {
+        T s = 0;
+        ptrdiff_t k = 0;
+        for (size_t left = n; left; --left, k += step)
+            y[k] = s = canon1(a[k] + zmul1(s, b[k]));
+    }
+}
+
+static void FN(reduce_recur)(void *y, const void *a, const void *b, size_t rows, size_t n)
+{
+    recur_rows(y, a, b, rows, n, 1);
+}
+
+static void FN(reduce_recur_back)(void *y, const void *a, const void *b, size_t rows, size_t n)
+{
+    recur_rows((T *)y + n - 1, (const T *)a + n - 1, (const T *)b + n - 1, rows, n, -1);
 }
 
 /* --- scatter-add ------------------------------------------------------------------------- */

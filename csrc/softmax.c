@@ -8,8 +8,8 @@
 
 /* One kernel over rows of n: one of the functions is set. */
 typedef struct row_run {
-    void (*map)(void *y, const void *x, size_t rows, size_t n);
-    void (*vjp)(void *dx, const void *ct, const void *y, size_t rows, size_t n);
+    tg_row_map *map;
+    tg_row_zip *zip;
     void (*loss)(void *y, const void *x, const int64_t *label, size_t rows, size_t n);
     void (*loss_vjp)(void *dx, const void *ct, const void *x, const int64_t *label, size_t rows,
                      size_t n);
@@ -29,8 +29,8 @@ static void run_batch(void *ctx, size_t i)
     const char *a = r->a + from * r->a_row, *b = r->b ? r->b + from * r->b_row : NULL;
     if (r->map)
         r->map(out, a, rows, n);
-    else if (r->vjp)
-        r->vjp(out, a, b, rows, n);
+    else if (r->zip)
+        r->zip(out, a, b, rows, n);
     else if (r->loss)
         r->loss(out, a, r->label + from, rows, n);
     else
@@ -82,15 +82,14 @@ static void put_axis_back(tg_tensor *y, const tg_tensor *rows, int axis)
                     tg_itemsize(y->dtype));
 }
 
-/* Run r over the rows of a (and b, same shape, or NULL) along axis into a new *out. */
-static int run_along(const tg_op *op, tg_tensor **out, row_run *r, tg_tensor *a, tg_tensor *b,
-                     const int64_t *p, int n_p)
+int tg_run_along(const tg_op *op, tg_tensor **out, tg_row_map *map, tg_row_zip *zip,
+                 tg_tensor *a, tg_tensor *b, const int64_t *p, int n_p)
 {
     const size_t item = tg_itemsize(a->dtype);
     if (n_p != 1 || p[0] < 0 || p[0] >= a->ndim)
         return tg_fail(TG_EVALUE, "%s: no such axis among %d", op->name, a->ndim);
     if (b && !tg_is_like(b, a))
-        return tg_fail(TG_ESHAPE, "%s: the cotangent is not like the output", op->name);
+        return tg_fail(TG_ESHAPE, "%s: the operands are not alike", op->name);
     const int axis = (int)p[0];
     const uint64_t reduced = (uint64_t)1 << axis;
     tg_tensor *y = tg_new(a->dtype, a->ndim, tg_shape(a));
@@ -111,13 +110,18 @@ static int run_along(const tg_op *op, tg_tensor **out, row_run *r, tg_tensor *a,
         tg_drop(y);
         return TG_EMEMORY;
     }
-    r->out = ry->data;
-    r->a = ra->data;
-    r->b = rb ? rb->data : NULL;
-    r->n = tg_shape(a)[axis];
-    r->rows = a->size / r->n;
-    r->out_row = r->a_row = r->b_row = r->n * (int64_t)item;
-    run_all(r);
+    const int64_t n = tg_shape(a)[axis], row = n * (int64_t)item;
+    row_run r = {.map = map,
+                 .zip = zip,
+                 .out = ry->data,
+                 .a = ra->data,
+                 .b = rb ? rb->data : NULL,
+                 .out_row = row,
+                 .a_row = row,
+                 .b_row = row,
+                 .rows = a->size / n,
+                 .n = n};
+    run_all(&r);
     if (!last) {
         put_axis_back(y, ry, axis);
         tg_drop(ry);
@@ -134,8 +138,8 @@ int op_softmax(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
     (void)n_in;
     if (!tg_is_compute(in[0]->dtype))
         return TG_ENOKERNEL;
-    row_run r = {.map = tg_isa->softmax[in[0]->dtype]->softmax};
-    return run_along(op, out, &r, in[0], NULL, p, n_p);
+    return tg_run_along(op, out, tg_isa->softmax[in[0]->dtype]->softmax, NULL, in[0], NULL, p,
+                        n_p);
 }
 
 int op_log_softmax(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
@@ -144,8 +148,8 @@ int op_log_softmax(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n
     (void)n_in;
     if (!tg_is_compute(in[0]->dtype))
         return TG_ENOKERNEL;
-    row_run r = {.map = tg_isa->softmax[in[0]->dtype]->log_softmax};
-    return run_along(op, out, &r, in[0], NULL, p, n_p);
+    return tg_run_along(op, out, tg_isa->softmax[in[0]->dtype]->log_softmax, NULL, in[0], NULL,
+                        p, n_p);
 }
 
 /* in: ct, y. */
@@ -155,8 +159,8 @@ int op_softmax_vjp(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n
     (void)n_in;
     if (!tg_is_compute(in[0]->dtype))
         return TG_ENOKERNEL;
-    row_run r = {.vjp = tg_isa->softmax[in[0]->dtype]->softmax_vjp};
-    return run_along(op, out, &r, in[0], in[1], p, n_p);
+    return tg_run_along(op, out, NULL, tg_isa->softmax[in[0]->dtype]->softmax_vjp, in[0], in[1],
+                        p, n_p);
 }
 
 /* in: ct, y. */
@@ -166,8 +170,8 @@ int op_log_softmax_vjp(const tg_op *op, tg_tensor **out, tg_tensor *const *in, i
     (void)n_in;
     if (!tg_is_compute(in[0]->dtype))
         return TG_ENOKERNEL;
-    row_run r = {.vjp = tg_isa->softmax[in[0]->dtype]->log_softmax_vjp};
-    return run_along(op, out, &r, in[0], in[1], p, n_p);
+    return tg_run_along(op, out, NULL, tg_isa->softmax[in[0]->dtype]->log_softmax_vjp, in[0],
+                        in[1], p, n_p);
 }
 
 int op_logsumexp(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,

@@ -210,6 +210,24 @@ def test_product_with_zeros_to_second_order():
         close([outer.gradient(p, x) for p in parts], [[0, c, b], [c, 0, a], [b, a, 0]])
 
 
+def test_running_product_with_zeros_to_second_order():
+    for values in ([2.0, 0.0, 3.0], [0.0, 0.0, 5.0], [0.0, 0.0, 0.0]):
+        a, b, c = values
+        f = lambda x: tnp.cumprod(x) @ np.array([1.0, 10.0, 100.0])  # noqa: E731
+        close(tg.grad(f)(np.array(values)), [1 + 10 * b + 100 * b * c, 10 * a + 100 * a * c,
+                                             100 * a * b])  # fmt: skip
+        ab, ac, bc = 10 + 100 * c, 100 * b, 100 * a
+        for outer, inner in itertools.product((tg.jacrev, tg.jacfwd), repeat=2):
+            close(outer(inner(f))(np.array(values)), [[0, ab, ac], [ab, 0, bc], [ac, bc, 0]])
+
+
+def test_running_product_multiplies_from_the_left():
+    x = np.array([1e-200, 1e200, 1e200, 1e-200])
+    close(tnp.cumprod(x), [1e-200, 1, 1e200, 1])
+    (g,) = gradient(lambda x: tnp.cumprod(x)[-1], x)
+    close(g, [1e200, 1e-200, 1e-200, 1e200])
+
+
 def test_masked_logarithm_has_no_nan():
     x = np.array([0.0, 1.0, -2.0, 4.0])
     (g,) = gradient(lambda x: tnp.where(x > 0, tnp.log(x), 0.0).sum(), x)

@@ -40,6 +40,7 @@ nanquantile(e, 0.2, axis=1) | nanpercentile(x, 60, axis=0, weights=abs(r), metho
 cov(x) | cov(x, rowvar=False, ddof=0) | corrcoef(x) | average(x, axis=1)
 average(x, 1, [1, 2, 0, 1])
 average(x, 0, [1.5, 2, 0.5], returned=True) | cumsum(x) | cumprod(x, axis=1)
+cumprod([1e-200, 1e200, 1e200, 1e-200]) | cumprod(x, dtype='i2')
 cumulative_sum(v, include_initial=True) | diff(x, n=0, append=3) | diff(x, axis=0, prepend=x[:1])
 ediff1d(x, to_end=2) | gradient(x, 2.0, edge_order=2) | gradient(x, axis=1) | trapezoid(x)
 interp(x, [0, 1, 2], [1, 4, 2]) | interp(x, [0, 1, 2, 3], [1, inf, nan, 3])

@@ -128,7 +128,14 @@ def repeated(rng):
     )
 
 
-MODELS = (dense, layers, transposed, shared_twice, sequences, mixing, source_of_rows, repeated)
+def running(rng):
+    p = {"w": rng.normal(size=(3, 4))}
+    return p, lambda p, x: tnp.cumprod(x @ p["w"], axis=1).sum(axis=1)
+
+
+MODELS = (
+    dense, layers, transposed, shared_twice, sequences, mixing, source_of_rows, repeated, running,
+)  # fmt: skip
 
 
 def losses(model, rng):
@@ -166,6 +173,7 @@ def test_per_example_gradients_are_the_jacobian(model, backend, rng):
         (transposed, 0),
         (shared_twice, 0),
         (repeated, 0),
+        (running, 0),
         (mixing, 1),
         (source_of_rows, 1),
     ],

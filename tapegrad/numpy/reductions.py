@@ -94,15 +94,8 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
 
 @differentiable("cumprod(x)", "cumprod(x * m, axis=1)", "cumprod(x, axis=0)")
 def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Tensor:
-    """Running product along axis (None: of the flat array).
-
-    Cost: log2(n) products of the array's size.
-    """
-    x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
-    if dtype is None and x.dtype.kind in "biu":
-        x = as_dtype(x, np.prod(np.empty(0, x.dtype)).dtype)
-    x, axis = along(x, axis, "cumprod")
-    return moveaxis(reductions.running_product(moveaxis(x, axis, -1), 1), -1, axis)
+    """Running product along axis (None: of the flat array)."""
+    return reductions.cumprod(a, axis, dtype)
 
 
 @differentiable("cumulative_sum(x, axis=1)", "cumulative_sum(v, include_initial=True)")

@@ -295,7 +295,8 @@ _FORMS: dict[str, Callable] = {
     **dict.fromkeys(
         ("sum", "mean", "prod", "max", "min", "logsumexp", "argmax", "argmin"), _axes_last
     ),
-    **dict.fromkeys(("cumsum", "softmax", "log_softmax", "softmax_vjp", "log_softmax_vjp"), _axis),
+    **dict.fromkeys(("cumsum", "cumprod", "recurrence"), _axis),
+    **dict.fromkeys(("softmax", "log_softmax", "softmax_vjp", "log_softmax_vjp"), _axis),
     **dict.fromkeys(("fft", "rfft", "irfft"), _axis),
     **dict.fromkeys(("solve", "solve_triangular"), _solve),
     "reshape": _to_shape,

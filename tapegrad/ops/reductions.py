@@ -16,6 +16,7 @@ from .axes import as_tensor, is_whole, last_or, reduced, refuse_out
 from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
+from .running import cumprod as cumprod_row
 from .shapes import along, as_dtype, flip, ravel
 from .special import floating
 
@@ -152,7 +153,7 @@ def _others_of_line(x):
     """
     n = x.shape[-1]
     if n < 2:
-        return _shifted(x, 1)
+        return pad(_part_of_line(x, 0, 0), (0, 0) * (len(x.shape) - 1) + (0, n, 1.0))
     half = (n + 1) // 2
     left = _part_of_line(x, 0, half)
     right = _part_of_line(x, half, n)
@@ -166,27 +167,6 @@ def _others_of_line(x):
 def _part_of_line(x, start, end):
     *lead, _ = x.shape
     return slice_(x, (*[v for m in lead for v in (0, m, 1)], start, end - start, 1))
-
-
-def _shifted(x, by):
-    """x moved along its last axis by `by` places, ones moving in."""
-    n = x.shape[-1]
-    k = abs(by) if abs(by) < n else n
-    first, ends = (0, (k, 0)) if by > 0 else (k, (0, k))
-    part = _part_of_line(x, first, first + n - k)
-    return pad(part, (0, 0) * (len(x.shape) - 1) + ends + (1.0,))
-
-
-def running_product(x, direction):
-    """Running product along the last axis, from the left (1) or from the right (-1).
-
-    In log2(n) steps, without division: its derivative is right where elements are zero.
-    """
-    step = 1
-    while step < x.shape[-1]:
-        x = x * _shifted(x, direction * step)
-        step *= 2
-    return x
 
 
 PROD = custom(
@@ -362,6 +342,13 @@ def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any
     x, axis = along(x, axis, "cumsum")
     y = cumsum_row(x, (axis,))
     return y if dtype is None else as_dtype(y, dtype)
+
+
+def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
+    """Running product along axis (None: of the flat array), as np.cumprod."""
+    x, axis = along(_prepared(x, dtype, None, "cumprod"), axis, "cumprod")
+    y = cumprod_row(x, params=(axis,))
+    return y if dtype is None else as_dtype(y, dtype)  # small integers grow when multiplied
 
 
 def _in_full(name: str, *args: Any, **kwargs: Any) -> Any:

@@ -118,7 +118,7 @@ def find_uses(tape: Any, target: Tensor, sources: list) -> list[Use] | None:
 # --- which ops keep examples apart ------------------------------------------------------------
 
 _ALONG_AXES = ("sum", "mean", "max", "min", "prod", "logsumexp")
-_ALONG_AXIS = ("cumsum", "softmax", "log_softmax")
+_ALONG_AXIS = ("cumsum", "cumprod", "recurrence", "softmax", "log_softmax")
 
 
 def _keeps_rows(op: Any, i: int, inputs: tuple, out: Tensor, p: tuple, n: int) -> bool | None:

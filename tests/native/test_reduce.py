@@ -117,6 +117,20 @@ class TestFolds:
                     with pytest.raises(ValueError, match=f"{name}: an empty array"):
                         run(name, [tg.tensor(x)], (0, *axes))
 
+    def test_cumprod_and_recurrence(self, shape, dtype):
+        x, b = data(shape, dtype), np.round(data(shape, dtype, 1), 1)  # zeros among b and y
+        for axis in range(len(shape)):
+            with np.errstate(all="ignore"):
+                want = np.cumprod(x, axis=axis)
+            assert same_everywhere("cumprod", [x], (axis,)).tobytes() == want.tobytes()
+            turn = (*(slice(None),) * axis, slice(None, None, -1))
+            for from_right in (0, 1):
+                got = same_everywhere("recurrence", [x, b], (axis, from_right))
+                if from_right:
+                    x, b, got = x[turn], b[turn], got[turn]
+                before = np.insert(got, 0, 0.0, axis)[(*turn[:-1], slice(None, -1))]
+                assert np.array_equal(got, x + before * b)
+
     def test_argmax_argmin_cumsum(self, shape, dtype):
         x = np.round(data(shape, dtype), 1)  # with ties: the first one counts
         for axis in range(len(shape)):
@@ -138,6 +152,7 @@ def test_large_arrays_give_the_same_bits_with_any_number_of_threads(shape):
     last = len(shape) - 1
     calls = [(name, (0, axis)) for name in ("sum", "max", "argmax") for axis in range(len(shape))]
     calls += [("sum", (0, *range(len(shape)))), ("softmax", (last,)), ("cumsum", (last,))]
+    calls += [("cumprod", (last,))]
     for name, params in calls:
         results = set()
         for threads in (1, 2, 3):
