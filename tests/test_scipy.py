@@ -242,6 +242,15 @@ def test_far_tails_are_not_lost(row, backend):
     np.testing.assert_allclose(got, want, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("method", "slope"), [("cdf", 0.5), ("sf", -0.5), ("logcdf", 1.0), ("logsf", -1.0)]
+)
+@pytest.mark.parametrize("name", ["laplace", "cauchy", "logistic"])
+def test_distribution_functions_have_their_density_at_the_median(name, method, slope, backend):
+    slope = slope * 2.0 * getattr(stats, name).pdf(0.0).item()
+    assert tg.grad(getattr(getattr(stats, name), method))(0.0).item() == pytest.approx(slope)
+
+
 def test_shape_arguments_are_asked_for():
     with pytest.raises(TypeError, match="missing shape arguments: a"):
         stats.gamma.logpdf(tg.tensor(1.0))

@@ -144,12 +144,12 @@ def _beta_logpdf(z: Tensor, a: Any, b: Any) -> Tensor:
     return sp.xlog1py(b - 1.0, -z) + sp.xlogy(a - 1.0, z) - sp.betaln(a, b)
 
 
-def _half_exp(z: Tensor) -> Tensor:
-    return 0.5 * e.exp(-e.absolute(z))
+def _laplace_cdf(z: Tensor) -> Tensor:
+    return e.where(z <= 0.0, 0.5 * e.exp(z), 1.0 - 0.5 * e.exp(-z))
 
 
 def _laplace_logcdf(z: Tensor) -> Tensor:
-    return e.where(z < 0.0, z - LOG_TWO, e.log1p(-_half_exp(z)))
+    return e.where(z <= 0.0, z - LOG_TWO, e.log1p(-0.5 * e.exp(-z)))
 
 
 norm = Continuous(
@@ -198,8 +198,8 @@ expon = Continuous(
 laplace = Continuous(
     "",
     lambda z: -e.absolute(z) - LOG_TWO,
-    lambda z: e.where(z < 0.0, _half_exp(z), 1.0 - _half_exp(z)),
-    lambda z: e.where(z < 0.0, 1.0 - _half_exp(z), _half_exp(z)),
+    _laplace_cdf,
+    lambda z: _laplace_cdf(-z),
     _laplace_logcdf,
     lambda z: _laplace_logcdf(-z),
 )
