@@ -228,6 +228,7 @@ TAILS = [  # that SciPy, or some versions of it, rounds away
     ("laplace", (), "logsf", 800.0, -800.0 - np.log(2.0)),
     ("gamma", (1.0,), "logcdf", 40.0, -np.exp(-40.0)),
     ("chi2", (2.0,), "logcdf", 80.0, -np.exp(-40.0)),
+    ("t", (1e14,), "logpdf", 0.5, -0.125 - 0.5 * np.log(2.0 * np.pi)),
     ("t", (1.0,), "logcdf", 1e20, -1e-20 / np.pi), ("cauchy", (), "cdf", -1e20, 1e-20 / np.pi),
     ("cauchy", (), "sf", 1e20, 1e-20 / np.pi), ("cauchy", (), "logsf", -1e20, -1e-20 / np.pi),
     ("beta", (1.0, 3.0), "sf", 1.0 - 2.0**-30, 2.0**-90),

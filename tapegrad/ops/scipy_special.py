@@ -179,9 +179,8 @@ betainc = _row(
 
 def student_density(df, x):
     """Log density of Student's t distribution."""
-    half = 0.5 * (df + 1.0)
-    scale = gammaln(half) - gammaln(df * 0.5) - 0.5 * log(df * np.pi)
-    return scale - half * log1p(x * x / df)
+    scale = -betaln(0.5, df * 0.5) - 0.5 * log(df)
+    return scale - 0.5 * (df + 1.0) * log1p(x * x / df)
 
 
 def _by_freedom(df, x):
