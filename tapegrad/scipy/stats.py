@@ -241,7 +241,8 @@ class Poisson:
     def cdf(self, k: Any, mu: Any, loc: Any = 0) -> Tensor:
         """The probability of counts up to k."""
         k = e.floor(self._counted(k, mu, loc))
-        return e.where(k < 0.0, 0.0, sp.gammaincc(e.maximum(k, 0.0) + 1.0, _inexact(mu)))
+        y = e.where(k < 0.0, 0.0, sp.gammaincc(e.maximum(k, 0.0) + 1.0, _inexact(mu)))
+        return e.where(e.isnan(k), np.nan, y)  # gammaincc(nan, 0) is 1 before SciPy 1.16
 
 
 def _solved(low: Tensor, x: Tensor) -> Tensor:
