@@ -63,13 +63,11 @@ def test_a_look_is_told_and_answered_by_a_plain_array(look, looked):
         assert np.array_equal(got, expected)
 
 
-@pytest.mark.parametrize(
-    "convert", [float, int, complex, bool, lambda a: range(a)[-1]], ids=str
-)  # fmt: skip
+@pytest.mark.parametrize("convert", [float, int, complex, bool, lambda a: range(9)[a]])
 def test_a_number_of_it_is_a_look(convert, looked):
     a = np.array(7)
     with observed([a]):
-        assert convert(a) == convert(7)
+        assert convert(a) == convert(np.array(7))
         assert id(a) in looked
 
 
