@@ -3,6 +3,7 @@ where nobody else reads it, it never reaches memory."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import gcd, prod
 from typing import Any, NamedTuple
 
@@ -59,22 +60,30 @@ def ending_of(e: Entry, values: list) -> Ending | None:
     """The reduction as what another entry ends in, or None: it is not one of floats over axes at
     one end."""
     (v,), params = e.inputs, e.params
-    full = values[v].shape
-    if e.op.name == "sum_to":
-        kept = (1,) * (len(full) - len(params)) + params
-        reduced = [n != m for n, m in zip(full, kept)]
+    if values[v].dtype not in FLOATS:
+        return None
+    sizes = sizes_of(e.op.name == "sum_to", values[v].shape, params)
+    return Ending(e.op, params, v, *sizes) if sizes else None
+
+
+@lru_cache
+def sizes_of(is_sum_to: bool, shape: tuple, params: tuple) -> tuple[int, int] | None:
+    """An Ending's n and cols where an array of that shape is reduced over axes at one end."""
+    if is_sum_to:
+        kept = (1,) * (len(shape) - len(params)) + params
+        reduced = [n != m for n, m in zip(shape, kept)]
     else:
-        reduced = [d in params[1:] for d in range(len(full))]
+        reduced = [d in params[1:] for d in range(len(shape))]
     runs: list[tuple[bool, int]] = []  # neighbours of one kind
-    for is_reduced, size in zip(reduced, full):
+    for is_reduced, size in zip(reduced, shape):
         if runs and runs[-1][0] == is_reduced and size != 1:
             runs[-1] = is_reduced, runs[-1][1] * size
         elif size != 1:
             runs.append((is_reduced, size))
     sizes = [size for is_reduced, size in runs if is_reduced]
-    if len(sizes) != 1 or len(runs) > 2 or values[v].dtype not in FLOATS:
+    if len(sizes) != 1 or len(runs) > 2:
         return None
-    return Ending(e.op, params, v, sizes[0], 1 if runs[-1][0] else runs[-1][1])
+    return sizes[0], 1 if runs[-1][0] else runs[-1][1]
 
 
 def join_endings(program: Program) -> Program:
