@@ -7,9 +7,11 @@ group never has to run both before and after another entry.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 
 from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program
@@ -30,22 +32,22 @@ Instruction = tuple[int, int, tuple, int, tuple, int]
 
 def instruction(e: Entry, codes: dict[int, int]) -> Instruction:
     """An elementwise entry as an instruction, its values named by codes."""
-    operands: tuple = tuple(map(codes.__getitem__, e.inputs))
+    operands: tuple = tuple([codes[v] for v in e.inputs])
     if e.kind == VJP:
-        operands = (*operands, None)
-        operands = tuple(map(operands.__getitem__, _places(len(e.op.inputs), e.reads)))
+        operands = _of_vjp(len(e.op.inputs), e.reads)((*operands, None))
     return e.op.id, e.k, operands, codes[e.outputs[0]], e.params, e.line
 
 
 @cache
-def _places(n_inputs: int, reads: int) -> tuple[int, ...]:
-    """Where a vjp's operands (cotangent, inputs ..., output) are among those it reads; -1: none."""
+def _of_vjp(n_inputs: int, reads: int) -> Callable[[tuple], tuple]:
+    """Finds a vjp's operands (cotangent, inputs ..., output) among those it reads and, last, the
+    one for what it does not read."""
     places, at = [0], 1
     for i in range(n_inputs + 1):
         is_read = reads >> i & 1
         places.append(at if is_read else -1)
         at += is_read
-    return tuple(places)
+    return itemgetter(*places)
 
 
 @dataclass(eq=False)
