@@ -23,83 +23,126 @@ def is_product(e: Entry) -> bool:
 
 def join_epilogues(program: Program) -> Program:
     """The program whose products are PRODUCT entries where an elementwise entry, a reduction or
-    both could join: a reduction's result is their last output, and an Ending their extra[1].
+    both could join: a reduction's result is their last output, and an Ending their extra[1]."""
+    return _Joiner(program).run() if any(map(is_product, program.entries)) else program
 
-    An elementwise entry moves up to the product, so what else it reads must have been made before
-    it, and be no view of what was; nothing is written in between.
-    """
-    if not any(map(is_product, program.entries)):
-        return program
-    values, root, uses, results = program.values, program.root, program.uses, program.results
-    # which entry makes what lies in no other value
-    maker = {v: at for at, e in enumerate(program.entries) if not e.view for v in e.outputs}
-    home: dict[int, int] = {}  # value: the product without ending that makes it
-    products = home.keys()
-    last_write = -1
-    entries: list[Any] = list(program.entries)
 
-    def is_there(v: int, at: int) -> bool:
-        return maker[v] < at if v in maker else root[v] == v and values[v].kind != MADE
+class _Joiner:
+    """An entry that joins a product moves up to it, so what else it reads must have been made
+    before the product, and be no view of what was; nothing is written in between."""
 
-    def joins(e: Entry, product: int) -> bool:
-        at, like, y = home[product], values[product], values[e.outputs[0]]
-        if uses[product] > 1 or product in results or like.dtype not in FLOATS:
+    def __init__(self, program: Program):
+        self.program = program
+        self.values = program.values
+        self.uses = program.uses
+        self.entries: list[Any] = list(program.entries)  # None: it has joined a product
+        self.maker: dict[int, int] = {}  # value that is no view: which entry makes it
+        self.home: dict[int, int] = {}  # value: the product without ending that makes it
+        self.last_write = -1
+
+    def run(self) -> Program:
+        home, maker = self.home, self.maker
+        products = home.keys()
+        for now, e in enumerate(self.program.entries):
+            if e.writes:
+                self.last_write = now
+            if e.view:
+                continue
+            for v in e.outputs:
+                maker[v] = now
+            if is_product(e):
+                home[e.outputs[0]] = now
+            elif not products.isdisjoint(e.inputs):
+                if is_elementwise(e):
+                    self.add(e, now)
+                elif is_reduction(e):
+                    self.end(e, now)
+        return self.program.through([e for e in self.entries if e is not None])
+
+    def add(self, e: Entry, now: int) -> None:
+        """Let an elementwise entry join a product that it reads, if one takes it."""
+        for v in e.inputs:
+            if v in self.home and self.is_its_own(v) and self.moves_to(self.home[v], e):
+                at, y = self.home[v], e.outputs[0]
+                product = with_bias(self.entries[at], v, e, self.values)
+                if product is None and reads_alike(e, self.values):
+                    product = followed(self.entries[at], v, e)
+                if product is not None:
+                    del self.home[v]
+                    self.home[y] = self.maker[y] = at
+                    self.entries[at], self.entries[now] = product, None
+                return
+
+    def end(self, e: Entry, now: int) -> None:
+        """Let a reduction over its rows end the product that it reads."""
+        ending = ending_of(e, self.values)
+        if ending is not None and ending.folds_rows(self.values):
+            at = self.home.pop(ending.value)
+            self.entries[at], self.entries[now] = ended(self.entries[at], ending, e), None
+
+    def is_its_own(self, v: int) -> bool:
+        """Whether one entry alone reads a product, which nothing follows as yet."""
+        e = self.entries[self.home[v]]
+        if self.uses[v] > 1 or v in self.program.results or self.values[v].dtype not in FLOATS:
             return False
-        if entries[at].kind == PRODUCT and entries[at].extra[0]:
-            return False  # it has taken one
-        if last_write > at or y.dtype != like.dtype or y.shape != like.shape:
+        return e.kind == OP or e.extra[0] is None
+
+    def moves_to(self, at: int, e: Entry) -> bool:
+        """Whether an entry can be where a product of its result's shape and dtype is."""
+        values = self.values
+        y, like = values[e.outputs[0]], values[self.entries[at].outputs[0]]
+        if self.last_write > at or y.dtype != like.dtype or y.shape != like.shape:
             return False
         for v in e.inputs:
-            if v != product and (values[v].dtype != like.dtype or not is_there(v, at)):
+            made = self.maker.get(v)  # None: it is a view, or from outside
+            is_there = values[v].kind != MADE if made is None else made <= at
+            if not is_there or values[v].dtype != y.dtype:
                 return False
         return True
 
-    def reads_alike(e: Entry, product: int) -> bool:
-        return {values[v].shape for v in e.inputs} <= {values[product].shape, ()}
 
-    for now, e in enumerate(program.entries):
-        if e.writes:
-            last_write = now
-        if is_product(e):
-            home[e.outputs[0]] = now
-        elif products.isdisjoint(e.inputs):
-            continue
-        elif is_reduction(e):
-            ending = ending_of(e, values)
-            if ending is not None and ending.folds_rows(values):
-                at = home.pop(ending.value)
-                entries[at], entries[now] = ended(entries[at], ending, e.outputs[0]), None
-        elif is_elementwise(e):
-            product = next((v for v in e.inputs if v in home and joins(e, v)), None)
-            if product is None:
-                continue
-            at, y = home[product], e.outputs[0]
-            bias = bias_for(entries[at], product, e, values)
-            if bias is not None:
-                entries[at] = biased(entries[at], bias, y)
-            elif reads_alike(e, product):
-                entries[at] = joined(entries[at], product, e)
-            else:
-                continue
-            del home[product]
-            home[y] = maker[y] = at
-            entries[now] = None
-    return program.through([e for e in entries if e is not None])
+def reads_alike(e: Entry, values: list) -> bool:
+    """Whether an elementwise entry reads scalars and what has its result's shape alone."""
+    shape = values[e.outputs[0]].shape
+    for v in e.inputs:
+        other = values[v].shape
+        if other and other != shape:
+            return False
+    return True
 
 
-def bias_for(product: Entry, v: int, e: Entry, values: list) -> int | None:
-    """What `x @ w + b` adds to every row of the product v, or None: e does something else."""
+def with_bias(product: Entry, v: int, e: Entry, values: list) -> Entry | None:
+    """The matmul, which makes v, with a third input that e adds to every row of it; or None."""
     if product.kind != OP or product.op.name != "matmul" or e.op is not OPS["add"] or e.kind != OP:
         return None
-    other = e.inputs[e.inputs[0] == v]
+    bias = e.inputs[e.inputs[0] == v]
     matrices = all(len(values[u].shape) == 2 for u in product.inputs)
-    return other if matrices and values[other].shape == values[v].shape[1:] else None
-
-
-def biased(product: Entry, bias: int, y: int) -> Entry:
-    """The matmul with a third input, a bias."""
+    if not matrices or values[bias].shape != values[v].shape[1:]:
+        return None
     inputs = (*product.inputs, bias)
-    return Entry(PRODUCT, product.op, inputs, (y,), (3,), product.line, extra=(None, None))
+    return Entry(PRODUCT, product.op, inputs, e.outputs, (3,), product.line, extra=(None, None))
+
+
+def followed(product: Entry, v: int, e: Entry) -> Entry:
+    """The product, which makes v, with a bias or without, and the entry e in one."""
+    inputs, codes = list(product.inputs), {}
+    for u in e.inputs:
+        if u != v and u not in codes:
+            codes[u] = len(inputs)
+            inputs.append(u)
+    codes[v] = codes[e.outputs[0]] = len(inputs)
+    n, then = (len(product.inputs),), instruction(e, codes)
+    return Entry(PRODUCT, product.op, tuple(inputs), e.outputs, n, product.line, extra=(then, None))
+
+
+def ended(product: Entry, ending: Ending, e: Entry) -> Entry:
+    """The product, with what follows it or alone, and the reduction e over its rows."""
+    is_joined = product.kind == PRODUCT
+    n, then = (product.params, product.extra[0]) if is_joined else ((len(product.inputs),), None)
+    outputs = (*product.outputs, *e.outputs)
+    return Entry(
+        PRODUCT, product.op, product.inputs, outputs, n, product.line, extra=(then, ending)
+    )
 
 
 def places_for(e: Entry, values: list) -> tuple[int, ...]:
@@ -114,23 +157,3 @@ def places_for(e: Entry, values: list) -> tuple[int, ...]:
     if len(x.shape) != 2 or len(values[b].shape) != 2 or x.shape[1] > core.Program.DEPTHS[x.dtype]:
         return ()
     return tuple([v for v in others if values[v].shape == shape])
-
-
-def joined(product: Entry, v: int, e: Entry) -> Entry:
-    """The product, value v of its own or with a bias, and the entry e in one."""
-    others = [u for u in dict.fromkeys(e.inputs) if u != v]
-    inputs = (*product.inputs, *others)
-    codes = {u: i + len(product.inputs) for i, u in enumerate(others)}
-    codes[v] = codes[e.outputs[0]] = len(inputs)
-    n, then = (len(product.inputs),), instruction(e, codes)
-    return Entry(PRODUCT, product.op, inputs, e.outputs, n, product.line, extra=(then, None))
-
-
-def ended(product: Entry, ending: Ending, result: int) -> Entry:
-    """The product, with what follows it or alone, and a reduction over its rows."""
-    is_joined = product.kind == PRODUCT
-    n, then = (product.params, product.extra[0]) if is_joined else ((len(product.inputs),), None)
-    outputs = (*product.outputs, result)
-    return Entry(
-        PRODUCT, product.op, product.inputs, outputs, n, product.line, extra=(then, ending)
-    )
