@@ -14,7 +14,7 @@ from .epilogues import join_epilogues
 from .fuse import fuse
 
 FOLD_BYTES = 1 << 20  # larger constants stay computations
-RESHAPES = [OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")]
+RESHAPES = {OPS[name] for name in ("reshape", "broadcast_to", "stop_gradient")}
 
 
 def optimise(program: ir.Program) -> ir.Program:
@@ -91,8 +91,8 @@ def drop_dead(program: ir.Program) -> ir.Program:
 
 def fold_constants(program: ir.Program) -> ir.Program:
     """Entries over constants alone are computed now."""
-    values, outside = list(program.values), (ir.CONSTANT, ir.TENSOR)
-    written = {v for e in program.entries if e.writes for v in e.writes}
+    values, outside = list(program.values), {ir.CONSTANT, ir.TENSOR}
+    written = {v for e in program.entries for v in e.writes}
 
     def is_constant(v: int) -> bool:  # Tensors are values: only variables and state are written
         value = values[v]
@@ -121,24 +121,20 @@ def fold_constants(program: ir.Program) -> ir.Program:
 def skip_same_shape(program: ir.Program) -> ir.Program:
     """Reshapes and broadcasts to the shape that is there already go."""
     values, results = program.values, program.results
-
-    def is_idle(e: ir.Entry) -> bool:
-        return (
-            e.op in RESHAPES
-            and values[e.inputs[0]].shape == values[e.outputs[0]].shape
-            and values[e.inputs[0]].kind != ir.ARGUMENT  # whose layout may be another
-            and e.outputs[0] not in results
-        )
-
     same: dict[int, int] = {}
-    for e in program.entries:
-        if e.view and is_idle(e):
-            same[e.outputs[0]] = same.get(e.inputs[0], e.inputs[0])
-    if not same:
-        return program
     gone = same.keys()
-    kept = [e for e in program.entries if not e.view or e.outputs[0] not in same]
-    return program.through([e if gone.isdisjoint(e.inputs) else substitute(e, same) for e in kept])
+    entries = []
+    for e in program.entries:
+        if same and not gone.isdisjoint(e.inputs):
+            e = substitute(e, same)
+        if e.view and e.op in RESHAPES:
+            x, y = values[e.inputs[0]], values[e.outputs[0]]
+            # an argument's layout may be another
+            if x.shape == y.shape and x.kind != ir.ARGUMENT and e.outputs[0] not in results:
+                same[e.outputs[0]] = e.inputs[0]
+                continue
+        entries.append(e)
+    return program.through(entries) if same else program
 
 
 def merge_common(program: ir.Program) -> ir.Program:
