@@ -13,11 +13,15 @@ from functools import cache
 from itertools import chain
 from operator import itemgetter
 
+import numpy as np
+
+from ..engine.dtypes import CODES
 from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program
 
 FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
-FLOATS, BOOL = {0, 1}, 2  # the C core's codes of float32 and float64, and of bool
+F32, F64, BOOL = [CODES[np.dtype(name)] for name in ("f4", "f8", "?")]
+FLOATS = {F32, F64}
 
 
 def is_elementwise(e: Entry) -> bool:
@@ -90,7 +94,7 @@ class _Fuser:
                 elif other != BOOL:
                     return None
         if dtype == BOOL:
-            dtype = 1 if (made.shape, 1) in self.open else 0
+            dtype = F64 if (made.shape, F64) in self.open else F32
         return (made.shape, dtype) if dtype in FLOATS else None
 
     def close(self, group: _Group) -> None:
