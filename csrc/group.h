@@ -40,4 +40,8 @@ typedef struct tg_ending {
 } tg_ending;
 int tg_group_end(tg_group *group, const tg_ending *ending, const tg_tensor *result);
 
+/* Elements of a unit of a group over size elements that ends so; all >= 1, n * cols <= size. 0: no
+ * units are whole subtrees of the fold. */
+size_t tg_ending_unit(size_t size, size_t n, size_t cols);
+
 #endif

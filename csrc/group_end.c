@@ -19,25 +19,24 @@ static size_t common_divisor(size_t a, size_t b)
     return a;
 }
 
-/* Elements of a unit, 0 if none fits: columns in a power of two of blocks; rows in such a number
- * that units begin on vectors, of bytes too. */
-static size_t unit_of(const tg_group *g, const tg_ending *e)
+/* Columns go in a power of two of blocks; rows in such a number that units begin on vectors, of
+ * bytes too. */
+size_t tg_ending_unit(size_t size, size_t n, size_t cols)
 {
-    size_t unit = TG_UNIT;
-    if (is_columns(e)) {
+    if (cols > 1) {
         size_t rows = TG_ROWS;
-        while (2 * rows * e->cols <= TG_UNIT && rows < MOST_ROWS)
+        while (2 * rows <= TG_UNIT / cols && rows < MOST_ROWS)
             rows *= 2;
-        unit = rows * e->cols;
-        if (e->n <= rows)
-            return g->n;
-    } else if (e->n < g->n) {
-        const size_t together = TG_PAD / common_divisor(e->n, TG_PAD);
-        unit = TG_UNIT / e->n / together * together * e->n;
+        if (n <= rows)
+            return size;
+        return rows <= TG_UNIT / cols && rows * cols % TG_PAD == 0 ? rows * cols : 0;
     }
-    if (g->n <= TG_UNIT && !is_columns(e))
-        return g->n;
-    return unit <= TG_UNIT && unit % TG_PAD == 0 ? unit : 0;
+    if (size <= TG_UNIT)
+        return size;
+    if (n == size)
+        return TG_UNIT;
+    const size_t together = TG_PAD / common_divisor(n, TG_PAD);
+    return TG_UNIT / n / together * together * n;
 }
 
 int tg_group_end(tg_group *g, const tg_ending *e, const tg_tensor *result)
@@ -49,7 +48,7 @@ int tg_group_end(tg_group *g, const tg_ending *e, const tg_tensor *result)
                       (e->cols == 1 || e->cols == n_results) &&
                       (size_t)result->size == n_results && tg_is_compute(result->dtype) &&
                       tg_itemsize(result->dtype) == g->ends[g->n_in + e->output].item;
-    const size_t unit = fits ? unit_of(g, e) : 0;
+    const size_t unit = fits ? tg_ending_unit(g->n, e->n, e->cols) : 0;
     if (!unit)
         return tg_fail(TG_EVALUE, "a group cannot end in this reduction");
     g->ending = *e;

@@ -248,6 +248,17 @@ static PyObject *fallbacks(PyObject *o, void *unused)
     return PyLong_FromUnsignedLongLong(((program_object *)o)->program->placement.fallbacks);
 }
 
+static PyObject *ending_unit(PyObject *none, PyObject *args)
+{
+    Py_ssize_t size, n, cols;
+    (void)none;
+    if (!PyArg_ParseTuple(args, "nnn:ending_unit", &size, &n, &cols))
+        return NULL;
+    const bool is_fold = n > 0 && cols > 0 && n <= size / cols;
+    return PyLong_FromSize_t(is_fold ? tg_ending_unit((size_t)size, (size_t)n, (size_t)cols)
+                                     : 0);
+}
+
 static Py_ssize_t program_length(PyObject *o)
 {
     return ((program_object *)o)->program->n_steps;
@@ -259,6 +270,9 @@ static PyMethodDef program_methods[] = {
     {"run_epoch", TG_FAST(tg_program_run_epoch), METH_FASTCALL,
      "run_epoch(data, order, batch_size, first_step, n_steps, results, *seeds) -> steps done"},
     {"time_steps", tg_program_time_steps, METH_O, "time_steps(on)"},
+    {"ending_unit", ending_unit, METH_VARARGS | METH_STATIC,
+     "ending_unit(size, n, cols) -> elements of a unit of a group that ends in a fold; 0: none "
+     "can"},
     {0},
 };
 

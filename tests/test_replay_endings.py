@@ -6,6 +6,7 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn
+from tapegrad.engine import select
 from tapegrad.replay.ir import GROUP, PRODUCT
 
 pytestmark = pytest.mark.skipif(
@@ -46,6 +47,18 @@ def threads(request):
     tg.set_num_threads(request.param)
     yield
     tg.set_num_threads(before)
+
+
+UNITS = [  # size, n, cols, and the elements of a unit
+    (70, 70, 1, 70), (40000, 40000, 1, 16384), (17000, 1000, 1, 16000), (40920, 1023, 1, 0),
+    (15000, 5000, 3, 3072), (45, 15, 3, 45), (60000, 20, 3000, 0), (0, 0, 1, 0), (4, 0, 1, 0),
+    (-4, 1, 1, 0), (4, 1, -1, 0), (4, 4, 4, 0), (2**62, 5, 2**61, 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "n", "cols", "unit"), UNITS, ids=str)
+def test_units_are_whole_subtrees_of_the_fold(size, n, cols, unit):
+    assert select._core.Program.ending_unit(size, n, cols) == unit
 
 
 @pytest.mark.parametrize("is_stored", [False, True])

@@ -4,15 +4,14 @@ where nobody else reads it, it never reaches memory."""
 from __future__ import annotations
 
 from functools import lru_cache
-from math import gcd, prod
+from math import prod
 from typing import Any, NamedTuple
 
+from ..engine import select
 from .fuse import FLOATS
 from .ir import GROUP, OP, Entry, Program
 
 FOLDS = {"sum": 0, "mean": 0, "sum_to": 0, "prod": 1, "max": 2, "min": 3}  # the C core's numbers
-UNIT, LINE = 16384, 64  # elements of a unit; of a vector of bytes
-ROWS, MOST_ROWS = 16, 1024  # of columns: in a block, in a unit
 
 
 class Ending(NamedTuple):
@@ -33,15 +32,8 @@ class Ending(NamedTuple):
 
     def fits(self, values: list) -> bool:
         """Whether groups over that value fall into units that are whole subtrees of the fold."""
-        n, cols, total = self.n, self.cols, prod(values[self.value].shape)
-        if not total:
-            return False
-        if cols == 1:
-            return total <= UNIT or n == total or UNIT // n >= LINE // gcd(n, LINE)
-        rows = ROWS
-        while 2 * rows * cols <= UNIT and rows < MOST_ROWS:
-            rows *= 2
-        return n <= rows or (rows * cols <= UNIT and rows * cols % LINE == 0)
+        core, size = select._core, prod(values[self.value].shape)
+        return bool(core and core.Program.ending_unit(size, self.n, self.cols))
 
     def lowered(self) -> tuple:
         """As the C core takes it."""
