@@ -150,7 +150,7 @@ def places_for(e: Entry, values: list) -> tuple[int, ...]:
     its shape that are added to it or that what follows reads. Its order of arithmetic must store
     each tile only once: a matrix by a matrix in one block of k; and there is no bias."""
     core, shape = select._core, values[e.outputs[0]].shape
-    if not core or e.params != (2,) or len(shape) != 2 or min(shape) < 2:
+    if e.params != (2,) or not core or len(shape) != 2 or min(shape) < 2:
         return ()
     a, b, *others = e.inputs
     x = values[a]

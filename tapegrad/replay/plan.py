@@ -19,7 +19,7 @@ LARGE = 256  # bytes of a value that is worth finding room in a result for
 MANY = 100  # places that are too many to compare each with each
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Place:
     """Memory that one value has, or several one after the other."""
 
@@ -32,7 +32,7 @@ class Place:
     host: int | None = None  # a result
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Room:
     """A result's memory, free until the entry that makes it; or the block, which grows."""
 
@@ -159,8 +159,9 @@ def plan_memory(program: Program) -> MemoryPlan:
     rooms = []
     for at, e in enumerate(program.entries):
         for v in e.inputs:
-            if root[v] in last:
-                last[root[v]] = at
+            r = root[v]
+            if r in last:
+                last[r] = at
         for v in e.outputs:
             if root[v] != v:
                 continue
@@ -180,18 +181,15 @@ def plan_memory(program: Program) -> MemoryPlan:
 def _places(program: Program, last: dict[int, int]) -> list[Place]:
     """One for each value that needs memory up to its last entry, but for those that take a dying
     operand's."""
-    root, values = program.root, program.values
-    dying: dict[int, list[int]] = {}
-    for v, at in last.items():
-        dying.setdefault(at, []).append(v)
+    values = program.values
     of: dict[int, Place] = {}
     places = []
     for at, e in enumerate(program.entries):
         taken: dict[int, int] = {}
-        if at in dying and (e.kind == GROUP or e.kind == PRODUCT):
-            owners = [root[v] for v in e.inputs]
-            own = {v for v in dying[at] if owners.count(v) == 1}
-            taken = (_in_place if e.kind == GROUP else _under)(program, e, own, last)
+        if e.kind == GROUP:
+            taken = _in_place(program, e, at, last)
+        elif e.kind == PRODUCT:
+            taken = _under(program, e, at, last)
         for v in e.outputs:
             if v in taken:
                 place = of[v] = of[taken[v]]
@@ -200,8 +198,8 @@ def _places(program: Program, last: dict[int, int]) -> list[Place]:
                 place.last = last[v]
             elif v in last:
                 size = max(-(-values[v].nbytes // ALIGN) * ALIGN, ALIGN)
-                of[v] = Place([v], size, [at], at, last[v])
-                places.append(of[v])
+                place = of[v] = Place([v], size, [at], at, last[v])
+                places.append(place)
     return places
 
 
@@ -238,36 +236,49 @@ def _by_time(places: list[Place]) -> int:
     return holes.end
 
 
-def _under(program: Program, product: Entry, ending: set[int], planned: dict) -> dict[int, int]:
+def _under(program: Program, product: Entry, at: int, last: dict[int, int]) -> dict[int, int]:
     """The product in the place of an array that only what follows it reads: {output: operand}."""
     y = product.outputs[0]
-    found = [v for v in places_for(product, program.values) if v in ending and y in planned]
-    return {y: found[0]} if found else {}
+    if y in last:
+        for v in places_for(product, program.values):
+            if last.get(v) == at and _owners(program, product).count(v) == 1:
+                return {y: v}
+    return {}
 
 
-def _in_place(program: Program, group: Entry, ending: set[int], planned: dict) -> dict[int, int]:
+def _owners(program: Program, e: Entry) -> list[int]:
+    """In whose memory what an entry reads lies."""
+    return [program.root[v] for v in e.inputs]
+
+
+def _in_place(program: Program, group: Entry, at: int, last: dict[int, int]) -> dict[int, int]:
     """Outputs that may take a dying operand's place: {output: operand}.
 
     Blocks go through the instructions in order, so the operand must not be read after the
     instruction that writes the output.
     """
+    owners = _owners(program, group)
+    dying = sorted([v for v in group.inputs if last.get(v) == at and owners.count(v) == 1])
+    if not dying:
+        return {}
     last_read: dict[int, int] = {}
     written: dict[int, int] = {}
     n, outputs = len(group.inputs), group.outputs[:-1] if group.params else group.outputs
-    for at, (_, _, operands, to, *_) in enumerate(group.extra):
+    for i, (_, _, operands, to, *_) in enumerate(group.extra):
         for code in operands:
             if code is not None and code < n:
-                last_read[group.inputs[code]] = at
+                last_read[group.inputs[code]] = i
         if n <= to < n + len(outputs):
-            written[outputs[to - n]] = at
+            written[outputs[to - n]] = i
     places: dict[int, int] = {}
     values = program.values
-    for v, at in written.items():
-        if v not in planned:
+    for v, i in written.items():
+        if v not in last:
             continue
-        for x in sorted(ending - set(places.values())):
+        for x in dying:
             same = values[x].shape == values[v].shape and values[x].dtype == values[v].dtype
-            if same and last_read.get(x, at + 1) <= at:
+            if same and last_read.get(x, i + 1) <= i:
                 places[v] = x
+                dying.remove(x)
                 break
     return places
