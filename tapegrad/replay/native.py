@@ -18,10 +18,12 @@ from .passes import optimise
 from .plan import plan_memory
 from .state import blocks_before, carries_gradients, grads_read
 
-# The executor's roles of values: given to each run, read from an array, computed, kept.
-ROLES = {ir.ARGUMENT: "i", ir.GRAD: "i", ir.ARRAY: "a", ir.MADE: "v"} | dict.fromkeys(
+# The executor's roles of values from outside: given to each run, read from an array, kept. Of what
+# entries make: VIEW, an output "o" or planned "p".
+ROLES = {ir.ARGUMENT: "i", ir.GRAD: "i", ir.ARRAY: "a"} | dict.fromkeys(
     (ir.TENSOR, ir.CONSTANT, ir.LIVE), "c"
 )
+VIEW = "v", 0
 RULES = {"sgd": (0, 6), "adam": (1, 8)}  # the executor's number, hyper-parameters
 DRAWS = {"uniform": 0, "normal": 1, "bernoulli": 2}
 
@@ -44,29 +46,25 @@ class NativeProgram:
 
     def _lower(self) -> Any:
         p, plan = self.program, plan_memory(self.program)
-        places = {}
+        made: dict[int, tuple] = {v: ("o", n) for v, n in p.results.items() if p.root[v] == v}
         for place in plan.places:
             where = place.offset, -1 if place.host is None else place.host
-            places.update(dict.fromkeys(place.values, where))
-        root, results = p.root, p.results
-        adopt = select.engine().adopt
+            made.update(dict.fromkeys(place.values, ("p", where)))
         grads_read = iter(range(p.n_arguments, p.n_arguments + len(self.grads_read)))
         values: list[tuple] = []
         for i, v in enumerate(p.values):
-            kind, role, where = v.kind, ROLES[v.kind], v.source
-            if role == "v":
-                where = 0
-                if i in places:
-                    role, where = "p", places[i]
-                elif i in results and root[i] == i:
-                    role, where = "o", results[i]
-            elif kind == ir.GRAD:
-                where = next(grads_read)
-            elif kind == ir.LIVE:
-                where = self._number(*where)
-            values.append((v.dtype, v.shape, role, where))
+            if v.kind == ir.MADE:
+                role, source = made.get(i, VIEW)
+            else:
+                role, source = ROLES[v.kind], v.source
+                if v.kind == ir.GRAD:
+                    source = next(grads_read)
+                elif v.kind == ir.LIVE:
+                    source = self._number(*source)
+            values.append((v.dtype, v.shape, role, source))
         steps = [(*self._step(e), e.line) for e in p.entries]
         n = p.n_arguments + len(self.grads_read)
+        adopt = select.engine().adopt
         grads = [(adopt(q), v) for q, v in p.grads]
         return select._core.Program(values, steps, self._outputs, grads, plan.bytes, n)
 
@@ -104,7 +102,7 @@ class NativeProgram:
     def _optimizer(self, e: ir.Entry) -> tuple:
         kinds = select._core.Program
         rule, slots, _, updated = e.extra
-        if any(p.dtype not in (np.float32, np.float64) for p in slots.params):
+        if not {p.dtype for p in slots.params} <= {np.dtype("f4"), np.dtype("f8")}:
             width = 2 + len(slots.states)
             written = tuple([i for i in range(len(e.inputs)) if i % width != 1])
             return kinds.PYTHON, -1, e.inputs, (), written, _updater(e)
