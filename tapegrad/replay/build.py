@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice, repeat
 from typing import Any
 
@@ -19,6 +20,9 @@ def program_of(recording: Recording) -> Program:
     return _Builder(recording).build()
 
 
+made = lru_cache(Value)  # values that entries make, one for all of a dtype and shape
+
+
 class _Builder:
     """Puts logged entries and events in order. Where two values are the same, entries read the
     first, and the other is nobody's."""
@@ -28,7 +32,6 @@ class _Builder:
         self.entries: list[Entry] = []
         self.values = dict(recording.leaves)
         self.same = dict(recording.same)
-        self.made: dict[tuple, Value] = {}  # made values by dtype and shape
         self.calls = iter(recording.calls)
 
     def build(self) -> Program:
@@ -57,7 +60,7 @@ class _Builder:
         return list(map(self.same.get, numbers, numbers))
 
     def _add_entries(self, rows: Iterable[tuple]) -> None:
-        same, values, made = self.same, self.values, self.made
+        same, values = self.same, self.values
         renamed = same.keys()
         has_calls, add = bool(self.recording.calls), self.entries.append
         for (op, inputs, out, params, notes, dtype, shape), line in rows:
@@ -72,10 +75,7 @@ class _Builder:
                 if isinstance(call, EntryCall):  # stands for its first operand, computed before it
                     same[out] = inputs[0]
                     continue
-            value = made.get((dtype, shape))
-            if value is None:
-                value = made[dtype, shape] = Value(dtype, shape)
-            values[out] = value
+            values[out] = made(dtype, shape)
             if not notes and call is None:
                 add(Entry(OP, op, inputs, (out,), params, line))
                 continue
