@@ -27,7 +27,7 @@ from tapegrad.replay.libraries import is_library_class, is_library_module
 for found in sorted(Path(__file__).parent.glob("guard_rows_*.py")):
     importlib.import_module(found.stem)  # which adds its rows
 
-CHECKS = list({PythonChecks, Checks})
+CHECKS = list(dict.fromkeys((PythonChecks, Checks)))
 
 
 alpha = 0.1
