@@ -130,7 +130,7 @@ def test_results_of_a_recorded_step_are_plain(backend):
         assert {type(x) for x in (a, *others, turned)} == {np.ndarray}
 
 
-asarray, reader = np.asarray, {"read": np.array}
+asarray, reader, theirs = np.asarray, {"read": np.array}, pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +144,7 @@ asarray, reader = np.asarray, {"read": np.array}
         (lambda: reader["read"](A), True),
         (lambda: memoryview(A), True),
         (lambda: pytest.approx(A), True),
+        (lambda: theirs.expected * A, True),
     ],
 )
 def test_names_of_what_looks_without_telling(function, looks_unseen):

@@ -86,7 +86,7 @@ def _plain(x: Any) -> Any:
 
 # --- what is not told -----------------------------------------------------------------------------
 
-# What reads an array's memory without asking its type.
+# What reads an array's memory without asking its type; and libraries that may.
 _NUMPYS = (
     np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require,
     np.frombuffer, np.nditer, np.ndenumerate, np.lib.stride_tricks.as_strided,
@@ -140,7 +140,7 @@ _recordings: dict[int, int] = {}  # by an array's id: how many of them there are
 
 @contextlib.contextmanager
 def observed(arrays: Iterable[np.ndarray]) -> Iterator[None]:
-    """Let these tell here.recorder when somebody looks into them; all but plain ndarrays do not.
+    """Let these tell here.recorder when somebody looks into them; users' kinds of arrays do not.
 
     The arrays stay what and where they are. What looks at them past NumPy's protocols is not seen:
     np.asarray and the like, and whatever is written in C (walk.py finds the names of those).

@@ -335,7 +335,9 @@ class Walk(Nets, Containers):
         if wrapped is not NOTHING:
             self._visit(path, wrapped)
         library = cls not in look_at(cls).bases and not is_namespace(cls)
-        if not library:
+        if library:
+            self.looks_unseen |= looks_unseen(cls)
+        else:
             self.rows.append((value, "__class__", cls, "attr"))
             self.values.append((f"the class of {path}", cls))
         found = getattr(value, "__dict__", None)
