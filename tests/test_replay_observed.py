@@ -2,8 +2,10 @@
 when it ends."""
 
 import copy
+import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -130,6 +132,20 @@ def test_results_of_a_recorded_step_are_plain(backend):
         assert {type(x) for x in (a, *others, turned)} == {np.ndarray}
 
 
+def test_a_dropped_function_lets_go_of_its_programs_at_once(backend):
+    a = A.copy()
+    compiled = tg.compile(lambda x: x * a * 2.0)
+    for _ in range(4):
+        compiled(A)
+    program = weakref.ref(compiled.program)
+    gc.disable()  # no cycle keeps it
+    try:
+        del compiled
+        assert program() is None
+    finally:
+        gc.enable()
+
+
 asarray, reader, theirs = np.asarray, {"read": np.array}, pytest.approx(1.0)
 
 
@@ -148,7 +164,7 @@ asarray, reader, theirs = np.asarray, {"read": np.array}, pytest.approx(1.0)
     ],
 )
 def test_names_of_what_looks_without_telling(function, looks_unseen):
-    assert Guards(function).sees(A) is not looks_unseen
+    assert Guards(function).sees_looks is not looks_unseen
 
 
 def function_of(text, argument, captured):

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from .. import changes
-from ..engine.operands import is_plain
 from ..nn.module import Module
 from ..tensor import Tensor
 from ..tree import text_of
@@ -98,9 +97,10 @@ class Guards:
         """(what to call its contents, ndarray) of those that the function may read."""
         return self._found.arrays
 
-    def sees(self, x: np.ndarray) -> bool:
-        """Whether observed.py is told of whatever this code does with the contents of x."""
-        return is_plain(x) and not self._found.looks_unseen
+    @property
+    def sees_looks(self) -> bool:
+        """Whether plain ndarrays are told of all that this code does with them (observed.py)."""
+        return not self._found.looks_unseen
 
     @property
     def generators(self) -> list[tuple[str, Any]]:

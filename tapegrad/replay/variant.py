@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
+from ..engine.operands import is_plain
 from ..tensor import Tensor
 from .build import program_of
 from .guards import Guards, same_value, short
@@ -94,12 +95,14 @@ class Variant:
         """
         program = program_of(self.recording)
         read = {id(v.source) for v in program.values if v.kind == ARRAY}
+        sees_looks = self.guards.sees_looks
 
         def counts(x: np.ndarray) -> bool:
-            """Whether a change of its contents asks for another program."""
+            """Whether a change of its contents asks for another program. (It knows no guards, which
+            keep it: a cycle would keep all of this when the function is dropped.)"""
             if id(x) in looked or makes_arrays:
                 return True
-            if self.guards.sees(x):
+            if sees_looks and is_plain(x):
                 return False
             # what no op reads Python reads, if anyone does
             return has_numbers or (id(x) not in read and x.nbytes <= MAX_WATCHED)
