@@ -7,13 +7,14 @@
 #include "scalar.h"
 
 enum {
-    STACK = 64 * 1024, /* slots of a thread that is not the caller */
+    STACK = 192 * 1024, /* slots of a thread that is not the caller: some 45 ends in float32 */
     PLACES = 256,
 };
 
 /* As in blocks.c: results nobody would find in a cache are written past them; but the copy that
  * this takes costs more than it saves where strands write them. */
 static const double STREAM_BYTES = 24e6, STREAM_NS = 0.4;
+static const double GATHER_NS = 0.2; /* an element of an operand that does not lie in order */
 
 typedef struct job {
     const tg_group *g;
@@ -253,6 +254,15 @@ size_t tg_group_scratch(const tg_group *g)
            tg_group_staged(g) + tg_group_units(g) * g->part_bytes;
 }
 
+/* Nanoseconds of a run, as far as a choice of threads needs them. */
+static double cost_of(const tg_group *g)
+{
+    double ns = g->cost;
+    for (int i = 0; i < g->n_in; ++i)
+        ns += g->ends[i].operand.mode == TG_GATHERED ? GATHER_NS * (double)g->n : 0;
+    return ns;
+}
+
 int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
                  tg_tensor *const *out, char *scratch)
 {
@@ -274,7 +284,7 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
                  .parts = d.staged + tg_group_staged(g),
                  .result = g->ending.n ? out[g->n_out - g->ending.is_staged] : NULL};
         if (n_units > 1 && n_places <= PLACES && tg_group_slots(g) <= STACK)
-            tg_parallel(n_units, g->cost, run_apart, &j);
+            tg_parallel(n_units, cost_of(g), run_apart, &j);
         else if (g->ending.n)
             for (size_t unit = 0; unit < n_units; ++unit)
                 run_unit(&j, unit, &d);
