@@ -111,16 +111,20 @@ def layer_rows() -> list[str]:
     return rows
 
 
+def with_threads(count, run):
+    """run() on so many threads."""
+    import tapegrad as tg
+
+    def call():
+        tg.set_num_threads(count)
+        run()
+
+    return call
+
+
 def thread_rows() -> list[str]:
     """Two threads against one; needs a process that may use two CPUs."""
     import tapegrad as tg
-
-    def with_threads(count, run):
-        def call():
-            tg.set_num_threads(count)
-            run()
-
-        return call
 
     rows = []
     for n in (64, 128, 256, 512, 1024, 2048):

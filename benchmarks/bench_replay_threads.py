@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+from bench_gemm import with_threads
 from bench_replay import EPOCH, NETWORKS, STILL, WIDE, epoch, replay
 
 import tapegrad as tg
@@ -16,14 +17,6 @@ SECONDS = 0.5  # that Python threads run side by side
 
 def report() -> list[str]:
     """One thread against two; needs a process that may use two CPUs."""
-
-    def with_threads(count, run):
-        def call():
-            tg.set_num_threads(count)
-            run()
-
-        return call
-
     rows = []
     for name, case in NETWORKS.items():
         run = replay(case, STILL).run

@@ -74,3 +74,8 @@ def threads():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def w():
+    return tg.parameter(np.array([[1.0, -2.0], [0.5, 3.0]]))

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from closeness import close
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
@@ -18,10 +19,6 @@ def gradient(f, *arrays):
         xs = [t.watch(tg.tensor(a)) for a in arrays]
         y = f(*xs)
     return [g.numpy() for g in t.gradient(y, xs)]
-
-
-def close(got, want, rtol=1e-12):
-    np.testing.assert_allclose(got, want, rtol=rtol, atol=1e-14)
 
 
 def test_rosenbrock():

@@ -1,21 +1,12 @@
 """no_grad, enable_grad, detach and stop_gradient: what a tape does not see."""
 
-import numpy as np
 import pytest
+from closeness import close
 
 import tapegrad as tg
 from tapegrad import no_grad, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
-
-
-@pytest.fixture
-def w():
-    return tg.parameter(np.array([[1.0, -2.0], [0.5, 3.0]]))
-
-
-def close(got, want):
-    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
 
 def test_no_grad_as_a_block_and_as_a_decorator(w):

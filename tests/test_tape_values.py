@@ -5,21 +5,13 @@ import weakref
 
 import numpy as np
 import pytest
+from closeness import close
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import StaleValueError, TapeError, optim, tape
 
 pytestmark = pytest.mark.usefixtures("backend")
-
-
-@pytest.fixture
-def w():
-    return tg.parameter(np.array([[1.0, -2.0], [0.5, 3.0]]))
-
-
-def close(got, want):
-    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-14)
 
 
 # --- jvp -------------------------------------------------------------------------------------
