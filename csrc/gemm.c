@@ -220,8 +220,7 @@ void tg_gemm_fold(int dtype, const tg_gemm_args *g, size_t i, size_t rows, size_
 
 /* --- cases ---------------------------------------------------------------------------------- */
 
-/* C' = B' A', the same product. */
-static tg_gemm_args transposed(const tg_gemm_args *g)
+tg_gemm_args tg_gemm_transposed(const tg_gemm_args *g)
 {
     tg_gemm_args t = *g;
     t.m = g->n;
@@ -296,6 +295,16 @@ static int product_apart(int dtype, const tg_gemm_args *g)
     return status;
 }
 
+bool tg_gemm_is_small(int dtype, const tg_gemm_args *g)
+{
+    const size_t lanes = tg_isa->gemm[dtype]->lanes;
+    const bool is_plain = g->alpha == 1 && g->beta == 0 && !g->bias && !g->act && !g->folded;
+    if (g->n == 1)
+        return is_plain && g->m <= lanes && g->k <= TG_SMALL_DEPTH && g->c_row == 1;
+    return is_plain && g->m > 1 && g->m <= TG_SMALL_ROWS && g->n <= 2 * lanes &&
+           g->k <= TG_SMALL_DEPTH && g->c_col == 1;
+}
+
 int tg_gemm(int dtype, const tg_gemm_args *g)
 {
     tg_gemm_args t;
@@ -304,8 +313,16 @@ int tg_gemm(int dtype, const tg_gemm_args *g)
     bool is_folded = false;
     if (g->m == 0 || g->n == 0)
         return TG_OK;
-    if (g->n != 1 && (g->m == 1 || (!tg_gemm_reads_c(g) && pays_transposed(dtype, g)))) {
-        t = transposed(g);
+    if (g->n != 1 && g->m == 1) {
+        t = tg_gemm_transposed(g);
+        as = &t;
+    }
+    if (tg_gemm_is_small(dtype, as)) {
+        tg_isa->gemm[dtype]->stack(as, 1, 0, 0, 0);
+        return TG_OK;
+    }
+    if (g->n != 1 && g->m != 1 && !tg_gemm_reads_c(g) && pays_transposed(dtype, g)) {
+        t = tg_gemm_transposed(g);
         as = &t;
     }
     if (g->n == 1 || g->m == 1) {

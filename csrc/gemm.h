@@ -12,6 +12,13 @@ enum { TG_KC_F32 = 512, TG_KC_F64 = 256 };
  * order of arithmetic of its own: gemv.inc.c. */
 double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many ns it takes */
 
+/* C' = B' A', the same product. */
+tg_gemm_args tg_gemm_transposed(const tg_gemm_args *g);
+
+/* Whether a tg_gemm_stack may do it, which does no more than the product: a few rows by two vectors of
+ * columns, or one column of a vector's rows. A row is to be given as a column. */
+bool tg_gemm_is_small(int dtype, const tg_gemm_args *g);
+
 /* A block of k: a product no deeper can be added to its addend in that one's place, in the tiles. */
 static inline size_t tg_gemm_depth(int dtype)
 {
@@ -50,6 +57,7 @@ enum {
     TG_GEMM_COLUMNS = 512
 }; /* most that are copied of B at a time: with a block of k 1 MB */
 enum { TG_GEMM_SCRATCH = 1192 * 1024 };
+enum { TG_SMALL_ROWS = 16, TG_SMALL_DEPTH = 32 };
 
 /* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs
  * more than one block, beta is 0 or the addend not C. scratch: TG_GEMM_SCRATCH bytes, 64-byte
@@ -58,6 +66,9 @@ typedef void tg_gemm_block(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                            void *scratch);
 /* Rows i0..i1 of a product with n = 1, without act. */
 typedef void tg_gemv_block(const tg_gemm_args *g, size_t i0, size_t i1);
+/* `count` products that tg_gemm_is_small of, at steps in bytes from one to the next. */
+typedef void tg_gemm_stack(const tg_gemm_args *g, size_t count, ptrdiff_t a_step,
+                           ptrdiff_t b_step, ptrdiff_t c_step);
 /* C = alpha * S + beta * addend + bias; S, which it overwrites, is the product, row after row, and
  * ends on a 64-byte boundary. */
 typedef void tg_gemm_finish(const tg_gemm_args *g, void *s);
@@ -65,6 +76,7 @@ typedef void tg_gemm_finish(const tg_gemm_args *g, void *s);
 typedef struct tg_gemm_kernels {
     tg_gemm_block *block;
     tg_gemv_block *vector;
+    tg_gemm_stack *stack;
     tg_gemm_finish *finish;
     size_t lanes; /* elements in a vector */
     size_t portion; /* columns that a tile does no less than */

@@ -301,6 +301,7 @@ static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 #include "gemm_pack.inc.c"
 #include "gemm_block.inc.c"
 #include "gemv.inc.c"
+#include "gemm_small.inc.c"
 #undef UNROLL
 #undef SIDE
 #undef DEPTH
@@ -308,6 +309,7 @@ static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 static const tg_gemm_kernels FN(gemm_kernels) = {
     .block = FN(gemm_block),
     .vector = FN(gemv_block),
+    .stack = FN(gemm_stack),
     .finish = FN(gemm_finish),
     .lanes = L,
     .narrow = NARROW,

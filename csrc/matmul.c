@@ -52,6 +52,7 @@ typedef struct stack {
     int dtype, ndim;
     int64_t shape[TG_MAX_NDIM], a_step[TG_MAX_NDIM], b_step[TG_MAX_NDIM];
     size_t n, each, c_step; /* products; a piece's; bytes from result to result */
+    bool is_small; /* one call of the kernel does a run of them */
     atomic_bool no_memory;
 } stack;
 
@@ -70,16 +71,23 @@ static void run_some(void *context, size_t piece)
         a += at[d] * s->a_step[d];
         b += at[d] * s->b_step[d];
     }
-    for (size_t i = first; i < end; ++i) {
+    const int inner = s->ndim - 1;
+    for (size_t i = first, n = 1; i < end; i += n) {
         g.a = a;
         g.b = b;
         g.c = (char *)s->g.c + i * s->c_step;
-        if (tg_gemm(s->dtype, &g) != TG_OK)
+        if (s->is_small) {
+            n = (size_t)(s->shape[inner] - at[inner]);
+            n = n < end - i ? n : end - i;
+            tg_isa->gemm[s->dtype]->stack(&g, n, s->a_step[inner], s->b_step[inner],
+                                          (ptrdiff_t)s->c_step);
+        } else if (tg_gemm(s->dtype, &g) != TG_OK)
             atomic_store(&s->no_memory, true);
-        for (int d = s->ndim; d-- > 0;) {
-            a += s->a_step[d];
-            b += s->b_step[d];
-            if (++at[d] < s->shape[d])
+        for (int d = inner; d >= 0; --d) {
+            const int64_t by = d == inner ? (int64_t)n : 1;
+            a += by * s->a_step[d];
+            b += by * s->b_step[d];
+            if ((at[d] += by) < s->shape[d])
                 break;
             a -= s->shape[d] * s->a_step[d];
             b -= s->shape[d] * s->b_step[d];
@@ -129,7 +137,17 @@ static int run_stack(stack *s)
     if (s->n == 1)
         return run(s->dtype, &s->g);
     s->c_step = s->g.m * s->g.n * tg_itemsize(s->dtype);
-    const double cost = (double)s->n * (tg_gemm_cost(s->dtype, s->g.m, s->g.n, s->g.k) + 30);
+    if (s->g.m == 1 && s->g.n > 1) { /* rows as columns */
+        s->g = tg_gemm_transposed(&s->g);
+        for (int d = 0; d < s->ndim; ++d) {
+            const int64_t a_step = s->a_step[d];
+            s->a_step[d] = s->b_step[d];
+            s->b_step[d] = a_step;
+        }
+    }
+    s->is_small = tg_gemm_is_small(s->dtype, &s->g);
+    const double each = s->is_small ? 5 : 30;
+    const double cost = (double)s->n * (tg_gemm_cost(s->dtype, s->g.m, s->g.n, s->g.k) + each);
     const size_t n_threads = (size_t)tg_threads_for(cost);
     void *lock = tg_unlock(cost);
     if (s->n < 2 * n_threads) { /* a few large ones: each uses the threads itself */

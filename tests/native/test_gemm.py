@@ -134,6 +134,36 @@ class TestBits:
             assert_same_bits(multiply(a, b), expected)
             assert_same_bits(multiply(a, b, by_column=True), expected)
 
+    @pytest.mark.parametrize("layout_b", LAYOUTS)
+    @pytest.mark.parametrize("layout_a", LAYOUTS)
+    def test_strides_of_small_operands(self, isa, dtype, layout_a, layout_b):
+        for m, n, k in product([1, 2, 7, 16], [1, 2, 5, 9, 16, 17, 32], [0, 1, 4, 32]):
+            a, b = operands(dtype, m, n, k, layout_a, layout_b)
+            assert_same_bits(multiply(a, b), reference(row_major(a), row_major(b)))
+
+    @pytest.mark.parametrize("layout", [row_major, column_major, reversed_axes])
+    def test_stacks_of_small_products(self, isa, threads, dtype, layout):
+        shapes = [(3, 3, 3), (2, 7, 4), (16, 17, 32), (9, 33, 5), (4, 1, 4), (1, 5, 3), (1, 1, 9)]
+        for (m, n, k), count in product(shapes, [1, 2, 301]):
+            threads(1 + (count > 2))
+            pairs = [operands(dtype, m, n, k, layout, layout, seed=i) for i in range(count)]
+            a = np.stack([x for x, _ in pairs])
+            b = np.stack([x for _, x in pairs])
+            if layout is column_major:  # stack() gives matrices of contiguous rows
+                a, b = [np.ascontiguousarray(x.mT).mT for x in (a, b)]
+            wanted = np.stack([reference(row_major(x), row_major(y)) for x, y in zip(a, b)])
+            assert_same_bits(tnp.matmul(a, b).numpy(), wanted)
+            assert_same_bits(tnp.matmul(a[::-2], b[::-2]).numpy(), wanted[::-2])
+            one = np.stack([reference(row_major(a[0]), row_major(y)) for y in b])
+            assert_same_bits(tnp.matmul(a[:1], b).numpy(), one)
+            assert_same_bits(tnp.matmul(a[None, :2], b[:2, None]).numpy()[0, 0], wanted[0])
+
+    def test_small_products_of_nan_and_infinity(self, isa, dtype):
+        for m, n, k in [(3, 3, 3), (7, 17, 2), (4, 1, 4), (1, 6, 5)]:
+            a, b = operands(dtype, m, n, k)
+            a[0, 0], b[-1, -1] = np.inf, -np.float64(np.nan)
+            assert_same_bits(multiply(a, b), reference(a, b))
+
     @pytest.mark.parametrize("k", [33, 100, 130, 650])
     def test_one_row_times_rows_a_power_of_two_apart(self, isa, dtype, k):
         a, b = operands(dtype, 1, 1024, k)
