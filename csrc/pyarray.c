@@ -16,30 +16,32 @@ typedef struct array_interface {
     PyObject *descr;
 } array_interface;
 
-enum { NATIVE_BYTES = 0x200 };
+enum { NATIVE_BYTES = 0x200, WRITABLE = 0x400 };
+
+static const struct {
+    char kind;
+    int itemsize, dtype;
+} known[] = {{'f', 4, TG_F32},
+             {'f', 8, TG_F64},
+             {'b', 1, TG_BOOL},
+             {'i', 8, TG_I64},
+             {'i', 4, TG_I32},
+             {'i', 2, TG_I16},
+             {'i', 1, TG_I8},
+             {'u', 8, TG_U64},
+             {'u', 4, TG_U32},
+             {'u', 2, TG_U16},
+             {'u', 1, TG_U8},
+             {'f', 2, TG_F16},
+             {'c', 8, TG_C64},
+             {'c', 16, TG_C128},
+             {'f', sizeof(long double), TG_LONGDOUBLE},
+             {'c', 2 * sizeof(long double), TG_CLONGDOUBLE}};
+enum { KNOWN = sizeof known / sizeof *known };
 
 static int dtype_of(const array_interface *a)
 {
-    static const struct {
-        char kind;
-        int itemsize, dtype;
-    } known[] = {{'f', 4, TG_F32},
-                 {'f', 8, TG_F64},
-                 {'b', 1, TG_BOOL},
-                 {'i', 8, TG_I64},
-                 {'i', 4, TG_I32},
-                 {'i', 2, TG_I16},
-                 {'i', 1, TG_I8},
-                 {'u', 8, TG_U64},
-                 {'u', 4, TG_U32},
-                 {'u', 2, TG_U16},
-                 {'u', 1, TG_U8},
-                 {'f', 2, TG_F16},
-                 {'c', 8, TG_C64},
-                 {'c', 16, TG_C128},
-                 {'f', sizeof(long double), TG_LONGDOUBLE},
-                 {'c', 2 * sizeof(long double), TG_CLONGDOUBLE}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; ++i)
+    for (size_t i = 0; i < KNOWN; ++i)
         if (known[i].kind == a->kind && known[i].itemsize == a->itemsize)
             return known[i].dtype;
     return -1;
@@ -207,40 +209,69 @@ static PyObject *share_array(PyObject *module, PyObject *array)
 
 /* --- data out: pins ---------------------------------------------------------------------- */
 
-static const char pin_name[] = "tapegrad.pin";
-static const char writable_pin_name[] = "tapegrad.writable_pin";
+typedef struct pin {
+    array_interface array; /* first: where a capsule points to */
+    tg_buffer *buffer;
+    bool is_exposed;
+    Py_ssize_t dims[];
+} pin;
 
 static void unpin(PyObject *capsule)
 {
-    const bool writable = PyCapsule_IsValid(capsule, writable_pin_name);
-    tg_buffer *b = PyCapsule_GetPointer(capsule, writable ? writable_pin_name : pin_name);
-    b->writers -= writable;
-    tg_buffer_drop(b);
+    pin *p = PyCapsule_GetPointer(capsule, NULL);
+    p->buffer->writers -= p->is_exposed;
+    tg_buffer_drop(p->buffer);
+    free(p);
 }
 
-/* pin(tensor, writable) -> (address, capsule): the buffer lives while the capsule does. */
-static PyObject *pin(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+static void describe(array_interface *a, const tg_tensor *t, Py_ssize_t *dims)
+{
+    size_t i = 0;
+    while (i + 1 < KNOWN && known[i].dtype != t->dtype)
+        ++i;
+    *a = (array_interface){.two = 2,
+                           .ndim = t->ndim,
+                           .kind = known[i].kind,
+                           .itemsize = known[i].itemsize,
+                           .flags = NATIVE_BYTES,
+                           .shape = dims,
+                           .strides = dims + t->ndim,
+                           .data = t->data};
+    for (int d = 0; d < t->ndim; ++d) {
+        a->shape[d] = (Py_ssize_t)tg_shape(t)[d];
+        a->strides[d] = (Py_ssize_t)tg_strides(t)[d] * a->itemsize;
+    }
+}
+
+/* pin_array(tensor, writable, exposed) -> what NumPy takes as an object's __array_struct__: the buffer
+ * lives while it does. exposed: its writes are the user's. */
+static PyObject *pin_array(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 {
     (void)module;
-    tg_tensor *t = n_args == 2 ? tg_tensor_of(args[0]) : NULL;
+    tg_tensor *t = n_args == 3 ? tg_tensor_of(args[0]) : NULL;
     if (!t) {
-        PyErr_SetString(PyExc_TypeError, "pin(tensor, writable)");
+        PyErr_SetString(PyExc_TypeError, "pin_array(tensor, writable, exposed)");
         return NULL;
     }
     if (!t->data)
         return tg_raise(tg_fail(TG_ERELEASED, "the values of this Tensor have been released"));
-    const int writable = PyObject_IsTrue(args[1]);
-    const int status = writable ? tg_before_write(t) : tg_part_from_variable(t);
+    const bool is_exposed = PyObject_IsTrue(args[2]);
+    const int status = is_exposed ? tg_before_write(t) : tg_part_from_variable(t);
     if (status)
         return tg_raise(status);
-    PyObject *capsule =
-        PyCapsule_New(t->buffer, writable ? writable_pin_name : pin_name, unpin);
-    if (!capsule)
+    pin *p = malloc(sizeof *p + 2 * t->ndim * sizeof *p->dims);
+    PyObject *capsule = p ? PyCapsule_New(p, NULL, unpin) : PyErr_NoMemory();
+    if (!capsule) {
+        free(p);
         return NULL;
+    }
+    describe(&p->array, t, p->dims);
+    p->array.flags |= PyObject_IsTrue(args[1]) ? WRITABLE : 0;
+    p->buffer = t->buffer;
+    p->is_exposed = is_exposed;
     ++t->buffer->refs;
-    t->buffer->writers += (uint32_t)writable;
-    PyObject *r = Py_BuildValue("(KN)", (unsigned long long)(uintptr_t)t->data, capsule);
-    return r;
+    t->buffer->writers += is_exposed;
+    return capsule;
 }
 
 static PyMethodDef functions[] = {
@@ -248,7 +279,8 @@ static PyMethodDef functions[] = {
     {"take_in", take_in, METH_O, "take_in(array) -> Tensor"},
     {"share_array", share_array, METH_O,
      "share_array(array) -> Tensor over its memory, or None"},
-    {"pin", TG_FAST(pin), METH_FASTCALL, "pin(tensor, writable) -> (address, owner)"},
+    {"pin_array", TG_FAST(pin_array), METH_FASTCALL,
+     "pin_array(tensor, writable, exposed) -> its memory as an __array_struct__"},
     {0},
 };
 

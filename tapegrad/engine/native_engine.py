@@ -36,9 +36,9 @@ ERRORS = {
 
 
 class _Memory:
-    """A C buffer as NumPy's array interface describes it; keeps the buffer alive."""
+    """A C buffer as NumPy's array interface describes it, which keeps the buffer alive."""
 
-    __slots__ = ("__array_interface__", "owner")
+    __slots__ = ("__array_struct__",)
 
 
 class _OptimizerCall:
@@ -142,13 +142,14 @@ class NativeEngine:
 
     def _operands(self, op: Any, inputs: tuple) -> tuple:
         """The inputs as native Tensors of one dtype; the same tuple if they are that already."""
-        operands = list(inputs)
         shared = range(len(inputs)) if op.promotes is None else op.promotes
+        is_native = all(isinstance(x, self._tensor) and x.handle for x in inputs)
+        if is_native and len({inputs[i].dtype for i in shared}) < 2:
+            return inputs
+        operands = list(inputs)
         weak = []
-        has_adopted = False
         for i, x in enumerate(inputs):
             if isinstance(x, self._tensor):
-                has_adopted |= not x.handle
                 operands[i] = self.adopt(x)
             elif type(x) in (int, float, complex, bool) and i in shared:
                 weak.append(i)
@@ -163,8 +164,6 @@ class NativeEngine:
                 if operands[i].dtype != dtype:
                     cast = OPS["astype"].id
                     operands[i] = self._core.apply(cast, (operands[i],), (CODES[dtype],))
-        if not has_adopted and all(a is b for a, b in zip(operands, inputs)):
-            return inputs
         return tuple(operands)
 
     def from_numpy(self, array: np.ndarray, tensor_type: type) -> Any:
@@ -180,28 +179,16 @@ class NativeEngine:
     def to_numpy(self, tensor: Any, writable: bool = False) -> np.ndarray:
         if not tensor.handle:
             return tensor._node.array
-        view = self._view(tensor, exposed=writable)
-        if not writable:
-            view.flags.writeable = False
-        return view
+        return self._view(tensor, writable, exposed=writable)
 
-    def _view(self, tensor: Any, exposed: bool) -> np.ndarray:
-        dtype = tensor.dtype
-        address, owner = self._core.pin(tensor, exposed)
+    def _view(self, tensor: Any, writable: bool, exposed: bool) -> np.ndarray:
         memory = _Memory()
-        memory.owner = owner
-        memory.__array_interface__ = {
-            "version": 3,
-            "data": (address, False),
-            "shape": tensor.shape,
-            "typestr": dtype.str,
-            "strides": tuple(s * dtype.itemsize for s in tensor.strides_in_elements),
-        }
+        memory.__array_struct__ = self._core.pin_array(tensor, writable, exposed)
         return np.asarray(memory)
 
     def shared_memory(self, tensor: Any) -> np.ndarray:
         """The NumPy engine's array for a native Tensor: writable, and not counted as exposed."""
-        return self._view(tensor, exposed=False)
+        return self._view(tensor, writable=True, exposed=False)
 
     def adopt(self, tensor: Any) -> Any:
         """A Tensor of the NumPy engine becomes a native one, whose memory its node uses from now.
