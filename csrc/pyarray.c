@@ -254,7 +254,9 @@ static PyObject *pin_array(PyObject *module, PyObject *const *args, Py_ssize_t n
         return NULL;
     }
     if (!t->data)
-        return tg_raise(tg_fail(TG_ERELEASED, "the values of this Tensor have been released"));
+        return tg_raise(tg_fail(TG_ERELEASED,
+                                "the values of this Tensor have been released: no rule "
+                                "needs them; keep what the operation returned"));
     const bool is_exposed = PyObject_IsTrue(args[2]);
     const int status = is_exposed ? tg_before_write(t) : tg_part_from_variable(t);
     if (status)

@@ -119,8 +119,11 @@ class tape:
         return f"<tape: {len(self)} entries, {state}>"
 
     def __str__(self) -> str:
-        """The Wengert list as a table: one line per entry, v0, v1 ... are their outputs."""
-        return table(self)
+        """The Wengert list as a table: one line per entry, v0, v1 ... are their outputs.
+
+        A sweep uses the entries up: then it is what repr says.
+        """
+        return repr(self) if self._tape.is_consumed else table(self)
 
     # --- derivatives
 

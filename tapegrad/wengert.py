@@ -21,6 +21,12 @@ class Entry(NamedTuple):
     saved: tuple[str, ...]  # names of the values kept for the rules
     line: str  # "file:line" when the tape keeps lines
 
+    def __repr__(self) -> str:  # without values: those that no rule needs are gone
+        inputs = ", ".join(map(_kind, self.inputs))
+        notes = [f"saved {' '.join(self.saved)}"] if self.saved else []
+        notes += [self.line] if self.line else []
+        return f"<{'; '.join([f'{self.op}({inputs}) -> {_kind(self.output)}', *notes])}>"
+
 
 def entry_of(row: tuple) -> Entry:
     """The entry that a row of an engine's tape stands for (engine/interface.py, entries)."""
@@ -39,11 +45,14 @@ def table(entries: Iterable[Entry]) -> str:
     for k, e in enumerate(entries):
         inputs = ", ".join(_value_name(t, names) for t in e.inputs)
         names[identity(e.output)] = f"v{k}"
-        output = f"{e.output.dtype}{list(e.output.shape)}"
-        rows.append((f"v{k}", e.op, inputs, output, " ".join(e.saved), e.line))
+        rows.append((f"v{k}", e.op, inputs, _kind(e.output), " ".join(e.saved), e.line))
     widths = [max(len(row[c]) for row in rows) for c in range(6)]
     lines = ("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
+
+
+def _kind(t: Tensor) -> str:
+    return f"{t.dtype}{list(t.shape)}"
 
 
 def _value_name(t: Tensor, names: dict) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -274,6 +275,23 @@ def test_a_tape_prints_as_a_table(w):
     assert "tanh" in lines[1]
     assert "v0" in lines[2]
     assert "3 entries" in repr(t)
+
+
+def test_entries_print_whether_or_not_their_values_are_kept(w):
+    with tape(lines=True) as t:
+        (w * w + w**3).sum()
+    product, *_, total = map(repr, t)
+    shape = "float64[2, 2]"
+    assert product.startswith(f"<multiply({shape}, {shape}) -> {shape}; saved a b; ")
+    assert re.search(r"test_tape.py:\d+>$", product)
+    assert total.startswith(f"<sum({shape}) -> float64[]; ")
+
+
+def test_a_swept_tape_prints_that_it_is(w):
+    with tape() as t:
+        y = (w * w).sum()
+    t.gradient(y, w)
+    assert str(t) == "<tape: 0 entries, swept>"
 
 
 def test_gradient_tape_is_an_alias():
