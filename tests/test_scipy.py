@@ -323,6 +323,33 @@ def test_cholesky_solves(backend, rng):
         gradcheck(f, [a, b], order=1)
 
 
+@pytest.mark.parametrize("lower", [None, True, False])
+@pytest.mark.parametrize("imaginary", [0, 1j])
+def test_eigenvalues_of_two_matrices(imaginary, lower, backend, rng):
+    x, y = (rng.normal(size=(4, 4)) + imaginary * rng.normal(size=(4, 4)) for _ in range(2))
+    a, b = x + x.conj().T, y @ y.conj().T + np.eye(4)
+    if lower is not None:  # the other triangle is not read
+        a, b = (
+            m + 9 * (np.triu if lower else np.tril)(np.ones((4, 4)), 1 if lower else -1)
+            for m in (a, b)
+        )
+    w, v = linalg.eigh(tg.tensor(a), b, lower=lower)
+    want, vectors = scipy.linalg.eigh(a, b, lower=lower is not False)
+    np.testing.assert_allclose(w, want, rtol=1e-12)
+    np.testing.assert_allclose(abs(v.numpy()), abs(vectors), rtol=1e-9)
+    np.testing.assert_allclose(linalg.eigvalsh(a, b, lower=lower), want, rtol=1e-12)
+    check(lambda *m: linalg.eigvalsh(*m, lower=lower), [a, b], rng)
+    check(lambda *m: abs(linalg.eigh(*m, lower=lower)[1]), [a, b], rng, order=1)
+
+
+def test_eigenvalues_of_two_matrices_want_them_hermitian(backend):
+    a, b = np.array([[2.0, 1.0], [0.0, 1.0]]), np.eye(2)
+    for pair in ((a, b), (b, a)):
+        with pytest.raises(np.linalg.LinAlgError, match="not symmetric"):
+            linalg.eigh(*pair)
+    np.testing.assert_allclose(linalg.eigh(b, 2 * b).eigenvalues, [0.5, 0.5])
+
+
 def test_functions_of_matrices(backend, rng):
     a = rng.normal(size=(3, 3))
     spd = a @ a.T + np.eye(3)

@@ -256,7 +256,7 @@ def cholesky(a: Any, /, *, upper: bool | None = None) -> Tensor:
     return rows.adjoint(low) if upper else low
 
 
-def _hermitian(a: Any, UPLO: str | None, name: str) -> Tensor:
+def hermitian(a: Any, UPLO: str | None, name: str) -> Tensor:
     a = _square(matrices(a, name), name)
     if UPLO is None:
         return a
@@ -276,14 +276,14 @@ def eigh(a: Any, UPLO: str | None = None) -> EighResult:
         LinAlgError: if a is not Hermitian, or the iteration does not converge.
     """
     is_upper = int(UPLO is not None and UPLO.upper() == "U")
-    y = factors.eigh(_hermitian(a, UPLO, "eigh"), (is_upper,))
+    y = factors.eigh(hermitian(a, UPLO, "eigh"), (is_upper,))
     return EighResult(real(y[..., 0]), y[..., 1:])
 
 
 @differentiable("linalg.eigvalsh(A + A.T)", name="linalg.eigvalsh")
 def eigvalsh(a: Any, UPLO: str | None = None) -> Tensor:
     """Eigenvalues of Hermitian matrices, ascending; arguments as eigh's."""
-    return factors.eigvalsh(_hermitian(a, UPLO, "eigvalsh"))
+    return factors.eigvalsh(hermitian(a, UPLO, "eigvalsh"))
 
 
 def _as_numpy(w: Tensor, a: Tensor) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..numpy.linalg import cholesky as _numpys_cholesky
 from ..numpy.linalg import (
+    EighResult,
     det,
-    eigh,
-    eigvalsh,
+    hermitian,
     inv,
     lstsq,
     matrices,
@@ -18,6 +17,9 @@ from ..numpy.linalg import (
     svd,
     svdvals,
 )
+from ..numpy.linalg import cholesky as _numpys_cholesky
+from ..numpy.linalg import eigh as _numpys_eigh
+from ..numpy.linalg import eigvalsh as _numpys_eigvalsh
 from ..numpy.norms import inexact
 from ..ops import linalg as rows
 from ..ops import scipy_linalg
@@ -70,6 +72,38 @@ def cho_solve(c_and_lower: tuple[Tensor, bool], b: Any) -> Tensor:
     c, lower = c_and_lower
     first = solve_triangular(c, b, trans=0 if lower else 2, lower=lower)
     return solve_triangular(c, first, trans=2 if lower else 0, lower=lower)
+
+
+def eigh(
+    a: Any, b: Any = None, *, lower: bool | None = None, eigvals_only: bool = False
+) -> EighResult | Tensor:
+    """Eigenvalues w, ascending, and vectors v (columns) of a v = w b v.
+
+    Args:
+        a: Hermitian (..., n, n).
+        b: Hermitian positive definite (..., n, n), the identity by default. The vectors have
+            v^H b v = 1.
+        lower: given, only that triangle of a and of b is read, and the derivatives lie in it. By
+            default both must be Hermitian (SciPy reads their lower triangles), and derivatives are.
+        eigvals_only: leave the vectors out.
+    Raises:
+        LinAlgError: if a is not Hermitian, or b not positive definite.
+    """
+    triangle = None if lower is None else "L" if lower else "U"
+    values = _numpys_eigvalsh if eigvals_only else _numpys_eigh
+    if b is None:
+        return values(a, triangle)
+    root = _numpys_cholesky(hermitian(b, triangle, "eigh"))
+    half = solve_triangular(root, hermitian(a, triangle, "eigh"), lower=True)
+    found = values(solve_triangular(root, rows.adjoint(half), lower=True))
+    if eigvals_only:
+        return found
+    return EighResult(found[0], solve_triangular(root, found[1], trans="C", lower=True))
+
+
+def eigvalsh(a: Any, b: Any = None, *, lower: bool | None = None) -> Tensor:
+    """The eigenvalues of eigh(a, b)."""
+    return eigh(a, b, lower=lower, eigvals_only=True)
 
 
 def solve_sylvester(a: Any, b: Any, q: Any) -> Tensor:
