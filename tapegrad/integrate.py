@@ -21,6 +21,7 @@ from .engine import select
 from .engine.dtypes import is_inexact
 from .engine.node import VARIABLE
 from .errors import DTypeError, ShapeError, TapegradError
+from .ops.axes import as_tensor
 from .ops.shapes import as_dtype, concatenate, ravel, reshape
 from .switches import enable_grad, no_grad
 from .tape import tape
@@ -57,7 +58,8 @@ def odeint(
 
     Args:
         func: gives the derivative, structured and shaped as y, from y, a scalar Tensor t, and
-            args. It may read parameters from elsewhere (a network's, say).
+            args. Where y is an array, a list of its parts will do. It may read parameters from
+            elsewhere (a network's, say).
         y0: a real floating array, or any nesting of them.
         t: times (m,); the first is the start. They may ascend, descend, and turn back.
         args: arrays and nestings of them, differentiated where they are Tensors.
@@ -145,11 +147,9 @@ class _Problem:
         result = self.func(self.unpacked(y), t, *self._args_structure(iter(values)))
         found = flatten_like(result, self.y0, "odeint: func's result")
         for x in found:
-            if isinstance(x, (list, tuple, dict)):
-                raise ShapeError(
-                    f"odeint: func's result has a {type(x).__name__} where y has an array"
-                )
-        leaves = [asarray(x) for x in found]
+            if isinstance(x, dict):
+                raise ShapeError("odeint: func's result has a dict where y has an array")
+        leaves = [as_tensor(x) for x in found]
         for x, shape in zip(leaves, self.shapes):
             if x.shape != shape:
                 raise ShapeError(f"odeint: func gave shape {x.shape} for a y of shape {shape}")

@@ -71,6 +71,20 @@ def test_nested_arguments_have_derivatives(backend):
     gradcheck(loss, args, order=1)
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_the_slope_may_be_a_list_of_its_parts(kind, backend):
+    def swing(y, t, k):
+        return kind((y[1], -k * y[0]))
+
+    def listed(y, t):
+        return kind([kind([0.0, 1.0]), y[0]])
+
+    end = odeint(swing, np.array([1.0, 0.0]), TIMES, 1.0)[-1]
+    np.testing.assert_allclose(end, [np.cos(TIMES[-1]), -np.sin(TIMES[-1])], rtol=1e-6)
+    gradcheck(lambda y, k: odeint(swing, y, TIMES, k)[-1], [np.array([1.0, 0.5]), 0.7], order=1)
+    assert odeint(listed, np.ones((2, 2)), TIMES).shape == (len(TIMES), 2, 2)
+
+
 @pytest.mark.parametrize("outer", [tg.jacfwd, tg.jacrev])
 @pytest.mark.parametrize("inner", [tg.jacfwd, tg.jacrev])
 def test_modes_nest_in_any_order(outer, inner, backend):
@@ -163,7 +177,8 @@ def test_memory_of_a_recorded_solution_does_not_grow_with_its_steps(backend):
         (lambda: odeint(decay, np.array([1, 2]), TIMES, 1.0), DTypeError, "leaf of int64"),
         (lambda: odeint(decay, np.ones(2) + 0j, TIMES, 1.0), DTypeError, "real floats"),
         (lambda: odeint(lambda y, t: y[0], np.ones(2), TIMES), ShapeError, r"shape \(\) for a y"),
-        (lambda: odeint(lambda y, t: [y], np.ones(2), TIMES), ShapeError, "func's result"),
+        (lambda: odeint(lambda y, t: {"y": y}, np.ones(2), TIMES), ShapeError, "func's result"),
+        (lambda: odeint(lambda y, t: [y], np.ones(2), TIMES), ShapeError, r"shape \(1, 2\) for"),
         (lambda: odeint(lambda y, t: y * y, np.ones(1), np.array([0.0, 2.0])),
          TapegradError, "no step small enough at t = 1"),
         (lambda: odeint(decay, np.ones(2), TIMES, 50.0, mxstep=3), TapegradError, "mxstep = 3"),
