@@ -21,6 +21,7 @@ __all__ = ["minimize"]
 
 # Methods of SciPy's that take products with the Hessian.
 _USE_HVP = {"newton-cg", "trust-ncg", "trust-krylov", "trust-constr"}
+_USE_HESSIAN = {"dogleg", "trust-exact"}
 _USE_NO_GRADIENT = {"nelder-mead", "powell", "cobyla", "cobyqa"}
 
 
@@ -43,8 +44,8 @@ def minimize(
         args: passed on to fun, not differentiated.
         method: of scipy.optimize.minimize. BFGS, L-BFGS-B, CG, TNC and SLSQP use the gradient;
             Newton-CG, trust-ncg, trust-krylov and trust-constr Hessian-vector products too, and
-            so may a function, which SciPy calls as its own methods. None: as SciPy chooses, by
-            bounds.
+            so may a function, which SciPy calls as its own methods; dogleg and trust-exact the
+            whole Hessian. None: as SciPy chooses, by bounds.
         bounds: (low, high), each a number or a nesting like x0 whose leaves broadcast to its,
             for methods that take bounds.
         tol, options: as SciPy's.
@@ -56,7 +57,7 @@ def minimize(
         DTypeError: if x0 has leaves that are not real floats.
         ShapeError: if fun does not return a scalar.
     Cost: of each gradient, about three times fun; of each product with the Hessian, about two
-    gradients: one forward, recorded once for each x.
+    gradients: one forward, recorded once for each x; a Hessian takes one for each number in x0.
     """
     try:
         from scipy import optimize
@@ -70,6 +71,8 @@ def minimize(
     more: dict[str, Any] = {"jac": None if kind in _USE_NO_GRADIENT else True}
     if kind in _USE_HVP or callable(method):
         more["hessp"] = objective.hessian_product
+    if kind in _USE_HESSIAN:
+        more["hess"] = objective.hessian
     if bounds is not None:
         more["bounds"] = optimize.Bounds(*[flat.vector_like(b, "bounds") for b in bounds])
     if callback is not None:
@@ -152,6 +155,9 @@ class _Objective:
         tangents = self._flat.tensors(direction)
         products = self._tape.jvp(self._grads, self._xs, tangents)
         return self._flat.vector([p.numpy() for p in products])
+
+    def hessian(self, vector: np.ndarray) -> np.ndarray:
+        return np.stack([self.hessian_product(vector, unit) for unit in np.eye(self._flat.size)])
 
     def _record_gradient(self, vector: np.ndarray) -> None:
         self._tape = tape(persistent=True)

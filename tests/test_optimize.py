@@ -14,6 +14,7 @@ from tapegrad.optimize import minimize
 optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")
 
 WITH_GRADIENT = ["BFGS", "L-BFGS-B", "CG", "TNC", "SLSQP"]
+WITH_HESSIAN = ["dogleg", "trust-exact"]
 WITH_PRODUCTS = ["Newton-CG", "trust-ncg", "trust-krylov", "trust-constr"]
 
 
@@ -21,11 +22,15 @@ def rosenbrock(x):
     return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
 
 
-@pytest.mark.parametrize("method", [*WITH_GRADIENT, *WITH_PRODUCTS, "Nelder-Mead", None])
+@pytest.mark.parametrize(
+    "method", [*WITH_GRADIENT, *WITH_PRODUCTS, *WITH_HESSIAN, "Nelder-Mead", None]
+)
 def test_scipy_is_given_the_derivatives_it_takes(method, backend):
     given = {} if method == "Nelder-Mead" else {"jac": optimize.rosen_der}
     if method in WITH_PRODUCTS:
         given["hessp"] = optimize.rosen_hess_prod
+    if method in WITH_HESSIAN:
+        given["hess"] = optimize.rosen_hess
     start = np.array([0.9, 1.1, 1.2])
     want = optimize.minimize(optimize.rosen, start, method=method, **given)
     found = minimize(rosenbrock, start, method=method)
