@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +45,9 @@ def gradcheck(
     Args:
         f: function of arrays to one array or a nesting of arrays, written with tapegrad
             operations; called many times.
-        args: its arguments, a sequence of arrays or nestings of them (one array alone counts as
-            one argument). Floating and complex ones are differentiated (docs/complex.md), others
-            passed as they are.
+        args: its arguments, a list or tuple of arrays or nestings of them (what is neither, an
+            array, a number or a dict, is the one argument). Floating and complex ones are
+            differentiated (docs/complex.md), others passed as they are.
         order: 1 checks first derivatives; 2 also those of the gradient, and so on.
         modes: "rev" checks tape.gradient, "fwd" tape.jvp, and both against each other.
         eps, atol, rtol: step and tolerances; by default by the least precise dtype among the
@@ -66,7 +66,7 @@ def gradcheck(
         raise ValueError(f"gradcheck: modes={modes!r}: choose among 'rev' and 'fwd'")
     if not isinstance(order, (int, np.integer)) or order < 1:
         raise ValueError(f"gradcheck: order={order!r}: give 1 for first derivatives, 2 ...")
-    arguments = [args] if isinstance(args, (np.ndarray, Tensor)) else list(args)
+    arguments = list(args) if isinstance(args, (list, tuple, Iterator)) else [args]
     leaves: list = []
     structure = flatten(arguments, leaves)
     arrays = [a.numpy() if isinstance(a, Tensor) else np.asarray(a) for a in leaves]

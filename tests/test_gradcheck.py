@@ -22,6 +22,9 @@ def test_right_derivatives_pass(rng):
     assert gradcheck(lambda x: x**3, np.array([1.0, 2.0], "f4"))
     assert gradcheck(tnp.tanh, rng.normal(size=4), order=4, modes=("rev",))
     assert gradcheck(lambda x: {"a": x * 2, "b": [x.sum()]}, [tg.tensor([1.0, 2.0])])
+    assert gradcheck(tnp.sin, 0.5)
+    assert gradcheck(lambda p: p["w"] ** 3, {"w": np.array([1.0, 2.0])})
+    assert gradcheck(lambda x, y: x * y, iter([np.ones(2), 0.5]))
     assert gradcheck(lambda x, i: x[i], [rng.normal(size=4), np.array([1, 1, 3])])
 
 
