@@ -288,7 +288,7 @@ BAD = {
     "one cotangent for two arguments": (
         lambda: custom(lambda r, ct: (ct,)), TypeError, "a tuple of 2 cotangents.* got"
     ),
-    "no tuple": (lambda: custom(lambda r, ct: ct), TypeError, "a tuple of 2 cotangents"),
+    "no tuple": (lambda: custom(lambda r, ct: ct), TypeError, "a tuple of 2 cot.*got Tensor$"),
     "cotangent shape": (
         lambda: custom(lambda r, ct: (ct, ct.sum())), tg.ShapeError,
         r"the cotangent of argument 1 has shape \(\)",

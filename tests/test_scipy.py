@@ -255,8 +255,10 @@ def test_distribution_functions_have_their_density_at_the_median(name, method, s
 def test_shape_arguments_are_asked_for():
     with pytest.raises(TypeError, match="missing shape arguments: a"):
         stats.gamma.logpdf(tg.tensor(1.0))
-    with pytest.raises(TypeError, match="need x, loc, scale"):
+    with pytest.raises(TypeError, match="need x, loc, scale; got 4 of them by position and none"):
         stats.norm.logpdf(tg.tensor(1.0), 0, 1, 2)
+    with pytest.raises(TypeError, match="got 1 of them by position and mu, scale by name"):
+        stats.norm.logpdf(tg.tensor(1.0), mu=0.0, scale=1.0)
 
 
 def test_poisson(backend):

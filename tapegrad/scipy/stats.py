@@ -64,7 +64,10 @@ class Continuous:
         names = (*self.shapes, "loc", "scale")
         given = {**dict(zip(names, args)), **kwargs}
         if len(args) > len(names) or set(given) - set(names) or len(given) < len(args):
-            raise TypeError(f"need x, {', '.join(names)}; got {len(args)} more and {[*kwargs]}")
+            raise TypeError(
+                f"need x, {', '.join(names)}; got {1 + len(args)} of them by position and "
+                f"{', '.join(kwargs) or 'none'} by name"
+            )
         missing = [name for name in self.shapes if name not in given]
         if missing:
             raise TypeError(f"missing shape arguments: {', '.join(missing)}")

@@ -124,10 +124,11 @@ class _VjpCall(EntryCall):
         residuals = self.residuals.filled(inputs[1 + n :])
         found = self.owner.bwd(*self.static, residuals, given)
         arguments = self.arguments.filled(inputs[1 : 1 + n])
-        if not isinstance(found, (tuple, list)) or len(found) != len(arguments):
+        is_several = isinstance(found, (tuple, list))
+        if not is_several or len(found) != len(arguments):
             raise TypeError(
                 f"{self.name}: bwd must return a tuple of {len(arguments)} cotangents, one per "
-                f"argument, got {outline(found) if found is not None else 'None'}"
+                f"argument, got {outline(found) if is_several else type(found).__name__}"
             )
         leaves: list = []
         for i, (ct, argument) in enumerate(zip(found, arguments)):
