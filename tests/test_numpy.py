@@ -1,5 +1,6 @@
 """NumPy's own functions and operators on Tensors: recorded, or refused by name."""
 
+import array
 import re
 
 import numpy as np
@@ -150,6 +151,28 @@ def test_other_array_types_may_take_over():
     assert tg.tensor(1.0).__array_ufunc__(np.add, "__call__", tg.tensor(1.0), Mine()) is (
         NotImplemented
     )
+
+
+@pytest.mark.parametrize("kind", [array.array, range, memoryview, "array"])
+def test_ufuncs_take_what_operators_take(kind):
+    class Frame:
+        def __array__(self, dtype=None, copy=None):
+            return np.arange(3.0)
+
+    made = {
+        array.array: lambda: array.array("d", range(3)),
+        range: lambda: range(3),
+        memoryview: lambda: memoryview(np.arange(3.0)),
+        "array": Frame,
+    }[kind]()
+    w = tg.parameter(np.ones(3))
+    for pair in ((w, made), (made, w)):
+        with tape() as t:
+            y = np.multiply(*pair)
+        np.testing.assert_array_equal(y, w * made)
+        np.testing.assert_array_equal(t.gradient(y, w), np.arange(3.0))
+    with pytest.raises(TypeError, match="all returned NotImplemented"):
+        np.multiply(w, "abc")
 
 
 def test_array_conversion_is_a_read_only_view():

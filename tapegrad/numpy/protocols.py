@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.operands import is_foreign
 from ..errors import UnsupportedError
 from ..lines import user_line
 from ..tensor import Tensor
@@ -20,7 +21,7 @@ _OPERANDS = (Tensor, np.ndarray, np.generic, int, float, complex, bool, list, tu
 
 def call_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Tensor.__array_ufunc__: record the op, or raise."""
-    if not all(isinstance(x, _OPERANDS) for x in inputs):
+    if not all(isinstance(x, _OPERANDS) or _is_array_like(x) for x in inputs):
         return NotImplemented
     entry = registry.SERVES.get(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -29,6 +30,11 @@ def call_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: An
         raise unsupported(f"numpy.{name}" if is_numpys else name)
     function = entry.function if method == "__call__" else getattr(entry.function, method)
     return _call(function, inputs, _meant(kwargs), name) if kwargs else function(*inputs)
+
+
+def _is_array_like(x: Any) -> bool:
+    """Whether x is an array to operators too, and leaves ufuncs to others."""
+    return not hasattr(type(x), "__array_ufunc__") and not is_foreign(x)
 
 
 def _meant(kwargs: dict) -> dict:
