@@ -188,6 +188,33 @@ def test_array_conversion_is_a_read_only_view():
             np.asarray(x, "f4", copy=False)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "errstate",
+        "exceptions",
+        "ndindex",
+        "newaxis",
+        "polynomial",
+        "s_",
+        "testing",
+        "typing",
+        "ufunc",
+    ],
+)
+def test_what_is_numpys_own_is_in_the_namespace(name):
+    assert getattr(tnp, name) is getattr(np, name)
+
+
+def test_elements_are_enumerated_with_their_derivatives():
+    def f(x):
+        return sum(v**2 * (10 * i + j) for (i, j), v in tnp.ndenumerate(x))
+
+    assert [at for at, _ in tnp.ndenumerate(A)] == [at for at, _ in np.ndenumerate(A)]
+    np.testing.assert_allclose(tg.grad(f)(A), 2 * A * (np.arange(4) + 10 * np.arange(3)[:, None]))
+    assert list(tnp.ndenumerate(np.ones((0, 2)))) == []
+
+
 def test_code_written_for_numpy_runs_with_either_module():
     def network(np, x):
         h = np.maximum(np.matmul(x, np.ones((4, 5))) / 4, 0.0)

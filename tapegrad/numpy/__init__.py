@@ -33,12 +33,14 @@ from . import (
 )
 from .joining import c_, r_
 from .standard import *  # noqa: F403
-from .vectorizing import vectorize
+from .vectorizing import ndenumerate, vectorize
 
 
 def __getattr__(name: str) -> _Any:  # numpy.random takes longer to import than all the rest
     if name == "random":
         return _import_module(".random", __name__)
+    if name in ("exceptions", "polynomial", "testing", "typing"):  # NumPy's own
+        return _import_module(f"numpy.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

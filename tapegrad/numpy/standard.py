@@ -17,10 +17,12 @@ from numpy import (
     inf,
     mgrid,
     nan,
+    ndindex,
     newaxis,
     ogrid,
     pi,
     s_,
+    ufunc,
 )
 
 from ..tensor import Tensor
@@ -61,6 +63,6 @@ def iinfo(type: Any, /) -> np.iinfo:
 
 __all__ = [
     "__array_api_version__", "__array_namespace_info__", "bool", "dtype", "e", "errstate",
-    "euler_gamma", "finfo", "iinfo", "index_exp", "inf", "mgrid", "nan", "newaxis", "ogrid", "pi",
-    "s_", *_TYPES,
+    "euler_gamma", "finfo", "iinfo", "index_exp", "inf", "mgrid", "nan", "ndindex", "newaxis",
+    "ogrid", "pi", "s_", "ufunc", *_TYPES,
 ]  # fmt: skip

@@ -1,9 +1,10 @@
-"""numpy.vectorize: a function of numbers, or of small arrays, applied over broadcast axes."""
+"""numpy.vectorize: a function of numbers, or of small arrays, applied over broadcast axes; and
+numpy.ndenumerate, the elements one by one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,12 @@ from ..ops import linear
 from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, broadcast_to, stack
 from ..tensor import Tensor, tensor
+
+
+def ndenumerate(arr: Any) -> Iterator[tuple[tuple[int, ...], Tensor]]:
+    """Each element's position and the element, a 0-d Tensor, in C order."""
+    x = as_tensor(arr)
+    return ((position, x[position]) for position in np.ndindex(x.shape))
 
 
 class vectorize:
