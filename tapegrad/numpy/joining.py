@@ -153,19 +153,15 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Tensor:
 def trim_zeros(filt: Any, trim: str = "fb", **more: Any) -> Tensor:
     """Without the zeros at the front ("f") and at the back ("b")."""
     x = as_tensor(filt)
-    if x.ndim == 1:
-        kept = np.flatnonzero(x.numpy())
-        first = kept[0] if kept.size and "f" in trim.lower() else 0 if kept.size else x.size
-        last = kept[-1] + 1 if kept.size and "b" in trim.lower() else x.size
-        return x[int(first) : int(last)]
-    box = np.trim_zeros(_marked(x), trim, **more).ravel()
-    where = [np.unravel_index(int(i), x.shape) for i in (box[0] - 1, box[-1] - 1)]
-    return x[tuple(slice(int(i), int(j) + 1) for i, j in zip(*where))]
-
-
-def _marked(x: Tensor) -> np.ndarray:
-    """Each element's place, from 1, where x is not zero; zeros elsewhere."""
-    return np.where(x.numpy() != 0, np.arange(1, x.size + 1).reshape(x.shape), 0)
+    lengths = np.trim_zeros(x.numpy(), trim, **more).shape  # from where, NumPy does not say
+    kept = np.argwhere(x.numpy())
+    first = kept.min(0).tolist() if kept.size and "f" in trim.lower() else [0] * x.ndim
+    return x[
+        tuple(
+            slice(f, f + n) if n < whole else slice(None)
+            for f, n, whole in zip(first, lengths, x.shape)
+        )
+    ]
 
 
 # --- square brackets --------------------------------------------------------------------------

@@ -37,8 +37,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     x = as_dtype(x, np.result_type(x.dtype, int))
     if not N:
         return tensor(np.zeros((x.size, 0), x.dtype))
-    columns = [x * 0 + 1]
-    for _ in range(N - 1):
+    columns = [tensor(np.ones(x.size, x.dtype)), x][:N]
+    for _ in range(N - 2):
         columns.append(columns[-1] * x)
     return stack(columns if increasing else columns[::-1], 1)
 

@@ -164,6 +164,10 @@ def clip(x: Any, min: Any = None, max: Any = None, out: None = None) -> Tensor:
     """
     refuse_out(out, "clip")
     x = as_tensor(x)
+    if x.dtype.kind in "iu":  # Python numbers that no element is beyond, and x's dtype cannot hold
+        limits = np.iinfo(x.dtype)
+        min = None if type(min) is int and min <= limits.min else min
+        max = None if type(max) is int and max >= limits.max else max
     if x.dtype.kind == "f" and _is_number(min) and _is_number(max):
         low = float("-inf") if min is None else float(min)
         high = float("inf") if max is None else float(max)

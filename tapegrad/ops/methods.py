@@ -40,8 +40,8 @@ def _flatten(self: Tensor, order: str = "C") -> Tensor:
 
 
 def _round(self: Tensor, decimals: int = 0) -> Tensor:
-    """Rounded to that many decimals, halves to even; no derivative."""
-    return logic.round(self, decimals)
+    """Rounded to that many decimals, halves to even, as numpy.round; no derivative."""
+    return _served("round")(self, decimals)
 
 
 def _rounded(self: Tensor, ndigits: int | None = None) -> Any:
