@@ -40,6 +40,8 @@ SCATTERS = {
     "added_at_the_largest_value": lambda x, a, y: y.__setitem__(
         (LINES, x.argmax(1)), y[LINES, x.argmax(1)] + a
     ),
+    "rows_added_at_actions": lambda x, a, y: np.add.at(y, a, x * 2),
+    "numbers_subtracted_at_computed_actions": lambda x, a, y: np.subtract.at(y, (a + 1) % 5, 0.5),
     "number_where_negative": lambda x, a, y: y.__setitem__(x < 0, -1e9),
     "number_where_equal": lambda x, a, y: y.__setitem__((~(a == 2),), x[0, 0]),
     "row_where_equal": lambda x, a, y: y.__setitem__(a == 2, x[:1] * 3),

@@ -7,7 +7,7 @@ import pytest
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
-from tapegrad import tape
+from tapegrad import gradcheck, tape
 from tapegrad.errors import DetachedWarning, DTypeError, TapegradError, UnsupportedError
 from tapegrad.ops import methods
 
@@ -118,6 +118,57 @@ def test_at_does_one_place_after_another_where_they_repeat(ufunc):
     got = tg.tensor(a)
     ufunc.at(got, places, tg.tensor(b))
     np.testing.assert_allclose(got, want)
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.subtract, np.maximum])
+@pytest.mark.parametrize(
+    ("index", "shape"),
+    [
+        ([0, 0, 2], (3, 4)), ([-1, 2, -1], (4,)), (np.array([[0, 1], [1, 1]], "u1"), (2, 2, 4)),
+        (([0, 0, 2], [1, 1, 3]), (3,)), ((slice(None), [1, 1]), (3, 2)), (slice(0, 2), (2, 4)),
+        (..., ()), (None, (4,)), (1, (4,)), (np.arange(12).reshape(3, 4) > 5, ()), ([], (0, 4)),
+    ],
+)  # fmt: skip
+def test_at_takes_indices_of_every_kind(ufunc, index, shape, rng):
+    def updated(a, b):
+        a = a * 1.0
+        ufunc.at(a, index, b)
+        return a
+
+    a, b = rng.normal(size=(3, 4)), rng.normal(size=shape)
+    np.testing.assert_allclose(updated(tg.tensor(a), b), updated(a, b))
+    gradcheck(updated, [a, b], order=1)
+
+
+@pytest.mark.parametrize("dtypes", [("f4", "f8"), ("f8", "i8"), ("i4", "i8"), ("u1", "u1")])
+def test_at_adds_in_every_dtype(dtypes):
+    a, b = np.array([1, 2, 3], dtypes[0]), np.array([200, 100, 50, 3], dtypes[1])
+    want = a.copy()
+    np.add.at(want, [0, 2, 0, 0], b)
+    got = tg.tensor(a)
+    np.add.at(got, [0, 2, 0, 0], tg.tensor(b))
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("index", [[3], [-4], ([0], [9])])
+def test_at_out_of_bounds_changes_nothing(index):
+    got = tg.tensor(np.zeros((3, 4)))
+    with pytest.raises(IndexError, match="out of bounds"):
+        np.add.at(got, index, 1.0)
+    np.testing.assert_array_equal(got, np.zeros((3, 4)))
+
+
+def test_sums_are_one_op_however_often_a_place_is_named():
+    lengths = []
+    for n in (1, 100):
+        x = tg.parameter(np.ones(n))
+        with tape() as t:
+            total = tg.tensor([1.0, 2.0])
+            np.add.at(total, np.zeros(n, int), x)
+        lengths.append(len(t))
+        assert total.tolist() == [1.0 + n, 2.0]
+    assert lengths[0] == lengths[1]
 
 
 def test_at_of_one_operand():

@@ -21,7 +21,8 @@ _OPERANDS = (Tensor, np.ndarray, np.generic, int, float, complex, bool, list, tu
 
 def call_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """Tensor.__array_ufunc__: record the op, or raise."""
-    if not all(isinstance(x, _OPERANDS) or _is_array_like(x) for x in inputs):
+    operands = inputs if method != "at" else (inputs[0], *inputs[2:])  # the second is an index
+    if not all(isinstance(x, _OPERANDS) or _is_array_like(x) for x in operands):
         return NotImplemented
     entry = registry.SERVES.get(ufunc)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"

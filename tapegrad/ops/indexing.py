@@ -33,7 +33,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
         IndexError: if a position is out of bounds, or not an integer.
     """
     x, axis = along(as_tensor(x), axis, "take")
-    return gather.take(x, _positions(indices, "take"), (axis,))
+    return gather.take(x, positions(indices, "take"), (axis,))
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
@@ -43,7 +43,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
         IndexError: if a position is out of bounds, or not an integer.
         ShapeError: if the other axes do not broadcast.
     """
-    x, indices = as_tensor(x), _positions(indices, "take_along_axis")
+    x, indices = as_tensor(x), positions(indices, "take_along_axis")
     if axis is None:
         x, axis = ravel(x), 0
     if indices.ndim != x.ndim:
@@ -51,7 +51,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Tensor:
     return gather.take_along_axis(x, indices, (one_axis(axis, x.ndim, "take_along_axis"),))
 
 
-def _positions(indices: Any, name: str) -> Any:
+def positions(indices: Any, name: str) -> Any:
     """Indices as int64, a Tensor if they are one."""
     if not isinstance(indices, Tensor):
         indices = np.asarray(indices)
@@ -94,7 +94,7 @@ def _normal(i: Any) -> Any:
     if i is None or i is Ellipsis or isinstance(i, (slice, bool, np.bool_)):
         return i
     if isinstance(i, Tensor):
-        return _mask(i) if i.dtype == np.bool_ else _positions(i, "index")
+        return _mask(i) if i.dtype == np.bool_ else positions(i, "index")
     if not isinstance(i, (np.ndarray, list, tuple)):
         try:
             return operator.index(i)
