@@ -171,6 +171,20 @@ def test_sums_are_one_op_however_often_a_place_is_named():
     assert lengths[0] == lengths[1]
 
 
+def test_sums_between_positions_are_a_few_ops_and_as_exact_as_sums(rng):
+    x = rng.normal(size=50_000).astype("f4")
+    starts = [7, 8, 40, 40_000, *range(40_001, 50_000, 3)]
+    p = tg.parameter(x)
+    with tape() as t:
+        sums = np.add.reduceat(p, starts)
+    assert len(t) < 10
+    exact = np.add.reduceat(x.astype("f8"), starts)
+    np.testing.assert_allclose(sums, exact, atol=4 * abs(np.add.reduceat(x, starts) - exact).max())
+    weights = rng.normal(size=len(starts)).astype("f4")
+    slopes = np.repeat(weights, np.diff(starts, append=len(x)))
+    np.testing.assert_array_equal(t.gradient(sums, p, weights)[7:], slopes)
+
+
 def test_at_of_one_operand():
     got = tg.tensor([1.0, 2.0, 3.0])
     np.negative.at(got, [0, 1])
