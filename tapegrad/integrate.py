@@ -73,7 +73,8 @@ def odeint(
     be written with functions that have both modes, as all of tapegrad's have.
     Raises:
         ShapeError: if t is no vector, or func's result does not fit y.
-        DTypeError: if y0 is not real.
+        DTypeError: if y0 is not real. TypeError: if a derivative is wanted, and func gives an
+            ndarray.
         ValueError: if a time is not finite, or a tolerance or mxstep out of range.
         TapegradError: if func gives nan, mxstep is reached, or func depends on a recorded Tensor
             that is neither a parameter nor in args: there would be no derivative with respect
@@ -140,12 +141,18 @@ class _Problem:
         return self._structure(iter(parts))
 
     def slope(self, y: Tensor, t: Tensor, arguments: list) -> Tensor:
-        """func of the flat y; arguments replace the Tensors among args."""
+        """func of the flat y, flat; arguments replace the Tensors among args."""
+        return self.joined(self.called(y, t, arguments))
+
+    def called(self, y: Tensor, t: Tensor, arguments: list) -> list:
+        """What func gives for each leaf of y."""
         values = list(self._args)
         for i, x in zip(self._at, arguments):
             values[i] = x
         result = self.func(self.unpacked(y), t, *self._args_structure(iter(values)))
-        found = flatten_like(result, self.y0, "odeint: func's result")
+        return flatten_like(result, self.y0, "odeint: func's result")
+
+    def joined(self, found: list) -> Tensor:
         for x in found:
             if isinstance(x, dict):
                 raise ShapeError("odeint: func's result has a dict where y has an array")
@@ -161,7 +168,8 @@ class _Problem:
         values = [tensor(x) for x in (start, times.numpy()[0], *self.arguments)]
         with enable_grad(), tape() as probe:
             given = probe.watch(values)
-            result = self.slope(given[0], given[1], given[2:])
+            found = self.called(given[0], given[1], given[2:])
+            result = self.joined(found)
             outer = [t for t in engine.open_tapes() if t is not probe._tape]
         known = {identity(x) for x in given}
         met = [result]
@@ -177,6 +185,15 @@ class _Problem:
                     f"odeint: func depends on a recorded Tensor of shape {x.shape} that is not "
                     "among its arguments; pass it (or what it was computed from) in args"
                 )
+        is_recorded = any(x._is_tracked for x in (start, times, *self.arguments))
+        if is_recorded or (outer and self.variables):
+            for x in found:
+                if isinstance(x, np.ndarray):
+                    raise TypeError(
+                        f"odeint: func gave an ndarray of shape {x.shape}, which has no "
+                        "derivative; return a list of its parts, or make it by "
+                        "tapegrad.numpy.array; if it is constant, by tapegrad.tensor"
+                    )
 
 
 # --- the solution and its adjoint ---------------------------------------------------------------

@@ -85,6 +85,28 @@ def test_the_slope_may_be_a_list_of_its_parts(kind, backend):
     assert odeint(listed, np.ones((2, 2)), TIMES).shape == (len(TIMES), 2, 2)
 
 
+@pytest.mark.filterwarnings("ignore::tapegrad.DetachedWarning")
+def test_a_slope_without_its_derivative_is_refused_where_one_is_wanted(backend):
+    p = tg.parameter(np.array(-1.0))
+
+    def swing(y, t, k=1.0):
+        return np.array([y[1], -k * y[0]])
+
+    def end(*args):
+        return odeint(swing, np.array([1.0, 0.0]), TIMES, *args)[-1]
+
+    np.testing.assert_allclose(end(), [np.cos(TIMES[-1]), -np.sin(TIMES[-1])], rtol=1e-6)
+    for refused in (
+        lambda: tg.grad(lambda k: end(k).sum())(1.0),
+        lambda: tg.jacfwd(lambda y: odeint(swing, y, TIMES)[-1])(np.array([1.0, 0.0])),
+        lambda: odeint(lambda y, t: np.array([y[1] * p, y[0]]), np.ones(2), TIMES),
+    ):
+        with tape(), pytest.raises(TypeError, match=r"an ndarray of shape \(2,\), which has no"):
+            refused()
+    slope = tg.grad(lambda y: odeint(lambda y, t: tg.tensor([1.0, 2.0]), y, TIMES)[-1].sum())
+    assert slope(np.ones(2)).tolist() == [1.0, 1.0]
+
+
 @pytest.mark.parametrize("outer", [tg.jacfwd, tg.jacrev])
 @pytest.mark.parametrize("inner", [tg.jacfwd, tg.jacrev])
 def test_modes_nest_in_any_order(outer, inner, backend):
