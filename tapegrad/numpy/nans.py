@@ -116,5 +116,5 @@ def _nan_extreme(
     if x.dtype.kind == "c":
         other = complex(other, other)
     y = fold(_without_nan(x, other), axis, keepdims, initial, where)
-    nothing = logic.all(e.isnan(x), axis, None, keepdims)
+    nothing = logic.all(e.isnan(x), axis, keepdims)
     return e.where(nothing, np.nan, y) if initial is None else y

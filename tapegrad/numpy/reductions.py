@@ -65,7 +65,7 @@ def var(
     """Mean squared distance from the mean over axes, of the elements where `where`."""
     ddof = ddof if correction is None else correction
     if where is True and mean is None:
-        return composite.var(a, axis, dtype, None, ddof, keepdims)
+        return composite.var(a, axis, dtype, ddof, keepdims)
     x = as_tensor(a) if dtype is None else as_dtype(a, dtype)
     count = counted(x, axis, True, where)
     if mean is None:
@@ -192,15 +192,13 @@ def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 @plain
 def all(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
     """Whether all values over axes (None: all) are true, of those where `where`."""
-    return logic.all(
-        a if where is True else e.logical_or(a, e.logical_not(where)), axis, None, keepdims
-    )
+    return logic.all(a if where is True else e.logical_or(a, e.logical_not(where)), axis, keepdims)
 
 
 @plain
 def any(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
     """Whether any value over axes (None: all) is true, of those where `where`."""
-    return logic.any(a if where is True else e.logical_and(a, where), axis, None, keepdims)
+    return logic.any(a if where is True else e.logical_and(a, where), axis, keepdims)
 
 
 @plain

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from ..tree import flatten
 from . import elementwise as e
 from . import linear as rows
-from .axes import as_tensor, axes, refuse_out
+from .axes import as_tensor, axes
 from .complex import conj
 from .reductions import mean, sum
 from .shapes import as_dtype, moveaxis, ravel
@@ -22,25 +22,14 @@ from .structured import matmul
 
 
 def var(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    correction: float | None = None,
+    x: Any, axis: Any = None, dtype: Any = None, ddof: float = 0, keepdims: bool = False
 ) -> Tensor:
     """Mean squared distance from the mean over axes, as np.var.
 
     Args:
-        ddof: what the number of elements is lessened by before dividing (also `correction`).
+        ddof: what the number of elements is lessened by before dividing.
     """
-    refuse_out(out, "var")
-    x = as_tensor(x)
-    if dtype is not None:
-        x = as_dtype(x, dtype)
-    ddof = ddof if correction is None else correction
+    x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
     distance = x - mean(x, axis, keepdims=True)
     squares = e.square(distance) if x.dtype.kind != "c" else e.square(e.absolute(distance))
     if not ddof:
@@ -49,20 +38,6 @@ def var(
     for a in axes(axis, x.ndim, "var"):
         n *= x.shape[a]
     return sum(squares, axis, keepdims=keepdims) / (float(n - ddof) if n > ddof else 0.0)
-
-
-def std(
-    x: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: None = None,
-    ddof: float = 0,
-    keepdims: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Square root of var, with its arguments."""
-    return root(var(x, axis, dtype, out, ddof, keepdims, correction=correction))
 
 
 def root(variance: Tensor) -> Tensor:
@@ -136,11 +111,6 @@ def _paired(axes: Any, ndim: int) -> tuple:
     )
 
 
-def trace(x: Any) -> Tensor:
-    """Sum of the diagonal of the first two axes."""
-    return sum(diagonal(x), axis=-1)
-
-
 def diagonal(x: Any, axis1: int = 0, axis2: int = 1) -> Tensor:
     """The diagonal of two axes, as a last axis; a view."""
     x = as_tensor(x)
@@ -156,13 +126,12 @@ def diagonal(x: Any, axis1: int = 0, axis2: int = 1) -> Tensor:
 # --- elementwise choices ----------------------------------------------------------------------
 
 
-def clip(x: Any, min: Any = None, max: Any = None, out: None = None) -> Tensor:
+def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
     """Values limited to min..max, as np.clip; passes the derivative at the edges.
 
     Args:
         min, max: numbers, arrays that broadcast, or None for no limit.
     """
-    refuse_out(out, "clip")
     x = as_tensor(x)
     if x.dtype.kind in "iu":  # Python numbers that no element is beyond, and x's dtype cannot hold
         limits = np.iinfo(x.dtype)

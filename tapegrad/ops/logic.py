@@ -11,7 +11,7 @@ import numpy as np
 from ..engine.select import apply
 from ..tensor import Tensor
 from . import elementwise as e
-from .axes import as_tensor, reduced, refuse_out
+from .axes import as_tensor, reduced
 from .rows import elementwise, nondifferentiable
 
 # --- integers ---------------------------------------------------------------------------------
@@ -71,23 +71,20 @@ ANY = nondifferentiable(  # params: (keepdims, *axes)
 ).op
 
 
-def all(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor:
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether all values over axes are true (not zero)."""
-    refuse_out(out, "all")
     x = as_tensor(x)
     return apply(ALL.id, (x,), reduced(x.ndim, axis, keepdims, "all"))
 
 
-def any(x: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Tensor:
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether any value over axes is true (not zero)."""
-    refuse_out(out, "any")
     x = as_tensor(x)
     return apply(ANY.id, (x,), reduced(x.ndim, axis, keepdims, "any"))
 
 
-def round(x: Any, decimals: int = 0, out: None = None) -> Tensor:
+def round(x: Any, decimals: int = 0) -> Tensor:
     """Rounded to that many decimals, halves to even; no derivative."""
-    refuse_out(out, "round")
     if not decimals:
         return e.round(x)
     scale = 10.0 ** abs(decimals)

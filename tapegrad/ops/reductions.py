@@ -336,18 +336,17 @@ def argmin(x: Any, axis: Any = None, out: None = None, *, keepdims: bool = False
     return _argext(ARGMIN, x, axis, out, keepdims)
 
 
-def cumsum(x: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Any:
+def cumsum(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     """Running sum along axis (None: of the flat array), as np.cumsum."""
-    x = _prepared(x, dtype, out, "cumsum")
-    x, axis = along(x, axis, "cumsum")
+    x, axis = along(as_tensor(x) if dtype is None else as_dtype(x, dtype), axis, "cumsum")
     y = cumsum_row(x, (axis,))
-    return y if dtype is None else as_dtype(y, dtype)
+    return y if dtype is None else as_dtype(y, dtype)  # small integers grow when added up
 
 
 def cumprod(x: Any, axis: Any = None, dtype: Any = None) -> Any:
     """Running product along axis (None: of the flat array), as np.cumprod."""
-    x, axis = along(_prepared(x, dtype, None, "cumprod"), axis, "cumprod")
-    y = cumprod_row(x, params=(axis,))
+    x, axis = along(as_tensor(x) if dtype is None else as_dtype(x, dtype), axis, "cumprod")
+    y = cumprod_row(x, (axis,))
     return y if dtype is None else as_dtype(y, dtype)  # small integers grow when multiplied
 
 
@@ -356,15 +355,6 @@ def _in_full(name: str, *args: Any, **kwargs: Any) -> Any:
     from .. import numpy as namespace
 
     return getattr(namespace, name)(*args, **kwargs)
-
-
-def _prepared(x, dtype, out, name):
-    x = as_tensor(x)
-    if dtype is not None:
-        x = as_dtype(x, dtype)
-    if out is not None:
-        refuse_out(out, name)
-    return x
 
 
 def _argext(op, x, axis, out, keepdims):

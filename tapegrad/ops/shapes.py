@@ -292,27 +292,6 @@ def _part(x: Tensor, axis: int, first: int, last: int) -> Tensor:
     return linear.slice_(x, tuple(box))
 
 
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Tensor:
-    """x with a constant around it; pad_width as np.pad's: n, (before, after), or one per axis.
-
-    Raises:
-        ValueError: for another mode than "constant", or a negative width.
-    """
-    if mode != "constant":
-        raise ValueError(f"pad: mode {mode!r} is not supported; only 'constant'")
-    x = as_tensor(x)
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
-    except ValueError:
-        raise ShapeError(
-            f"pad: pad_width {pad_width!r} does not fit {x.ndim} axes; give (before, after) "
-            "for each"
-        ) from None
-    if widths.dtype.kind not in "iu" or (widths < 0).any():
-        raise ValueError(f"pad: widths must be integers >= 0, got {pad_width!r}")
-    return linear.pad(x, (*widths.ravel().tolist(), float(constant_values)))
-
-
 def tile(x: Any, reps: Any) -> Tensor:
     """x repeated as a whole, reps times along each axis, as np.tile."""
     x = as_tensor(x)
