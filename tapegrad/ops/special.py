@@ -125,14 +125,6 @@ def leaky_relu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.where(x > 0, x, slope * x)
 
 
-def phase(x: np.ndarray) -> np.ndarray:
-    """x / |x|, and 0 where x is 0: the direction of complex x."""
-    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-        return np.sign(x)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(x == 0, x, x / np.abs(x))
-
-
 def zmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a * b, and 0 where a is 0, whatever b is: how a cotangent meets a partial."""
     with np.errstate(invalid="ignore", over="ignore"):
