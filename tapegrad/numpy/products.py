@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..ops import composite, einsum, linear, structured
-from ..ops.axes import as_tensor, one_axis
+from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, broadcast_shapes, broadcast_to, expand_dims, moveaxis, stack
 from ..tensor import Tensor
 from .registry import differentiable
@@ -67,7 +67,8 @@ def _last(x: Tensor, axis: int) -> Tensor:
 @differentiable("matvec(x, v)", "matvec(reshape(x, (2, 2, 3)), reshape(p[0, :3], (3,)))")
 def matvec(x1: Any, x2: Any, /) -> Tensor:
     """Matrices times vectors, over broadcast leading axes."""
-    return linear_squeezed(structured.matmul(x1, expand_dims(as_tensor(x2), -1)), -1)
+    product = structured.matmul(x1, expand_dims(as_tensor(x2), -1))
+    return linear.reshape(product, product.shape[:-1])
 
 
 @differentiable("vecmat(y[:, 0], x)", "vecmat(p[:, 1], x)")
@@ -75,13 +76,8 @@ def vecmat(x1: Any, x2: Any, /) -> Tensor:
     """Vectors, conjugated, times matrices, over broadcast leading axes."""
     a = as_tensor(x1)
     a = a.conj() if a.dtype.kind == "c" else a
-    return linear_squeezed(structured.matmul(expand_dims(a, -2), x2), -2)
-
-
-def linear_squeezed(x: Tensor, axis: int) -> Tensor:
-    """x without an axis of length 1."""
-    axis = one_axis(axis, x.ndim, "squeeze")
-    return linear.reshape(x, x.shape[:axis] + x.shape[axis + 1 :])
+    product = structured.matmul(expand_dims(a, -2), x2)
+    return linear.reshape(product, (*product.shape[:-2], product.shape[-1]))
 
 
 @differentiable("kron(x, v)", "kron(v, w)", "kron(x[:2], y[:, :2])")
