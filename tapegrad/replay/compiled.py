@@ -22,6 +22,7 @@ from .call import fast_call
 from .compare import Branch
 from .epoch import run_epoch
 from .ir import Entry, Program
+from .methods import Bound, CompiledOfClass
 from .native import NativeProgram
 from .passes import optimise
 from .plan import MemoryPlan, plan_memory
@@ -338,46 +339,6 @@ def _stops_midway(function: Any) -> bool:
         or inspect.iscoroutinefunction(function)
         or inspect.isasyncgenfunction(function)
     )
-
-
-class Bound(functools.partial):
-    """A compiled method of an object: call it, or its epoch, without the object."""
-
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self.func.__doc__
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Bound) and self.func is other.func and self.args[0] is other.args[0]
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.func, id(self.args[0])))
-
-    def __reduce__(self) -> tuple:
-        """By the object and the method's name, as Python's own are."""
-        of, name = self.args[0], self.func.__name__
-        return (getattr, (of, name)) if getattr(of, name, None) == self else super().__reduce__()
-
-    def epoch(self, *arrays: Any, **options: Any) -> Any:
-        return self.func.epoch(Identity(self.args[0]), *arrays, **options)
-
-    def profile(self, *args: Any, **options: Any) -> Profile:
-        return self.func.profile(*self.args, *args, **options)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "__wrapped__":  # inspect.signature looks at a partial without one
-            raise AttributeError(name)
-        return getattr(self.func, name)
-
-
-class CompiledOfClass(classmethod):
-    """A compiled method of a class. Its epoch knows the class, where what Python 3.13 and later
-    make of a classmethod has the epoch of the function alone."""
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return Bound(self.__func__, type(instance) if owner is None else owner)
 
 
 def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
