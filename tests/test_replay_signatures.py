@@ -24,6 +24,11 @@ class Data:
     b: Any
 
 
+@dataclasses.dataclass(init=False, eq=False, repr=False)
+class Number(float):
+    pass
+
+
 class Unprintable(float):
     def __repr__(self):
         raise RuntimeError("repr")
@@ -55,6 +60,7 @@ DIFFERENCES = [
     ((X, {"a": [X + 1]}), (X, {"a": [1]}), f"argument y['a'][0] was {FLOATS}, is 1"),
     ((X, Pair(1, 2)), (X, Pair(1, 3)), "argument y[1] was 2, is 3"),
     ((X, Data(1, 2)), (X, Data(1, 3)), "argument y.b was 2, is 3"),
+    ((X, Number(1)), (X, Number(2)), "argument y was 1.0, is 2.0"),
     ((X, Data(1, 2)), (X, Pair(1, 2)), "argument y was a Data of a, b, is a Pair of 2"),
     ((X, 1, 2), (X, 1, 3), "argument 2 was 2, is 3"),
     ((X, 1), (X, 1, 2), "args was a tuple of 2, is a tuple of 3"),

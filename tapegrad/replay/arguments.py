@@ -48,7 +48,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
     if isinstance(tree, (np.ndarray, np.generic)):
         return _array(unmasked(tree, "compile"), True, arrays, key)
     if kind in (list, tuple):
-        key.append((kind, len(tree)))
+        key.append((kind, len(tree), ()))
         return _rebuilt(kind, [flatten(x, arrays, key) for x in tree])
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         attributes = attributes_of(tree)
@@ -62,7 +62,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         return _rebuilt(dict_maker(tree, list(attributes)), parts)
     if is_dataclass_instance(tree) and not isinstance(tree, Module):
         attributes = attributes_of(tree)
-        key.append((kind, tuple(attributes)))
+        key.append((kind, (), tuple(attributes)))
         parts = [flatten(x, arrays, key) for x in attributes.values()]
         return _rebuilt(dataclass_maker(tree, list(attributes)), parts)
     if isinstance(tree, Hashable) and compares_by_value(tree) and not _has_attributes(tree):
@@ -73,6 +73,12 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
 
 def _rebuilt(make: Callable, parts: list[Callable]) -> Callable[[Iterator], Any]:
     return lambda it: make([part(it) for part in parts])
+
+
+def is_container(part: Any) -> bool:
+    """Whether a part of a signature says what contains the next ones: (type, keys or how many
+    places, names of attributes, what tells the keys from equal ones)."""
+    return isinstance(part, tuple) and len(part) > 2 and isinstance(part[0], type)
 
 
 class Identity:
@@ -101,11 +107,9 @@ def objects(key: list) -> list[tuple[str, Any]]:
     the users' classes of those taken apart, and keys of dicts."""
     found = [k.thing for k in key if isinstance(k, Identity)]
     for k in key:
-        if not isinstance(k, tuple) or not k or not isinstance(k[0], type):
-            continue
-        if not is_library_class(k[0]):
+        if isinstance(k, tuple) and isinstance(k[0], type) and not is_library_class(k[0]):
             found.append(k[0])
-        if issubclass(k[0], dict):
+        if is_container(k) and issubclass(k[0], dict):
             found += [x for x in k[1] if type(x) not in SCALARS]
     return [(f"argument object {n}", thing) for n, thing in enumerate(found)]
 

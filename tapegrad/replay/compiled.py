@@ -27,8 +27,7 @@ from .native import NativeProgram
 from .passes import optimise
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, take
-from .signatures import difference as difference_of
-from .signatures import endless
+from .signatures import difference, endless
 from .trust import UNFIT, check_given, record_call
 from .variant import Variant
 
@@ -157,7 +156,7 @@ class Compiled:
             variant.replays += 1
             return variant.result(outputs)
         if not reason and not variants and len(self._signatures) > 1:
-            reason = self._other_arguments(signature, args, kwargs)
+            reason = self._other_arguments(signature)
         return record_call(self, variants, rebuild, arrays, key, reason)
 
     def _make_fast(self, variant: Variant, args: tuple, kwargs: dict, state: int) -> None:
@@ -258,10 +257,10 @@ class Compiled:
                 return signature
         return next(iter(self._signatures))
 
-    def _other_arguments(self, signature: tuple, args: tuple, kwargs: dict) -> str:
+    def _other_arguments(self, signature: tuple) -> str:
         """What makes this call the first of its signature; warns where every call is."""
         *_, last, _ = self._signatures
-        reason = difference_of(last, signature, self._function, args, kwargs)
+        reason = difference(last, signature, self._function)
         earlier = list(self._signatures.values())[-1 - MAX_FIRST_CALLS : -1]
         replays = any(v.ready for variants in earlier for v in variants)
         if len(earlier) == MAX_FIRST_CALLS and not replays:
