@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusing import refuses
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
@@ -57,8 +58,7 @@ def test_it_can_answer_instead_of_raising():
     assert gradcheck(tnp.exp, np.array([1.0]), raise_exception=False) is True
 
 
-@pytest.mark.parametrize(
-    ("call", "kind", "part"),
+test_what_would_check_nothing_is_refused = refuses(
     [
         (lambda: gradcheck(tnp.exp, np.ones(2), order=0), ValueError, "order=0"),
         (lambda: gradcheck(tnp.exp, np.ones(2), order="2"), ValueError, "order='2'"),
@@ -66,11 +66,8 @@ def test_it_can_answer_instead_of_raising():
         (lambda: gradcheck(tnp.exp, np.ones(2), modes=("up",)), ValueError, "'up'"),
         (lambda: gradcheck(lambda x: None, np.ones(2)), TypeError, "returned no floating Tensor"),
         (lambda: gradcheck(tnp.exp, [np.arange(2)]), tg.DTypeError, "no argument is floating"),
-    ],
+    ]
 )
-def test_what_would_check_nothing_is_refused(call, kind, part):
-    with pytest.raises(kind, match=part):
-        call()
 
 
 def test_it_is_an_assertion():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusing import refuses
 
 import tapegrad as tg
 from tapegrad.nn import init
@@ -35,13 +36,10 @@ REFUSED = [
     (lambda: init.zeros_(tg.tensor([1.0])), TypeError, "init writes Parameters, got Tensor"),
     (lambda: init.normal_(np.ones(2)), TypeError, "init writes Parameters, got ndarray"),
     (lambda: tg.set_default_dtype("bogus"), tg.DTypeError, "dtype='bogus'"),
-    (lambda: init.xavier_normal_(tg.parameter(np.ones(3))), tg.ShapeError, "(3,)"),
+    (lambda: init.xavier_normal_(tg.parameter(np.ones(3))), tg.ShapeError, r"\(3,\)"),
     (lambda: init.calculate_gain("swish"), ValueError, "swish"),
     (lambda: tg.set_default_dtype("i8"), tg.DTypeError, "int64"),
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
-def test_bad_input_is_refused_with_a_reason(call, kind, part):
-    with pytest.raises(kind, match=part.replace("(", r"\(").replace(")", r"\)")):
-        call()
+test_bad_input_is_refused_with_a_reason = refuses(REFUSED)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from refusing import refuses
 
 import tapegrad as tg
 from tapegrad import nn, tape
@@ -229,7 +230,7 @@ REFUSED = [
     (lambda: nn.CrossEntropyLoss(label_smoothing="a"), ValueError, "label_smoothing='a'"),
     (lambda: nn.LeakyReLU("a"), TypeError, "negative_slope='a'; it must be a number"),
     (lambda: nn.ELU(None), TypeError, "alpha=None"),
-    (lambda: nn.cross_entropy(LOGITS, LABELS[:3]), tg.ShapeError, "(3,)"),
+    (lambda: nn.cross_entropy(LOGITS, LABELS[:3]), tg.ShapeError, r"\(3,\)"),
     (lambda: nn.cross_entropy(LOGITS, LABELS + 2), IndexError, "4|5"),
     (lambda: nn.cross_entropy(LOGITS, LABELS > 1), tg.DTypeError, "bool"),
     (lambda: nn.cross_entropy(LOGITS, LOGITS[:, :2]), tg.ShapeError, "probabilities"),
@@ -238,10 +239,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
-def test_bad_input_is_refused_with_a_reason(call, kind, part):
-    with pytest.raises(kind, match=part.replace("(", r"\(").replace(")", r"\)")):
-        call()
+test_bad_input_is_refused_with_a_reason = refuses(REFUSED)
 
 
 NUMBERS = [

@@ -1,10 +1,10 @@
 """NumPy's own functions and operators on Tensors: recorded, or refused by name."""
 
 import array
-import re
 
 import numpy as np
 import pytest
+from refusing import refuses
 
 import tapegrad as tg
 import tapegrad.numpy as tnp
@@ -313,21 +313,17 @@ def test_vectorize_takes_signatures(rng):
     assert doubled(np.zeros((0, 3))).shape == (0, 3)
 
 
-@pytest.mark.parametrize(
-    ("call", "error", "text"),
+test_vectorize_says_what_does_not_fit = refuses(
     [
         (lambda: tnp.vectorize(abs, signature="(m->n"), ValueError, "is not of the form"),
-        (lambda: tnp.vectorize(abs, signature="(m)->()")(1.0), ShapeError, "does not fit (m)"),
+        (lambda: tnp.vectorize(abs, signature="(m)->()")(1.0), ShapeError, r"does not fit \(m\)"),
         (lambda: tnp.vectorize(np.dot, signature="(n),(n)->()")(np.ones(2), np.ones(3)),
-         ShapeError, "does not fit (n)"),
+         ShapeError, r"does not fit \(n\)"),
         (lambda: tnp.vectorize(abs, signature="(n),(n)->()")(np.ones(2)), TypeError, "2 arguments"),
-        (lambda: tnp.vectorize(np.ones)(np.array([2, 2])), ShapeError, "need (); say which axes"),
+        (lambda: tnp.vectorize(np.ones)(np.array([2, 2])), ShapeError, "need ..; say which axes"),
         (lambda: tnp.vectorize(abs)(np.ones(0)), ValueError, "no element"),
-    ],
+    ]
 )  # fmt: skip
-def test_vectorize_says_what_does_not_fit(call, error, text):
-    with pytest.raises(error, match=re.escape(text)):
-        call()
 
 
 def test_flat_reads_writes_and_goes_through():

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from optim_rules import every_rule, give_gradients, make, values
+from refusing import refuses
 
 import tapegrad as tg
 from tapegrad import nn, optim, tape
@@ -256,7 +257,7 @@ def step_with(**hyper):
 
 REFUSED = [
     (lambda: optim.SGD([]), ValueError, "empty parameter list"),
-    (lambda: optim.SGD(P), TypeError, "write [parameter]"),
+    (lambda: optim.SGD(P), TypeError, r"write \[parameter\]"),
     (lambda: optim.SGD([tg.tensor([1.0])]), TypeError, "an optimizer writes Parameters"),
     (lambda: optim.SGD([P, P]), ValueError, "more than once"),
     (lambda: optim.SGD([{"params": [P]}, {"params": [P]}]), ValueError, "more than once"),
@@ -272,15 +273,11 @@ REFUSED = [
     (lambda: optim.Adam([P], eps=-1e-8), ValueError, "eps=-1e-08"),
     (lambda: setattr(optim.Adam([P]), "lr", -1.0), ValueError, "lr=-1.0"),
     (lambda: optim.Adam([P], betas=0.9), ValueError, "give two numbers"),
-    (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, "model.parameters() for example; got Linear"),
+    (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, "model.parameters.. for example; got Linear"),
     (lambda: step_with(lr="fast"), ValueError, "lr='fast'"),
     (lambda: optim.SGD([P]).load_state_dict({}), tg.StateDictError, "'state' and 'param_groups'"),
     (lambda: optim.SGD([P]).load_state_dict(None), tg.StateDictError, "got NoneType"),
 ]
 
 
-@pytest.mark.parametrize(("call", "kind", "part"), REFUSED, ids=lambda v: str(v)[:24])
-def test_bad_input_is_refused_with_a_reason(call, kind, part):
-    with pytest.raises(kind) as error:
-        call()
-    assert part in str(error.value)
+test_bad_input_is_refused_with_a_reason = refuses(REFUSED)
