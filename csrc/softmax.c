@@ -43,12 +43,6 @@ static void run_all(row_run *r)
 {
     const double cost = (double)r->rows * ((double)r->n + 8);
     r->batch = r->n < TASK ? (TASK / r->n + 15) & ~(int64_t)15 : 1;
-    if (r->rows <= r->batch) {
-        void *lock = tg_unlock(cost);
-        run_batch(r, 0);
-        tg_relock(lock);
-        return;
-    }
     void *lock = tg_unlock(cost);
     tg_parallel((size_t)((r->rows + r->batch - 1) / r->batch), cost, run_batch, r);
     tg_relock(lock);
