@@ -74,8 +74,8 @@ int tg_record(const tg_call *call, tg_tensor *out)
     return give_record(list, call, out, TG_TRACE_PYTHON);
 }
 
-int tg_op_copy(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
-               const int64_t *p, int n_p)
+int op_copy(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
+            int n_p)
 {
     (void)op, (void)n_in, (void)p, (void)n_p;
     *out = tg_new(in[0]->dtype, in[0]->ndim, tg_shape(in[0]));
@@ -86,8 +86,8 @@ int tg_op_copy(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
 }
 
 /* Write in[1] into the parameter in[0]; *out is a view of it. What programs keep for its effect. */
-int tg_op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
-                 const int64_t *p, int n_p)
+int op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p)
 {
     (void)op, (void)n_in, (void)p, (void)n_p;
     tg_tensor *to = in[0], *from = in[1];
@@ -109,7 +109,7 @@ int tg_op_assign(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_i
     return *out ? TG_OK : TG_EMEMORY;
 }
 
-bool tg_op_writes(int op) { return tg_ops[op].run == tg_op_assign; }
+bool tg_op_writes(int op) { return tg_ops[op].run == op_assign; }
 
 int tg_settle(tg_tensor *t, tg_tensor **settled)
 {

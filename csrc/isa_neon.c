@@ -5,7 +5,6 @@
 
 #ifdef __aarch64__
   #define TG_ISA_NAME neon
-  #define TG_ISA_NEON
   #define TG_VBYTES 16
   #include "kernels.inc.c"
 #endif

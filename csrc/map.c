@@ -199,8 +199,9 @@ static void cast_chunk(void *context, size_t chunk)
               c->n - first < CHUNK ? c->n - first : CHUNK);
 }
 
-int tg_run_astype(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
-                  const int64_t *p, int n_p)
+/* p: dtype. */
+int op_astype(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+              const int64_t *p, int n_p)
 {
     (void)op, (void)n_in;
     const int to = n_p == 1 && p[0] >= 0 && p[0] < TG_N_DTYPES ? (int)p[0] : -1;

@@ -4,8 +4,7 @@
 
 #include "kernels.h"
 
-tg_run tg_run_map;      /* every elementwise row of ops.def; params are floats */
-tg_run tg_run_astype;   /* p = (dtype) */
+tg_run tg_run_map; /* every elementwise row of ops.def; params are floats */
 
 /* *out = the cotangent of input k of elementwise row op, broadcast shape of ct and what the
  * partial reads (not summed down to the input's shape), in place or fresh as tg_run_blocks says. in

@@ -5,7 +5,6 @@
 #include "core.h"
 
 int tg_fail_memory(void);
-const char *tg_error_text(void);      /* of this thread's last failure */
 const char *tg_shape_text(char *text, size_t room, int ndim, const int64_t *shape);
 /* "(3, 4), (4,)": those of the first few operands. */
 const char *tg_shapes_text(char *text, size_t room, tg_tensor *const *t, int n);
