@@ -86,44 +86,19 @@ int tg_isa_select(const char *name)
 #define STRUCT(name, min_in, max_in, run) tg_run run;
 #include "ops.def"
 
-#define ROW(name) TG_OP_##name,
-#define UNARY(name, ...) ROW(name)
-#define BINARY(name, ...) ROW(name)
-#define LINEAR1(name, ...) ROW(name)
-#define LINEAR2(name, ...) ROW(name)
-#define STEP(name, ...) ROW(name)
-#define TEST1(name, ...) ROW(name)
-#define TEST2(name, ...) ROW(name)
-#define LOGIC1(name, ...) ROW(name)
-#define LOGIC2(name, ...) ROW(name)
-#define WHERE(name, ...) ROW(name)
-#define STRUCT(name, ...) ROW(name)
+#define STRUCT(name, ...) TG_OP_##name,
 enum {
+    TG_LAST_MAP = TG_N_MAP - 1,
 #include "ops.def"
     TG_N_OPS
 };
-#undef ROW
 
-#define ROW(name, n_in)                                               \
-    [(int)TG_OP_##name == (int)TG_MAP_##name ? TG_OP_##name : -1] = { \
-        #name, tg_run_map, TG_OP_##name, n_in, n_in},
-#define UNARY(name, ...) ROW(name, 1)
-#define BINARY(name, ...) ROW(name, 2)
-#define LINEAR1(name, ...) ROW(name, 1)
-#define LINEAR2(name, ...) ROW(name, 2)
-#define STEP(name, ...) ROW(name, 1)
-#define TEST1(name, ...) ROW(name, 1)
-#define TEST2(name, ...) ROW(name, 2)
-#define LOGIC1(name, ...) ROW(name, 1)
-#define LOGIC2(name, ...) ROW(name, 2)
-#define WHERE(name, ...) ROW(name, 3)
+#define EACH(name, n_in) [TG_MAP_##name] = {#name, tg_run_map, TG_MAP_##name, n_in, n_in},
 #define STRUCT(name, min_in, max_in, run)                        \
     [TG_OP_##name] = {#name, run, TG_OP_##name, min_in, max_in},
 const tg_op tg_ops[TG_N_OPS] = {
-/* an elementwise row after a STRUCT row fails to compile here */
 #include "ops.def"
 };
-#undef ROW
 
 int tg_op_count(void) { return TG_N_OPS; }
 const char *tg_op_name(int op) { return op >= 0 && op < TG_N_OPS ? tg_ops[op].name : NULL; }

@@ -92,19 +92,10 @@ typedef uint8_t tg_bytesmem __attribute__((vector_size(TG_VBYTES), aligned(1), m
 static const tg_map_kernels FN(map_kernels) = {
     .map =
         {
-#define ROW(name) [TG_MAP_##name] = FN(map_##name),
-#define UNARY(name, ...) ROW(name)
-#define BINARY(name, ...) ROW(name)
-#define LINEAR1(name, ...) ROW(name)
-#define LINEAR2(name, ...) ROW(name)
-#define STEP(name, ...) ROW(name)
-#define TEST1(name, ...) ROW(name)
-#define TEST2(name, ...) ROW(name)
+#define EACH(name, n_in) [TG_MAP_##name] = FN(map_##name),
 #define LOGIC1(name, ...) [TG_MAP_##name] = map_##name,
 #define LOGIC2(name, ...) [TG_MAP_##name] = map_##name,
-#define WHERE(name, ...) ROW(name)
 #include "ops.def"
-#undef ROW
         },
     .vjp =
         {

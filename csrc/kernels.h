@@ -12,22 +12,11 @@
 #include "strand.h"
 
 /* The elementwise rows of ops.def: TG_MAP_add ..., TG_N_MAP of them; also their index in tg_ops. */
-#define ROW(name) TG_MAP_##name,
-#define UNARY(name, ...) ROW(name)
-#define BINARY(name, ...) ROW(name)
-#define LINEAR1(name, ...) ROW(name)
-#define LINEAR2(name, ...) ROW(name)
-#define STEP(name, ...) ROW(name)
-#define TEST1(name, ...) ROW(name)
-#define TEST2(name, ...) ROW(name)
-#define LOGIC1(name, ...) ROW(name)
-#define LOGIC2(name, ...) ROW(name)
-#define WHERE(name, ...) ROW(name)
+#define EACH(name, n_in) TG_MAP_##name,
 enum {
 #include "ops.def"
     TG_N_MAP
 };
-#undef ROW
 
 enum { TG_MAP_INPUTS = 3 }; /* most inputs of a row */
 
