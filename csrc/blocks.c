@@ -8,9 +8,9 @@
 
 enum { CHUNK = 16 * TG_BLOCK }; /* elements a thread takes at a time; a multiple of 64 */
 
-/* Beyond this many bytes of operands and output a row that waits for memory anyway writes its output
- * past the caches: nobody would find it there, and it saves reading the lines first. In small
- * blocks, and not for rows with more to compute, which such stores hold up. */
+/* Beyond this many bytes of operands and output a row that waits for memory anyway writes its
+ * output past the caches: nobody would find it there, and it saves reading the lines first. In
+ * small blocks, and not for rows with more to compute, which such stores hold up. */
 static const double STREAM_BYTES = 24e6, STREAM_NS = 0.2;
 enum { STREAM_BLOCK = 128 };
 

@@ -1,5 +1,5 @@
-/* columns.inc.c: the folds of reduce.h whose last axis is kept, for one ISA and dtype: a lane for each
- * column. Included by reduce.inc.c, whose folds of two vectors it uses. */
+/* columns.inc.c: the folds of reduce.h whose last axis is kept, for one ISA and dtype: a lane
+ * for each column. Included by reduce.inc.c, whose folds of two vectors it uses. */
 #define fold_columns FN(fold_columns)
 #define column_group FN(column_group)
 #define fold_column_block FN(fold_column_block)

@@ -27,8 +27,8 @@ enum { TG_BLOCK = 1024 }; /* elements an elementwise loop gathers at a time */
 /* Memory of one or more tensors. Freed when refs drops to 0. */
 typedef struct tg_buffer {
     char *data;
-    size_t capacity; /* bytes from data to the end of the block, a multiple of TG_PAD
-                               (or 16 for the smallest class, whose kernels go through a stack copy) */
+    size_t capacity; /* bytes from data to the end of the block, a multiple of TG_PAD (or 16 for
+                        the smallest class, whose kernels go through a stack copy) */
     uint32_t refs; /* tensors that use it, plus NumPy views */
     uint32_t writers : 30; /* writable NumPy views alive */
     bool is_variable : 1; /* of a parameter: may be written in place */
@@ -114,8 +114,9 @@ int tg_part_from_variable(tg_tensor *t);
 void tg_copy(tg_tensor *dst, const tg_tensor *src);
 
 /* --- errors: entry points and run functions return 0 or one of TG_E..., having said what --- */
-/* Where on the Wengert list, or in a program, the last failure was: the entry's line (0: not kept), and
- * the handles of what it had saved, if it failed because one of them has been written. */
+/* Where on the Wengert list, or in a program, the last failure was: the entry's line (0: not
+ * kept), and the handles of what it had saved, if it failed because one of them has been
+ * written. */
 typedef struct tg_error_place {
     uint32_t line;
     int n_written;

@@ -1,6 +1,6 @@
 /* epoch.c: run a program step after step over batches of rows: rows gathered into memory of the
- * program, all steps without the interpreter lock, results put side by side. Returns to Python every
- * 50 ms or so, at the end of a step, for Ctrl-C. Called by pyepoch.c. */
+ * program, all steps without the interpreter lock, results put side by side. Returns to Python
+ * every 50 ms or so, at the end of a step, for Ctrl-C. Called by pyepoch.c. */
 #include "epoch.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 static const double RETURN_NS = 50e6;
 
-/* --- before the first step ----------------------------------------------------------------------- */
+/* --- before the first step ---------------------------------------------------------------- */
 
 static int check_rows(const tg_program *g, const tg_epoch *e, int argument)
 {
@@ -162,7 +162,7 @@ static int bring(tg_program *g, const tg_epoch *e, int64_t step)
     return status;
 }
 
-/* --- all of them -------------------------------------------------------------------------------- */
+/* --- all of them -------------------------------------------------------------------------- */
 
 /* C-order copy of the value into its place among the step's results. */
 static void stack_result(const tg_program *g, const tg_stack *s, int64_t step)

@@ -1,6 +1,6 @@
 /* gemm.c: matrix products: turns any strides and options into the cases the kernels do, and splits
- * large products among threads: rows and columns of C, never k. Called by matmul.c; any thread, with
- * or without the interpreter lock. */
+ * large products among threads: rows and columns of C, never k. Called by matmul.c; any thread,
+ * with or without the interpreter lock. */
 #include "gemm.h"
 
 #include <pthread.h>
@@ -76,8 +76,8 @@ static void run_rows(void *context, size_t i)
 }
 
 /* Columns first, in whole panels: then no thread copies the same part of B. Where there are too
- * few panels to share evenly, rows. A piece reads all of A: where that is far away there are no more
- * pieces than must be, else two a thread, for when one is held up. */
+ * few panels to share evenly, rows. A piece reads all of A: where that is far away there are no
+ * more pieces than must be, else two a thread, for when one is held up. */
 static void split(pieces *p, int dtype, size_t n_threads)
 {
     const tg_gemm_args *g = p->g;
@@ -239,9 +239,9 @@ tg_gemm_args tg_gemm_transposed(const tg_gemm_args *g)
     return t;
 }
 
-/* Vectors run along the rows of C. A narrow C, or one whose columns are contiguous, is better computed
- * as its transpose: fewer lanes idle, at the price of turning A instead of B. In lanes; copying
- * an element takes about as long as three vectors of products have per lane. */
+/* Vectors run along the rows of C. A narrow C, or one whose columns are contiguous, is better
+ * computed as its transpose: fewer lanes idle, at the price of turning A instead of B. In
+ * lanes; copying an element takes about as long as three vectors of products have per lane. */
 static bool pays_transposed(int dtype, const tg_gemm_args *g)
 {
     const tg_gemm_kernels *kernels = tg_isa->gemm[dtype];

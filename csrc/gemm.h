@@ -15,18 +15,19 @@ double tg_gemm_cost(int dtype, size_t m, size_t n, size_t k); /* about how many 
 /* C' = B' A', the same product. */
 tg_gemm_args tg_gemm_transposed(const tg_gemm_args *g);
 
-/* Whether a tg_gemm_stack may do it, which does no more than the product: a few rows by two vectors of
- * columns, or one column of a vector's rows. A row is to be given as a column. */
+/* Whether a tg_gemm_stack may do it, which does no more than the product: a few rows by two vectors
+ * of columns, or one column of a vector's rows. A row is to be given as a column. */
 bool tg_gemm_is_small(int dtype, const tg_gemm_args *g);
 
-/* A block of k: a product no deeper can be added to its addend in that one's place, in the tiles. */
+/* A block of k: a product no deeper can be added to its addend in that one's place, in the
+ * tiles. */
 static inline size_t tg_gemm_depth(int dtype)
 {
     return dtype == TG_F32 ? TG_KC_F32 : TG_KC_F64;
 }
 
-/* g's act over rows i.. and columns j.. of C. product: these elements' sums and bias, their rows side by
- * side; NULL: C has them. */
+/* g's act over rows i.. and columns j.. of C. product: these elements' sums and bias, their
+ * rows side by side; NULL: C has them. */
 void tg_gemm_act(int dtype, const tg_gemm_args *g, const void *product, size_t i, size_t rows,
                  size_t j, size_t columns);
 /* Whether act reads what C held, so that tiles cannot be stored there. */

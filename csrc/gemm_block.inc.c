@@ -12,8 +12,9 @@ enum {
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
     FN(tall) = 8 * 1024 * 1024 / sizeof(T), /* more of them come from memory each time */
 };
-/* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice as often as
- * it would with longer vectors, so that rows far apart, few of which fit L1, are copied sooner. */
+/* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice
+ * as often as it would with longer vectors, so that rows far apart, few of which fit L1, are
+ * copied sooner. */
 #undef NARROW
 #undef NEAR_A
 #undef NEAR_B
@@ -47,8 +48,8 @@ VFN T FN(bias_at)(const tg_gemm_args *g, size_t i, size_t j)
     return ((const T *)g->bias)[(ptrdiff_t)i * g->bias_row + (ptrdiff_t)j * g->bias_col];
 }
 
-/* C's elements (i.., j..) from a tile of sums. Columns of C whose elements lie side by side (a product
- * computed the other way round) are written in runs. */
+/* C's elements (i.., j..) from a tile of sums. Columns of C whose elements lie side by side (a
+ * product computed the other way round) are written in runs. */
 static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s, size_t step,
                               size_t rows, size_t columns)
 {
@@ -84,8 +85,9 @@ static void FN(store_strided)(T *c, ptrdiff_t c_row, ptrdiff_t c_col, const T *s
             c[(ptrdiff_t)r * c_row + (ptrdiff_t)j * c_col] = s[r * step + j];
 }
 
-/* C's elements from a tile s of rows x columns products, rows `step` apart: all that the micro-kernel
- * does not do itself. prior: C holds the sum of the earlier blocks of k; at_end: this is the last. */
+/* C's elements from a tile s of rows x columns products, rows `step` apart: all that the
+ * micro-kernel does not do itself. prior: C holds the sum of the earlier blocks of k; at_end:
+ * this is the last. */
 static void FN(finish_tile)(const tg_gemm_args *g, T *s, size_t step, size_t i0, size_t rows,
                             size_t j0, size_t columns, bool prior, bool at_end)
 {
@@ -216,8 +218,8 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     }
 }
 
-/* What is to be done with rows i.. and columns j.., whose sums are there (tg_gemm_act's product), while
- * they are in the cache; of rows [i0, i1). */
+/* What is to be done with rows i.. and columns j.., whose sums are there (tg_gemm_act's
+ * product), while they are in the cache; of rows [i0, i1). */
 static void FN(follow)(const tg_gemm_args *g, const T *product, size_t i0, size_t i1, size_t i,
                        size_t rows, size_t j, size_t columns)
 {
@@ -228,7 +230,8 @@ static void FN(follow)(const tg_gemm_args *g, const T *product, size_t i0, size_
 }
 
 #if NARROW
-/* Rows i.. of the last columns, j.., to C or to a strip. Out of line: gemm_block's registers are few. */
+/* Rows i.. of the last columns, j.., to C or to a strip. Out of line: gemm_block's registers
+ * are few. */
 __attribute__((noinline)) static void FN(last_columns)(const tg_gemm_args *g, T *strip,
                                                        size_t width, size_t i, size_t rows,
                                                        size_t j, T *few)

@@ -125,8 +125,8 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
     (256 / sizeof(T)) /* 4 lines of a row of A go by; one more makes up for the */
 #define FETCH_LINES 5 /* last time, when the tile ends */
 
-/* Tiles below each other. Strides of A and B in bytes. A is read one element at a time: any strides;
- * the columns of B and C are contiguous. */
+/* Tiles below each other. Strides of A and B in bytes. A is read one element at a time: any
+ * strides; the columns of B and C are contiguous. */
 typedef struct FN(tile_job) {
     size_t k, count; /* count: tiles, at least one */
     const char *a, *b;
@@ -172,8 +172,8 @@ VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptr
 #endif
 
 /* job->count tiles below each other. rows and wide are compile-time constants: every loop over them
- * unrolls, so that sum is registers. half: at most half of the last vector counts; only AVX-512, whose
- * half vectors take half the time, has tiles for it. */
+ * unrolls, so that sum is registers. half: at most half of the last vector counts; only
+ * AVX-512, whose half vectors take half the time, has tiles for it. */
 VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int half)
 {
     do {

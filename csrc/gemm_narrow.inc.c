@@ -1,6 +1,6 @@
-/* gemm_narrow.inc.c: products with at most four columns and A's rows contiguous, for one x86 ISA and
- * dtype. The vectors run down the rows of C; A is turned in registers on the way: it is read
- * once, so that a copy of it would not pay. Included by gemm_block.inc.c. */
+/* gemm_narrow.inc.c: products with at most four columns and A's rows contiguous, for one x86
+ * ISA and dtype. The vectors run down the rows of C; A is turned in registers on the way: it is
+ * read once, so that a copy of it would not pay. Included by gemm_block.inc.c. */
 
 #define PAIRS 2 /* vectors of SIDE rows: enough sums to hide the latency */
 #ifdef TG_ISA_AVX512 /* so many of them share what is read of B, if there are registers for it */
@@ -18,8 +18,8 @@ VFN FN(pair) FN(pair_fma)(FN(pair) a, FN(pair) b, FN(pair) c)
 #endif
 }
 
-/* s (PAIRS * SIDE rows of 4) = A @ b4, its first `columns` columns (compile-time). A has n <= PAIRS * SIDE
- * rows, the missing repeat the last one; b4 is k rows of 4. */
+/* s (PAIRS * SIDE rows of 4) = A @ b4, its first `columns` columns (compile-time). A has n <=
+ * PAIRS * SIDE rows, the missing repeat the last one; b4 is k rows of 4. */
 VFN void FN(narrow_tile)(T *s, const T *a, ptrdiff_t row, const T *b4, size_t k, const int n,
                          const int columns)
 {

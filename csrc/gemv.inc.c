@@ -1,10 +1,11 @@
-/* gemv.inc.c: products with one column (y = A @ x), for one ISA and dtype; one row is the transposed
- * product. Included by gemm_kernel.inc.c.
+/* gemv.inc.c: products with one column (y = A @ x), for one ISA and dtype; one row is the
+ * transposed product. Included by gemm_kernel.inc.c.
  *
- * Order of arithmetic: DOT_LANES virtual lanes, 64 bytes of them on every ISA. Within a block of KC,
- * lane l starts at 0 and takes the products k = l, l + DOT_LANES, ... by fused multiply-add; then the
- * upper half of the lanes is added to the lower half until one is left; blocks are added in order.
- * A lane never is -0, so that lanes without products may be left out. */
+ * Order of arithmetic: DOT_LANES virtual lanes, 64 bytes of them on every ISA. Within a block
+ * of KC, lane l starts at 0 and takes the products k = l, l + DOT_LANES, ... by fused
+ * multiply-add; then the upper half of the lanes is added to the lower half until one is left;
+ * blocks are added in order. A lane never is -0, so that lanes without products may be left
+ * out. */
 
 #if TG_REAL == 32
   #define KC TG_KC_F32
@@ -30,7 +31,8 @@
                               QUARTER_AT(i, 0), QUARTER_AT(i, 1))
 #endif
 
-/* sum[r] = a[r] . x[r] over k <= KC elements, for `rows` rows (compile-time) a_row and x_row apart. */
+/* sum[r] = a[r] . x[r] over k <= KC elements, for `rows` rows (compile-time) a_row and x_row
+ * apart. */
 VFN void FN(dots)(T *total, const T *a, ptrdiff_t a_row, const T *x, ptrdiff_t x_row, size_t k,
                   const int rows)
 {
@@ -73,9 +75,9 @@ VFN void FN(dots)(T *total, const T *a, ptrdiff_t a_row, const T *x, ptrdiff_t x
     }
 }
 
-/* total[i] = sum over k of a[i + k * col] * x[k], where A's rows are contiguous, not its columns: one
- * accumulator a lane for `wide` vectors of outputs (compile-time), a quarter of the lanes at a
- * time: those that fold together first. */
+/* total[i] = sum over k of a[i + k * col] * x[k], where A's rows are contiguous, not its
+ * columns: one accumulator a lane for `wide` vectors of outputs (compile-time), a quarter of
+ * the lanes at a time: those that fold together first. */
 VFN void FN(columns_by_vector)(T *total, const T *a, ptrdiff_t col, const T *x, size_t k,
                                size_t last, const int wide)
 {
@@ -116,8 +118,8 @@ VFN void FN(columns_by_vector)(T *total, const T *a, ptrdiff_t col, const T *x, 
 #endif
 }
 
-/* to[j] += x[0] a[j] + x[DOT_LANES] a[step + j] + ... for j < n, `rows` rows of A (compile-time) one after
- * the other; is_first: to is 0 before. */
+/* to[j] += x[0] a[j] + x[DOT_LANES] a[step + j] + ... for j < n, `rows` rows of A
+ * (compile-time) one after the other; is_first: to is 0 before. */
 VFN void FN(add_rows)(T *to, const T *a, ptrdiff_t step, const T *x, size_t n, bool is_first,
                       const int rows)
 {
@@ -136,9 +138,10 @@ VFN void FN(add_rows)(T *to, const T *a, ptrdiff_t step, const T *x, size_t n, b
     }
 }
 
-/* The same as columns_by_vector for i < n, four columns of A at a time from end to end, the sums of all
- * lanes in L1 or L2. Memory is read in its order: where A is far away that is what counts. And
- * columns a power of two apart fall into one set of L1, so that a walk across them would wait for each. */
+/* The same as columns_by_vector for i < n, four columns of A at a time from end to end, the
+ * sums of all lanes in L1 or L2. Memory is read in its order: where A is far away that is what
+ * counts. And columns a power of two apart fall into one set of L1, so that a walk across them
+ * would wait for each. */
 static void FN(columns_in_turn)(T *total, const T *a, ptrdiff_t col, const T *x, size_t k,
                                 size_t n)
 {
@@ -184,8 +187,8 @@ static void FN(columns_in_turn)(T *total, const T *a, ptrdiff_t col, const T *x,
 #define CROWDED                                                                               \
     ((TG_VBYTES == 64 ? 96 : 32) * 1024) /* L1, and the more lines are read of each column */
 
-/* The largest power of two that divides a stride, up to where L1's sets repeat: of L1's bytes elements
- * so far apart use their number times this. */
+/* The largest power of two that divides a stride, up to where L1's sets repeat: of L1's bytes
+ * elements so far apart use their number times this. */
 static size_t FN(set_bytes)(ptrdiff_t stride)
 {
     const size_t bytes = (size_t)(stride < 0 ? -stride : stride) * sizeof(T);

@@ -29,10 +29,11 @@ size_t tg_group_scratch(const tg_group *group);
 int tg_group_run(tg_group *group, tg_tensor *const *in, const uint32_t *in_layouts,
                  tg_tensor *const *out, char *scratch);
 
-/* Before the first run: the group's last step is a reduction of one of its outputs, and tg_group_run's
- * out has its result after the outputs. what: a TG_FOLD_ of reduce.h, whose n and cols these are
- * (cols == 1: rows of n). is_staged: nobody else reads that output, which is the last: it gets no
- * memory, and out leaves it out. TG_EVALUE: units of this group are no whole subtrees of the fold. */
+/* Before the first run: the group's last step is a reduction of one of its outputs, and
+ * tg_group_run's out has its result after the outputs. what: a TG_FOLD_ of reduce.h, whose n
+ * and cols these are (cols == 1: rows of n). is_staged: nobody else reads that output, which is
+ * the last: it gets no memory, and out leaves it out. TG_EVALUE: units of this group are no
+ * whole subtrees of the fold. */
 typedef struct tg_ending {
     int what, output;
     bool is_mean, is_staged;

@@ -112,8 +112,8 @@ static tg_code *dying(const making *m, const tg_group_call *c, int k, size_t i)
                                                                                         : NULL;
 }
 
-/* Of elements as wide: a strand runs all calls before the next one does, so that wider elements would
- * lie on what later strands have yet to read. */
+/* Of elements as wide: a strand runs all calls before the next one does, so that wider elements
+ * would lie on what later strands have yet to read. */
 static idle *idle_slots(making *m, bool is_inner, size_t item)
 {
     return &m->idle[is_inner][item == 1];
@@ -225,7 +225,7 @@ static int add_call(making *m, const tg_group_call *c, size_t i)
     return status;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------- */
 
 /* Strands are for groups that they do most of: what they leave goes row by row. Without them inner
  * temporaries are as the others. */

@@ -194,7 +194,7 @@ static int stacked_matmul(tg_tensor **out, const tg_tensor *a, const tg_tensor *
     return TG_OK;
 }
 
-/* --- rows that repeat --------------------------------------------------------------------------- */
+/* --- rows that repeat --------------------------------------------------------------------- */
 
 /* The product of x's distinct rows with the matrix that g has as b, for an x that repeats along
  * some axes (the cotangents that a batch's rows share), as a view that repeats along them too. The

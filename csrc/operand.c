@@ -43,8 +43,8 @@ copy_short_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdi
             memcpy(dst, src + (ptrdiff_t)i * step, item);
 }
 
-/* The same for any n and item. Of short runs (points of the plane or of space, a few channels) calls and
- * loops would take longer than the elements. */
+/* The same for any n and item. Of short runs (points of the plane or of space, a few channels)
+ * calls and loops would take longer than the elements. */
 static void copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
                       size_t n, size_t item)
 {

@@ -20,8 +20,8 @@ void tg_buffer_drop(tg_buffer *b);
 tg_buffer *tg_buffer_foreign(char *data, size_t bytes, void *owner, void (*release)(void *));
 
 /* A placement stands in for the pool and the record table while this thread runs a program: what
- * run functions ask for comes from the program's own memory, without the interpreter lock and without
- * an allocation. See placement.c. */
+ * run functions ask for comes from the program's own memory, without the interpreter lock and
+ * without an allocation. See placement.c. */
 struct tg_placement;
 extern _Thread_local struct tg_placement *tg_placing __attribute__((tls_model("initial-exec")));
 enum { TG_PLACED = UINT32_MAX }; /* size_class, or a record's index, of such */

@@ -1,8 +1,9 @@
 /* product.c: products as steps of a program: shapes looked at once; one elementwise row or vjp that
- * alone reads the product applied, and the columns of the result folded, while they are in the cache.
- * A sum with another array is formed in the tiles. The result may lie in the very place of what is added
- * to it, or of what the row that follows reads for the last time, if the plan says so. What one product cannot do (stacks of matrices) goes to the row's own function, the elementwise kernel and
- * the fold after it: the bits are the same. */
+ * alone reads the product applied, and the columns of the result folded, while they are in the
+ * cache. A sum with another array is formed in the tiles. The result may lie in the very place
+ * of what is added to it, or of what the row that follows reads for the last time, if the plan
+ * says so. What one product cannot do (stacks of matrices) goes to the row's own function, the
+ * elementwise kernel and the fold after it: the bits are the same. */
 #include <stdlib.h>
 
 #include "fold.h"
@@ -49,8 +50,8 @@ static bool reads_alike(const tg_program *g, const tg_step *s, int n_codes,
     return after->n_in <= TG_ACT_INPUTS && after->out == n_codes;
 }
 
-/* Whether the step is a matrix by a matrix in one block of k: what the tiles store may then depend on
- * what lies there. */
+/* Whether the step is a matrix by a matrix in one block of k: what the tiles store may then
+ * depend on what lies there. */
 static bool is_one_block(const tg_program *g, const tg_step *s, int n_row)
 {
     const tg_tensor *a = &g->values[s->in[0]].own, *b = &g->values[s->in[1]].own,
@@ -71,8 +72,8 @@ static int addend_of(const tg_program *g, const tg_step *s, const tg_group_call 
     return fits ? other : -1;
 }
 
-/* Where the step's output lies among its inputs: in none's place, or exactly in that of one which only
- * what follows reads. */
+/* Where the step's output lies among its inputs: in none's place, or exactly in that of one
+ * which only what follows reads. */
 static bool is_placed(const tg_program *g, const tg_step *s, int n_row, int n_codes)
 {
     const tg_value *out = &g->values[s->out[0]];
@@ -214,8 +215,8 @@ static const char *in_order(tg_tensor *t)
     return t ? t->data : NULL;
 }
 
-/* Where this run's operands of what follows are; those that are not read: as the product. Single values
- * fill a line of room each. */
+/* Where this run's operands of what follows are; those that are not read: as the product.
+ * Single values fill a line of room each. */
 static int bind_after(const tg_program *g, const tg_step *s, tg_product *p, char *room)
 {
     if (p->addend >= 0) {

@@ -1,6 +1,7 @@
-/* program.c: a run of a program: bind the caller's memory, make the outputs', do the steps, hand the
- * results over. The run functions are eager code's, so the bits are too; what a run saves is everything
- * around them: no Python, no tape, no pool (placement.c stands in), no lock. */
+/* program.c: a run of a program: bind the caller's memory, make the outputs', do the steps,
+ * hand the results over. The run functions are eager code's, so the bits are too; what a run
+ * saves is everything around them: no Python, no tape, no pool (placement.c stands in), no
+ * lock. */
 #define _GNU_SOURCE
 #include "program.h"
 
@@ -13,7 +14,7 @@
 #include "pool.h"
 #include "tensor.h"
 
-/* --- before the steps -------------------------------------------------------------------------- */
+/* --- before the steps --------------------------------------------------------------------- */
 
 /* Whether a run writes some of this memory: what a caller gave is a parameter's own array. */
 static bool is_written(const tg_program *g, const tg_memory *m)
@@ -151,7 +152,7 @@ int tg_program_start(tg_program *g)
     return status;
 }
 
-/* --- the steps --------------------------------------------------------------------------------- */
+/* --- the steps ---------------------------------------------------------------------------- */
 
 double tg_program_now(void)
 {
@@ -232,7 +233,7 @@ int tg_program_run_steps(tg_program *g)
     return status;
 }
 
-/* --- after the steps --------------------------------------------------------------------------- */
+/* --- after the steps ---------------------------------------------------------------------- */
 
 tg_tensor *tg_program_result(tg_program *g, int value)
 {

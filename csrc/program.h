@@ -210,11 +210,11 @@ typedef struct tg_column_fold {
 bool tg_is_biased(const tg_step *step);
 /* Whether the planned places of two values, or of what the first shows, have bytes in common. */
 bool tg_shares_place(const tg_program *program, const tg_value *in, const tg_value *out);
-/* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or NULL. Its
- * codes are the step's inputs, of which the product reads the first ones (the step's first param says
- * how many), then the output: the product before, the result after. fold: the step's second output, of
- * the result's rows; or NULL. The output may lie in the place of what is added to it (`after` is
- * add), if tiles can do that: TG_EVALUE if not. */
+/* product.c: matmul and linear steps. after: one row or vjp that alone reads the product, or
+ * NULL. Its codes are the step's inputs, of which the product reads the first ones (the step's
+ * first param says how many), then the output: the product before, the result after. fold: the
+ * step's second output, of the result's rows; or NULL. The output may lie in the place of what
+ * is added to it (`after` is add), if tiles can do that: TG_EVALUE if not. */
 int tg_product_new(tg_program *program, tg_step *step, const tg_group_call *after,
                    const tg_column_fold *fold);
 void tg_product_free(tg_product *product);

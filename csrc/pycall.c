@@ -266,8 +266,8 @@ static PyObject *run_call(call_object *self, PyObject *args, PyObject *kwargs)
     return answer;
 }
 
-/* Take the turn if the program may run for this thread: ops are recorded as they were, and it is not
- * in use further up the stack. 1: taken; 0: not; -1: error. */
+/* Take the turn if the program may run for this thread: ops are recorded as they were, and it
+ * is not in use further up the stack. 1: taken; 0: not; -1: error. */
 static int enter(call_object *self)
 {
     if (!is_state_as_it_was(self)) /* no wait then: nothing would be run */

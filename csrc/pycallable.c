@@ -1,5 +1,5 @@
-/* pycallable.c: the steps of a program that run in Python: what their callable sees, and what becomes
- * of what it gives. The interpreter lock is held. */
+/* pycallable.c: the steps of a program that run in Python: what their callable sees, and what
+ * becomes of what it gives. The interpreter lock is held. */
 #include "pyprogram.h"
 
 /* What a callable sees of a value: a captured Tensor itself, a copy of anything else, whose memory

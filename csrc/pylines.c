@@ -1,6 +1,7 @@
-/* pylines.c: the line of the user's code that this thread is at, for entries that keep theirs: the one
- * of the innermost frame outside of tapegrad, NumPy and SciPy. tapegrad/lines.py numbers lines and
- * knows whose a file is; it is asked once per line, as it takes longer than a small op. */
+/* pylines.c: the line of the user's code that this thread is at, for entries that keep theirs:
+ * the one of the innermost frame outside of tapegrad, NumPy and SciPy. tapegrad/lines.py
+ * numbers lines and knows whose a file is; it is asked once per line, as it takes longer than a
+ * small op. */
 #include "python.h"
 
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include "gemm.h"
 
-/* --- binding ------------------------------------------------------------------------------------- */
+/* --- binding ------------------------------------------------------------------------------ */
 
 static int bind_array(program_object *self, int value, int argument, PyObject *array,
                       PyObject **copy)
@@ -98,7 +98,7 @@ bool tg_program_read_seeds(program_object *self, PyObject *seeds)
     return true;
 }
 
-/* --- running ------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------ */
 
 void tg_set_grad(tg_tensor *variable, tg_tensor *grad)
 {
@@ -205,7 +205,7 @@ static PyObject *program_run(PyObject *o, PyObject *args)
     return answer;
 }
 
-/* --- the type ------------------------------------------------------------------------------------ */
+/* --- the type ----------------------------------------------------------------------------- */
 
 static int program_traverse(PyObject *o, visitproc visit, void *arg)
 {

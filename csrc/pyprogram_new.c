@@ -1,5 +1,5 @@
-/* pyprogram_new.c: core.Program(values, steps, outputs, grads, block_bytes, n_inputs): the lists that
- * tapegrad/replay plans, turned into a program; a step by pystep.c. */
+/* pyprogram_new.c: core.Program(values, steps, outputs, grads, block_bytes, n_inputs): the
+ * lists that tapegrad/replay plans, turned into a program; a step by pystep.c. */
 #include "pyprogram.h"
 
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static bool add_value(program_object *self, int index, PyObject *item)
                                      captured, place, host));
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole ---------------------------------------------------------------------------- */
 
 static bool read_results(program_object *self, PyObject *outputs, PyObject *grads)
 {

@@ -1,5 +1,5 @@
-/* pyrules.c: the bridge by which a sweep asks Python: for a rule it has no template of, or for an op
- * on a dtype without kernel. */
+/* pyrules.c: the bridge by which a sweep asks Python: for a rule it has no template of, or for
+ * an op on a dtype without kernel. */
 #include "python.h"
 
 PyObject *tg_numbers_tuple(int n, const int64_t *p, uint64_t floats)

@@ -78,8 +78,8 @@ static bool read_group_call(tg_group_call *c, PyObject *item, Py_ssize_t index)
     return read_floats(c->params, params, 2);
 }
 
-/* params: (), or (fold, is_mean, n, cols, value): a reduction of that value is the last output. If the
- * step does not name the value among its outputs, nobody else reads it. */
+/* params: (), or (fold, is_mean, n, cols, value): a reduction of that value is the last output.
+ * If the step does not name the value among its outputs, nobody else reads it. */
 static bool make_ending(const tg_program *g, const tg_step *s, tg_ending *e, tg_tensor **ends)
 {
     const int n_out = s->n_out - 1, value = (int)s->p[4];
@@ -192,8 +192,8 @@ static bool make_random(program_object *self, tg_step *s, PyObject *params, PyOb
     return read_floats(r->params, params, 2);
 }
 
-/* What follows the product, as an instruction of a group, or None. params: the number of inputs that
- * the product reads; then, if there is a second output, (fold, is_mean, rows) of it. */
+/* What follows the product, as an instruction of a group, or None. params: the number of inputs
+ * that the product reads; then, if there is a second output, (fold, is_mean, rows) of it. */
 static bool make_product(program_object *self, tg_step *s, PyObject *extra)
 {
     const Py_ssize_t index = s - self->program->steps;

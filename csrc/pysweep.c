@@ -1,4 +1,5 @@
-/* pysweep.c: the sweeps as Python calls them: lists of Tensors in, a list of Tensors or None out. */
+/* pysweep.c: the sweeps as Python calls them: lists of Tensors in, a list of Tensors or None
+ * out. */
 #include "python.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* python.h: what the files csrc/py*.c, which speak Python's limited C API, share.
  *
- * cffi binds what is called once per step or less. The calls made once per op (apply, the operators, the
- * death of a Tensor), and those of tapes and recorded steps, go through this thin layer instead: it
- * saves the interpreter work that would cost more than the op itself. It is part of the same
- * module. */
+ * cffi binds what is called once per step or less. The calls made once per op (apply, the
+ * operators, the death of a Tensor), and those of tapes and recorded steps, go through this
+ * thin layer instead: it saves the interpreter work that would cost more than the op itself. It
+ * is part of the same module. */
 #ifndef TG_PYTHON_H
 #define TG_PYTHON_H
 
@@ -64,8 +64,9 @@ void tg_mark_line(tg_list *list); /* sets list->line when lines are kept */
 int tg_apply_python(const tg_call *call, tg_tensor **out);
 int tg_rule_python(void *context, const tg_rule *rule, tg_tensor **result);
 struct tg_memory;
-/* What array's memory is, dims (room for 2 * TG_MAX_NDIM) taking shape and strides. 1: done; 0: no numeric
- * ndarray in native byte order, or not of whole and aligned elements. No error is set. */
+/* What array's memory is, dims (room for 2 * TG_MAX_NDIM) taking shape and strides. 1: done; 0:
+ * no numeric ndarray in native byte order, or not of whole and aligned elements. No error is
+ * set. */
 int tg_memory_of_array(PyObject *array, struct tg_memory *memory, int64_t *dims);
 tg_tensor *tg_tensor_from_array(PyObject *array); /* a copy, held; NULL, no error set: odd */
 int tg_trace_source(const tg_tensor *t,

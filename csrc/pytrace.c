@@ -1,6 +1,6 @@
-/* pytrace.c: the log of a whole step, as tapegrad/replay/record.py asks for it. While it is open every
- * op of its thread is entered, those of sweeps too, and arrays that become Tensors are kept with
- * them, so that a program can read them again. */
+/* pytrace.c: the log of a whole step, as tapegrad/replay/record.py asks for it. While it is
+ * open every op of its thread is entered, those of sweeps too, and arrays that become Tensors
+ * are kept with them, so that a program can read them again. */
 #include "python.h"
 
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static tg_trace *open_trace(void)
     return NULL;
 }
 
-/* trace_begin(is_step): log every op of this thread until trace_end. A trace that is open does not see
- * them. A step's will be replayed. */
+/* trace_begin(is_step): log every op of this thread until trace_end. A trace that is open does
+ * not see them. A step's will be replayed. */
 static PyObject *trace_begin(PyObject *module, PyObject *is_step)
 {
     (void)module;
@@ -121,7 +121,7 @@ static bool find_leaves(findings *f, const tg_transcript *words)
         tg_tensor *t = words->leaves[i];
         if (!t || !t->data)
             continue;
-        /* what no Python Tensor holds any longer is from elsewhere, too, if another thread made it */
+        /* from elsewhere: what no Python Tensor holds, too, if another thread made it */
         const bool outside = t->handles || t->flags & TG_UNLOGGED;
         const uint64_t record = outside ? tg_handle_of(t) : 0;
         PyObject *parts[] = {PyLong_FromSize_t(i), tg_wrap(tg_hold(t)),

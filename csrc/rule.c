@@ -2,9 +2,9 @@
  *
  * A rule is a Python function written with tapegrad ops. It runs once per signature, on real
  * tensors, while a trace logs its entries; frozen, they are the rule's template, which C runs from
- * then on. Elementwise rules do not depend on shapes, unless they are asked for a block of cotangents;
- * for the others the shapes and params are part of the signature. Where nobody records, elementwise
- * rows have a fused kernel instead. */
+ * then on. Elementwise rules do not depend on shapes, unless they are asked for a block of
+ * cotangents; for the others the shapes and params are part of the signature. Where nobody
+ * records, elementwise rows have a fused kernel instead. */
 #include "template.h"
 
 #include <stdlib.h>

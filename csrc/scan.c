@@ -1,6 +1,5 @@
-/* scan.c: run functions of argmax, argmin, cumsum, cumprod and its derivative's recurrence, over the
- * kernels of reduce.h.
- * Called by dispatch.c with the interpreter lock held. */
+/* scan.c: run functions of argmax, argmin, cumsum, cumprod and its derivative's recurrence,
+ * over the kernels of reduce.h. Called by dispatch.c with the interpreter lock held. */
 #include "fold.h"
 #include "kernels.h"
 

@@ -1,5 +1,6 @@
 /* scan.inc.c: the kernels of reduce.h that are no folds, for one ISA and dtype: positions of
- * extremes, running sums and products, scatter-adds. Included by reduce.inc.c, whose fold_block they use. */
+ * extremes, running sums and products, scatter-adds. Included by reduce.inc.c, whose fold_block
+ * they use. */
 #define first_lane FN(first_lane)
 #define first_equal FN(first_equal)
 #define arg_row FN(arg_row)

@@ -15,7 +15,7 @@ tg_tensor *const *tg_step_operands(tg_program *g, const tg_step *s)
     return g->operands;
 }
 
-/* --- RUN: a row's own function ------------------------------------------------------------------ */
+/* --- RUN: a row's own function ------------------------------------------------------------ */
 
 static int check_result(const tg_program *g, const tg_step *s, const tg_tensor *out)
 {
@@ -203,7 +203,7 @@ int tg_step_optim(tg_program *g, tg_step *s)
     return TG_OK;
 }
 
-/* --- RANDOM, GUARD, PYTHON ---------------------------------------------------------------------- */
+/* --- RANDOM, GUARD, PYTHON ---------------------------------------------------------------- */
 
 int tg_step_random(tg_program *g, tg_step *s)
 {

@@ -60,7 +60,7 @@ int tg_group_split(tg_group *g, size_t n_calls, const tg_group_call *calls, tg_c
     return TG_OK;
 }
 
-/* --- strands ------------------------------------------------------------------------------------ */
+/* --- strands ------------------------------------------------------------------------------ */
 
 typedef struct weaving {
     tg_group *g;

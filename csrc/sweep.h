@@ -19,7 +19,7 @@ int tg_op_find(const char *name);                  /* -1: no such row */
 /* t unless it is a parameter that a writable NumPy view may change: then a recorded copy. */
 int tg_settle(tg_tensor *t, tg_tensor **settled);
 
-/* --- rule.c, template.c -------------------------------------------------------------------------- */
+/* --- rule.c, template.c ------------------------------------------------------------------- */
 enum { TG_VJP, TG_JVP };
 
 /* One rule at work: the derivative of entry e along input `input`, applied to ct

@@ -1,9 +1,9 @@
 /* tape.c: tapes, each a set of intervals of a thread's Wengert list.
  *
- * A tape lives while its Python object, or a Python Tensor recorded on it, lives; when it goes (or its
- * one sweep is done) every entry that no other live tape covers is released. An entry holds the
- * records of all operands, and the data of those that a rule will read. Entries hold no Python
- * objects, so there are no cycles to collect. */
+ * A tape lives while its Python object, or a Python Tensor recorded on it, lives; when it goes
+ * (or its one sweep is done) every entry that no other live tape covers is released. An entry
+ * holds the records of all operands, and the data of those that a rule will read. Entries hold
+ * no Python objects, so there are no cycles to collect. */
 #include "tape.h"
 
 #include <stdlib.h>

@@ -213,8 +213,8 @@ void tg_parallel(size_t n, double cost_ns, void (*fn)(void *ctx, size_t i), void
 
 /* --- how many --------------------------------------------------------------------------------- */
 
-/* The CPUs this control group may use, rounded up, from files of "quota period" or of each apart; 0:
- * no limit, or not to be found out. */
+/* The CPUs this control group may use, rounded up, from files of "quota period" or of each
+ * apart; 0: no limit, or not to be found out. */
 static int quota_of(const char *quota_path, const char *period_path)
 {
     char text[64] = "";

@@ -21,7 +21,8 @@ typedef struct tg_statement {
 } tg_statement;
 
 /* Write the entries of a trace; they must live as long as numbers are asked for, and no record be
- * made in between. Clear the transcript in any case. The first param of a call (entry.c) is its number, which no two recordings share: it is left out. */
+ * made in between. Clear the transcript in any case. The first param of a call (entry.c) is its
+ * number, which no two recordings share: it is left out. */
 int tg_transcript_write(tg_transcript *to, const tg_trace *trace);
 /* The value of a record, or a new one that nothing has made; SIZE_MAX: out of memory. */
 size_t tg_transcript_number(tg_transcript *of, tg_tensor *t);

@@ -33,7 +33,8 @@ VFN V vtail(V u, V hi, V lo, V *t)
     return vfma(tail, p, tail);
 }
 
-/* erf(x). Max error 1.5 ULP. Near 0 an odd polynomial, then the table or 1 - 2 Phi(-sqrt(2) |x|). */
+/* erf(x). Max error 1.5 ULP. Near 0 an odd polynomial, then the table or 1 - 2 Phi(-sqrt(2)
+ * |x|). */
 VFN V verf(V x)
 {
 #if TG_REAL == 32

@@ -180,7 +180,8 @@ VFN V vtanh(V x)
 }
 #endif
 
-/* d + d_lo = 1 + exp(-x - x_lo), almost exactly, for |x| < SIGMOID_USUAL, where 1 + 2^k is exact. */
+/* d + d_lo = 1 + exp(-x - x_lo), almost exactly, for |x| < SIGMOID_USUAL, where 1 + 2^k is
+ * exact. */
 VFN V vsigmoid_sum(V x, V x_lo, V *d_lo)
 {
     V t = vfma(x, vset(-LOG2E), vset(MAGIC)), k = t - MAGIC;

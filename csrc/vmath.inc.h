@@ -41,7 +41,7 @@ VFN V vtie(M wins, M tie)
     return vselect(wins, vset(1), vselect(tie, vset(K(0.5)), vset(0)));
 }
 
-/* --- partials too long for a row; the same operations as in tapegrad/ops/elementwise.py --------- */
+/* --- partials too long for a row; the same operations as in tapegrad/ops/elementwise.py --- */
 
 /* b a^(b - 1), and 0 for b = 0 even where a is 0. */
 VFN V vpower_da(V a, V b) { return vselect(veq(b, vset(0)), vset(0), b * vpow(a, b - K(1))); }

@@ -1,5 +1,6 @@
-/* vtables.inc.h: the tables that vquarters reads, for one dtype, made by tools/remez.py. Row 0 holds
- * the entries' bases, the others coefficients, lowest power first. Included once per dtype and ISA. */
+/* vtables.inc.h: the tables that vquarters reads, for one dtype, made by tools/remez.py. Row 0
+ * holds the entries' bases, the others coefficients, lowest power first. Included once per
+ * dtype and ISA. */
 /* clang-format off */
 #if TG_REAL == 32
 /* tanh up to 9.02, first binade 1/8 */
