@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,25 @@ class NodeHolder:
     __hash__ = object.__hash__
 
 
-def _operator(name: str, reflected: bool = False):
+_BINARY = {
+    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "matmul": "matmul",
+}  # fmt: skip
+_OTHERS = {
+    "negative": "neg", "absolute": "abs", "less": "lt", "less_equal": "le", "equal": "eq",
+    "not_equal": "ne", "greater": "gt", "greater_equal": "ge",
+}  # fmt: skip
+
+
+def put_operators(cls: type, operator: Callable[[str, bool], Callable]) -> None:
+    """Give a class the operators that engines carry themselves, as operator(op's name, whether
+    reflected) makes them."""
+    for name, dunder in (_BINARY | _OTHERS).items():
+        setattr(cls, f"__{dunder}__", operator(name, False))
+    for name, dunder in _BINARY.items():
+        setattr(cls, f"__r{dunder}__", operator(name, True))
+
+
+def _operator(name: str, reflected: bool) -> Callable:
     def method(self, *other):
         from .select import operate, slow_apply
 
@@ -191,16 +210,7 @@ def _operator(name: str, reflected: bool = False):
     return method
 
 
-for _name, _method in {
-    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "matmul": "matmul",
-}.items():  # fmt: skip
-    setattr(NodeHolder, f"__{_method}__", _operator(_name))
-    setattr(NodeHolder, f"__r{_method}__", _operator(_name, reflected=True))
-for _name, _method in {
-    "negative": "neg", "absolute": "abs", "less": "lt", "less_equal": "le", "equal": "eq",
-    "not_equal": "ne", "greater": "gt", "greater_equal": "ge",
-}.items():  # fmt: skip
-    setattr(NodeHolder, f"__{_method}__", _operator(_name))
+put_operators(NodeHolder, _operator)
 
 
 def make_tensor(tensor_type: type, node: Node) -> Any:

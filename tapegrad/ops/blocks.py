@@ -14,6 +14,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, cast
 
+from ..engine.node import put_operators
 from ..engine.select import apply
 from ..errors import TapegradError
 from ..tensor import Tensor
@@ -63,7 +64,7 @@ def _refuse(self: Block, *args: Any, **kwargs: Any) -> Any:
     raise NeedsRows("the values of a block of cotangents are not one array")
 
 
-def _operator(name: str, reflected: bool = False) -> Callable:
+def _operator(name: str, reflected: bool) -> Callable:
     def method(self: Block, *other: Any) -> Any:
         return apply(OPS[name].id, (*other, self) if reflected else (self, *other))
 
@@ -80,16 +81,7 @@ for _name, _member in vars(Tensor).items():
         setattr(Block, _name, _member)
 for _name in _VALUES:
     setattr(Block, _name, _refuse)
-for _name, _dunder in {
-    "add": "add", "subtract": "sub", "multiply": "mul", "divide": "truediv", "matmul": "matmul",
-}.items():  # fmt: skip
-    setattr(Block, f"__{_dunder}__", _operator(_name))
-    setattr(Block, f"__r{_dunder}__", _operator(_name, reflected=True))
-for _name, _dunder in {
-    "negative": "neg", "absolute": "abs", "less": "lt", "less_equal": "le", "equal": "eq",
-    "not_equal": "ne", "greater": "gt", "greater_equal": "ge",
-}.items():  # fmt: skip
-    setattr(Block, f"__{_dunder}__", _operator(_name))
+put_operators(Block, _operator)
 
 
 def run_rule(
