@@ -92,8 +92,7 @@ def as_ufunc(theirs: np.ufunc, function: Callable) -> Callable:
         ) -> Any:
             return full(args, out, True, dtype, casting, **axes)
 
-        own = inspect.signature(function)
-        call.__signature__ = own  # type: ignore[attr-defined]
+        call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
 
     elif theirs.nin == 1 and theirs.nout == 1:
 
@@ -125,9 +124,8 @@ def as_ufunc(theirs: np.ufunc, function: Callable) -> Callable:
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = function.__doc__
-    for attribute in ("op",):
-        if hasattr(function, attribute):
-            setattr(call, attribute, getattr(function, attribute))
+    if hasattr(function, "op"):
+        call.op = function.op  # type: ignore[attr-defined]
     methods = UfuncMethods(theirs, function)
     for method in ("reduce", "accumulate", "reduceat", "outer", "at"):
         setattr(call, method, getattr(methods, method))
