@@ -85,9 +85,8 @@ def reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1024, typed=True)  # 1.0 is no axis, but equal to 1
 def _reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]:
-    if name != "mean" and is_whole(axis, ndim):
-        axis = None
-    return (int(bool(keepdims)), *sorted(axes(axis, ndim, name)))
+    found = axes(None if is_whole(axis, ndim) else axis, ndim, name)
+    return (int(bool(keepdims)), *sorted(found))
 
 
 @lru_cache(maxsize=1024, typed=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..engine.select import apply
-from .axes import as_tensor, is_whole, last_or, reduced, refuse_out
+from .axes import as_tensor, axes, is_whole, last_or, reduced, refuse_out
 from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
@@ -283,6 +283,8 @@ def mean(
     if out is not None or where is not True:
         return _in_full("mean", x, axis, dtype, out, keepdims, where=where)
     x = as_tensor(x) if dtype is None else as_dtype(x, dtype)
+    if axis is not None and not x.ndim:
+        axes(axis, 0, "mean")  # NumPy's asks for the axis's length, and a scalar has none
     return apply(MEAN.id, (x,), reduced(x.ndim, axis, keepdims, "mean"))
 
 
