@@ -90,7 +90,7 @@ def _reduced(ndim: int, axis: Any, keepdims: bool, name: str) -> tuple[int, ...]
 
 
 @lru_cache(maxsize=1024, typed=True)
-def last_or(ndim: int, axis: Any, name: str) -> tuple[int]:
+def axis_params(ndim: int, axis: Any, name: str) -> tuple[int]:
     """Params of an op along one axis: (axis,)."""
     return (one_axis(axis, ndim, name),)
 

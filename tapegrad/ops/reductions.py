@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..engine.select import apply
-from .axes import as_tensor, axes, is_whole, last_or, reduced, refuse_out
+from .axes import as_tensor, axes, axis_params, is_whole, reduced, refuse_out
 from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
@@ -366,4 +366,4 @@ def _argext(op, x, axis, out, keepdims):
     if is_whole(axis, ndim):
         y = apply(op.id, (ravel(x),), (0, 0))
         return reshape(y, (1,) * ndim) if keepdims else y
-    return apply(op.id, (x,), (int(bool(keepdims)), *last_or(ndim, axis, op.name)))
+    return apply(op.id, (x,), (int(bool(keepdims)), *axis_params(ndim, axis, op.name)))

@@ -13,7 +13,7 @@ import numpy as np
 from ..engine.select import apply
 from ..errors import ShapeError
 from ..tensor import Tensor
-from .axes import as_tensor, last_or
+from .axes import as_tensor, axis_params
 from .elementwise import exp, zmul
 from .gather import take_along_axis
 from .linear import reshape, transpose
@@ -281,13 +281,13 @@ log_softmax_vjp = custom(  # c - sum(c) * exp(y); params: (axis,)
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """exp(x) / sum(exp(x)) along axis, without overflow."""
     x = as_tensor(x)
-    return apply(SOFTMAX.id, (x,), last_or(x.ndim, axis, "softmax"))
+    return apply(SOFTMAX.id, (x,), axis_params(x.ndim, axis, "softmax"))
 
 
 def log_softmax(x: Any, axis: int = -1) -> Tensor:
     """x - logsumexp(x) along axis."""
     x = as_tensor(x)
-    return apply(LOG_SOFTMAX.id, (x,), last_or(x.ndim, axis, "log_softmax"))
+    return apply(LOG_SOFTMAX.id, (x,), axis_params(x.ndim, axis, "log_softmax"))
 
 
 # --- cross entropy ----------------------------------------------------------------------------
