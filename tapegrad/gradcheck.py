@@ -23,6 +23,7 @@ from .tree import flatten, leaf_paths
 # Per dtype: finite difference step, absolute and relative tolerance. Central differences err by
 # step^2 times the third derivative, plus rounding / step.
 _STEPS = {"f2": (2e-1, 2e-1, 1e-1), "f4": (1e-2, 2e-3, 1e-2), "f8": (1e-5, 1e-7, 1e-6)}
+_MODES = {"rev": "reverse", "fwd": "forward"}
 
 
 class GradcheckError(TapegradError, AssertionError):
@@ -62,7 +63,7 @@ def gradcheck(
     Cost: about 6 evaluations per mode and order; per element, two more, after a disagreement.
     """
     modes = (modes,) if isinstance(modes, str) else tuple(modes)
-    if not modes or set(modes) - {"rev", "fwd"}:
+    if not modes or set(modes) - _MODES.keys():
         raise ValueError(f"gradcheck: modes={modes!r}: choose among 'rev' and 'fwd'")
     if not isinstance(order, (int, np.integer)) or order < 1:
         raise ValueError(f"gradcheck: order={order!r}: give 1 for first derivatives, 2 ...")
@@ -139,21 +140,18 @@ class _Check:
         """Check f's derivatives at xs; then those of its gradient, up to `order`."""
         first = f
         for level in range(1, order + 1):
-            where = f"order {level}"
-            cts = self.like(self.values(f, xs))
-            ts = self.like(xs)
+            cts, ts = self.like(self.values(f, xs)), self.like(xs)
             want = self.difference(f, xs, ts, cts)
-            if "rev" in modes:
-                grads = _gradient(f, xs, cts)
-                if not self.agree(_inner(grads, ts), want, xs):
-                    self.fail(f"{where}, reverse", _inner(grads, ts), want, f, xs, cts, names,
-                              lambda unit, grads=grads: _inner(grads, unit), first)  # fmt: skip
-            if "fwd" in modes:
-                pushed = _inner(cts, _push(f, xs, ts))
-                if not self.agree(pushed, want, xs):
-                    self.fail(f"{where}, forward", pushed, want, f, xs, cts, names,
-                              lambda unit, f=f, cts=cts: _inner(cts, _push(f, xs, unit)),
-                              first)  # fmt: skip
+            for mode in [m for m in _MODES if m in modes]:
+                partial = _partial(mode, f, xs, cts)
+                got = partial(ts)
+                if not self.agree(got, want, xs):
+                    raise GradcheckError(
+                        f"gradcheck, order {level}, {_MODES[mode]}: the derivative is {got:.6g}, "
+                        f"finite differences give {want:.6g}"
+                        + self.worst(f, xs, cts, names, partial)
+                        + find_culprit(first, xs, self.is_right)
+                    )
             f = _gradient_function(f, [tensor(ct) for ct in cts])
 
     def values(self, f: Callable, xs: Sequence) -> list[np.ndarray]:
@@ -177,21 +175,11 @@ class _Check:
         size = sum(x.size for x in xs) + 1
         return abs(got - want) <= self.atol * size**0.5 + self.rtol * max(abs(got), abs(want))
 
-    def fail(
-        self, where: str, got: float, want: float, f: Callable, xs: list, cts: list,
-        names: list[str], partial: Callable, first: Callable,
-    ) -> None:  # fmt: skip
-        text = (
-            f"gradcheck, {where}: the derivative is {got:.6g}, finite differences give {want:.6g}"
-        )
-        text += self.worst(f, xs, cts, names, partial)
-        raise GradcheckError(text + find_culprit(first, xs, self.is_right))
-
     def is_right(self, f: Callable, xs: list) -> bool:
         """Whether f's derivatives agree in both modes, along one direction."""
         cts, ts = self.like(self.values(f, xs)), self.like(xs)
         want = self.difference(f, xs, ts, cts)
-        found = _inner(_gradient(f, xs, cts), ts), _inner(cts, _push(f, xs, ts))
+        found = [_partial(mode, f, xs, cts)(ts) for mode in _MODES]
         return all(self.agree(got, want, xs) for got in found)
 
     def worst(self, f: Callable, xs: list, cts: list, names: list[str], partial: Callable) -> str:
@@ -209,8 +197,13 @@ class _Check:
         return found[1]
 
 
-def _gradient(f: Callable, xs: list, cts: list) -> list[np.ndarray]:
-    return [g.numpy() for g in _gradient_function(f, [tensor(ct) for ct in cts])(*map(tensor, xs))]
+def _partial(mode: str, f: Callable, xs: list, cts: list) -> Callable[[list], float]:
+    """The derivative of <cts, f> at xs along directions, by one of the modes."""
+    if mode == "fwd":
+        return lambda ts: _inner(cts, _push(f, xs, ts))
+    gradient = _gradient_function(f, [tensor(ct) for ct in cts])
+    grads = [g.numpy() for g in gradient(*map(tensor, xs))]
+    return lambda ts: _inner(grads, ts)
 
 
 def _gradient_function(f: Callable, cts: list[Tensor]) -> Callable:
