@@ -274,17 +274,15 @@ class NumpyTape:
         return cotangents
 
     def _sweep_entry(self, slot, entry, ct, needed, sources, cotangents, block) -> None:
-        wrap = self._engine.wrap
         entry.check_versions(slot)
         for i in reversed(range(len(entry.routes))):
             rule, route = entry.op.vjp(i), entry.routes[i]
             if rule is None or not self._is_needed(route, needed, sources):
                 continue
-            inputs = tuple(map(wrap, entry.inputs))
-            term = _run(rule, entry, i, ct, wrap(entry.out), inputs, block)
+            term = self._run(rule, entry, i, ct, block)
             if term is None:
                 continue
-            term = _fitted("sum_to", term, inputs[i].shape, block)
+            term = _fitted("sum_to", term, entry.inputs[i].shape, block)
             before = cotangents.get(route)
             cotangents[route] = term if before is None else before + term
 
@@ -348,27 +346,28 @@ class NumpyTape:
 
     def _push_entry(self, slot: int, e: Entry, values: dict, block: int) -> Any:
         """The tangent of an entry's output, or None."""
-        wrap, total = self._engine.wrap, None
+        total = None
         e.check_versions(slot)
         for i, route in enumerate(e.routes):
             rule, tangent = e.op.jvp(i), values.get(route)
             if rule is None or tangent is None:
                 continue
-            inputs = tuple(map(wrap, e.inputs))
-            term = _run(rule, e, i, tangent, wrap(e.out), inputs, block)
+            term = self._run(rule, e, i, tangent, block)
             if term is not None:
                 term = _fitted("broadcast_to", term, e.out.shape, block)
                 total = term if total is None else total + term
         return total
 
+    def _run(self, rule: Any, e: Entry, i: int, ct: Any, block: int) -> Any:
+        """What a rule for input i makes of a cotangent, or a tangent."""
+        from ..ops.calls import is_call
 
-def _run(rule: Any, e: Entry, i: int, ct: Any, out: Any, inputs: tuple, block: int) -> Any:
-    from ..ops.calls import is_call
-
-    with this_thread.at_line(0 if is_call(e.op) else e.line):  # a user's rule has its own lines
-        if block:
-            return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
-        return select.own(rule(e.op, i, ct, out, inputs, e.params))
+        wrap = self._engine.wrap
+        out, inputs = wrap(e.out), tuple(map(wrap, e.inputs))
+        with this_thread.at_line(0 if is_call(e.op) else e.line):  # a user's rule has its own lines
+            if block:
+                return select.blocks().run_rule(rule, e.op, i, ct, out, inputs, e.params, block)
+            return select.own(rule(e.op, i, ct, out, inputs, e.params))
 
 
 def _fitted(op: str, t: Any, shape: tuple, block: int) -> Any:
