@@ -36,6 +36,12 @@ def is_shared(op, i):
     return op.promotes is None or i in op.promotes
 
 
+def special_inputs(op, dtype):
+    """Every combination of special values, one array per input of an elementwise row."""
+    grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
+    return [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
+
+
 def draw(op, i, shape, rng):
     """Values for input i of an elementwise row, inside its domain."""
     if not is_shared(op, i):

@@ -8,15 +8,14 @@ from cases import (
     DIFFERENTIABLE,
     LAYOUTS,
     ROWS,
-    SPECIAL,
     bits,
     cast,
     domains,
     examples,
     floats,
-    is_shared,
     laid_out,
     run,
+    special_inputs,
 )
 
 import tapegrad as tg
@@ -194,9 +193,7 @@ def test_rows_say_what_the_tape_keeps(op, backend, rng):
 def test_masked_poles_have_zero_gradients_to_second_order(op, backend, rng):
     """where(m, f(x), 0) with m false everywhere: no nan leaks out of f's derivatives."""
     if op.examples is None:
-        grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [g.ravel().astype("f8" if is_shared(op, i) else bool) for i, g in enumerate(grid)]
-        found = [(inputs, op.params)]
+        found = [(special_inputs(op, "f8"), op.params)]
     else:  # structured rows: the values of their examples, and zeros where they are operands
         found = list(usable(op, "f8", rng))
         if all(low <= 0 for low, _ in domains(op)):
@@ -225,8 +222,7 @@ def test_masked_poles_have_zero_gradients_to_second_order(op, backend, rng):
 def test_zero_tangents_stay_zero_at_poles(op, backend):
     if op.examples is not None:
         pytest.skip("not elementwise")
-    grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-    inputs = [g.ravel().astype("f8" if is_shared(op, i) else bool) for i, g in enumerate(grid)]
+    inputs = special_inputs(op, "f8")
     t, y, xs = record(op, inputs, op.params)
     pushed = t.jvp(y, xs, [tg.tensor(np.zeros(x.shape)) for x in xs]).numpy()
     assert not pushed.any(), op.name
@@ -255,8 +251,7 @@ def test_fused_kernels_give_the_bits_of_templates_at_special_values(op, native):
     if op.examples is not None:
         pytest.skip("not elementwise")
     for dtype in ("f4", "f8"):
-        grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
+        inputs = special_inputs(op, dtype)
         t, y, xs = record(op, inputs, op.params)
         ct = tg.tensor(np.full(y.shape, 1.25, dtype))
         fused = t.gradient(y, xs, ct)

@@ -8,7 +8,6 @@ from cases import (
     ELEMENTWISE,
     LAYOUTS,
     ROWS,
-    SPECIAL,
     assert_close,
     bits,
     cast,
@@ -17,6 +16,7 @@ from cases import (
     laid_out,
     repeated,
     run,
+    special_inputs,
 )
 
 import tapegrad as tg
@@ -80,8 +80,7 @@ def test_repeated_elements_count_as_copies(op, backend, rng):
 @every_elementwise_row
 def test_special_values_are_numpys(op, backend):
     for dtype in ("f4", "f8"):
-        grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
+        inputs = special_inputs(op, dtype)
         got = run(op, *map(tg.tensor, inputs), params=op.params).numpy()
         want = by_numpy(op, inputs, op.params)
         assert_close(op, got, want, inputs, describe(op, inputs, op.params))
@@ -141,8 +140,7 @@ def test_special_values_have_the_same_bits_on_every_instruction_set(op, each_isa
     if not has_c_row(op):
         pytest.skip("no C row")
     for dtype in ("f4", "f8"):
-        grid = np.meshgrid(*[SPECIAL] * len(op.inputs), indexing="ij")
-        inputs = [g.ravel().astype(dtype if is_shared(op, i) else bool) for i, g in enumerate(grid)]
+        inputs = special_inputs(op, dtype)
         tensors = [tg.tensor(x) for x in inputs]
         found = {isa: bits(run(op, *tensors, params=op.params)) for isa in each_isa()}
         assert len(set(found.values())) == 1, (op.name, dtype, list(found))
