@@ -72,6 +72,12 @@ def threads():
 
 
 @pytest.fixture
+def seed():
+    """What layers and tapegrad.random draw is the same in every run."""
+    tg.manual_seed(0)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 

@@ -7,10 +7,7 @@ from refusing import refuses
 import tapegrad as tg
 from tapegrad.nn import init
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    tg.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 INITS = [

@@ -8,14 +8,7 @@ import tapegrad as tg
 from tapegrad import nn, tape
 from tapegrad.nn import functional as F
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    tg.manual_seed(0)
-
-
-def network():
-    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2, bias=False))
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 # --- layers ----------------------------------------------------------------------------------
@@ -65,7 +58,7 @@ def test_mlp_is_linear_layers_with_activations_between():
 
 
 def test_sequential_is_a_list():
-    net = network()
+    net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(0.5), nn.Linear(4, 2))
     assert len(net) == 4
     assert net[-1] is list(net)[3]
     assert [type(m) for m in net[:2]] == [nn.Linear, nn.ReLU]

@@ -11,10 +11,7 @@ import tapegrad as tg
 from tapegrad import nn, tape
 from tapegrad.nn import functional as F
 
-
-@pytest.fixture(autouse=True)
-def seed():
-    tg.manual_seed(0)
+pytestmark = pytest.mark.usefixtures("seed")
 
 
 def network():

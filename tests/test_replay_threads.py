@@ -112,10 +112,16 @@ def waiting_step():
     return step, in_op
 
 
-def test_another_thread_waits_for_a_step_in_python():
+def stopping_step():
+    """One whose next call sets an event in its Python op, and goes on at another."""
     step, in_op = waiting_step()
     inside, go_on = threading.Event(), threading.Event()
     in_op.put(lambda: (inside.set(), go_on.wait(SECONDS)))
+    return step, inside, go_on
+
+
+def test_another_thread_waits_for_a_step_in_python():
+    step, inside, go_on = stopping_step()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(step, X)
         assert inside.wait(SECONDS)
@@ -128,9 +134,7 @@ def test_another_thread_waits_for_a_step_in_python():
 
 
 def test_ctrl_c_ends_a_wait():
-    step, in_op = waiting_step()
-    inside, go_on = threading.Event(), threading.Event()
-    in_op.put(lambda: (inside.set(), go_on.wait(SECONDS)))
+    step, inside, go_on = stopping_step()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(step, X)
         assert inside.wait(SECONDS)
@@ -191,9 +195,7 @@ def test_two_steps_that_would_wait_for_each_other_say_so():
 def test_a_child_forked_in_the_middle_of_a_step_does_not_hang():
     if tg.backend() == "numpy" and not tg.info()["native"]:
         pytest.skip("Python's own locks do not find this out")
-    step, in_op = waiting_step()
-    inside, go_on = threading.Event(), threading.Event()
-    in_op.put(lambda: (inside.set(), go_on.wait(SECONDS)))
+    step, inside, go_on = stopping_step()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(step, X)
         assert inside.wait(SECONDS)
