@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -104,18 +105,15 @@ def _guards_same(a: Program, x: Entry, b: Program, y: Entry) -> bool:
     return x.inputs == y.inputs
 
 
+_what = attrgetter("kind", "op", "inputs", "outputs", "k")
+
+
 def _explain(a: Program, b: Program) -> str | None:
     for x, y in zip(a.entries, b.entries):
         if x.kind == y.kind == GUARD and x.extra != y.extra and _guards_same(a, x, b, y):
             return Branch.at(y.line)
         same_params = repr(x.params) == repr(y.params)  # 0.0 is not -0.0, nan is nan
-        if not same_params or (x.kind, x.op, x.inputs, x.outputs, x.k) != (
-            y.kind,
-            y.op,
-            y.inputs,
-            y.outputs,
-            y.k,
-        ):
+        if not same_params or _what(x) != _what(y):
             changed = "" if same_params else f"; numbers {x.params} became {y.params}"
             first = f" ({line_name(x.line)})" if x.line != y.line else ""
             return f"{line_name(y.line)}: {y.name} where the first recording had {x.name}" + (
