@@ -91,24 +91,9 @@ def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -
     elif e.kind == ir.VJP:
         values[e.outputs[0]] = run_vjp(e, inputs)
     elif e.kind == ir.GROUP:
-        codes = dict(enumerate(inputs))
-        for i in e.extra:
-            _run_instruction(i, codes)
-        for at, v in enumerate(e.outputs, start=len(inputs)):
-            values[v] = codes.get(at)
-        if e.params:  # the last output is a reduction of another, or of the value after those
-            op, params, v, *_ = e.params
-            at = len(inputs) + (*e.outputs[:-1], v).index(v)
-            values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
+        _run_group(e, inputs, values)
     elif e.kind == ir.PRODUCT:
-        codes = dict(enumerate(inputs))
-        codes[len(inputs)] = _product(e.op, inputs[: e.params[0]])
-        then, ending = e.extra
-        if then:
-            _run_instruction(then, codes)
-        values[e.outputs[0]] = codes[len(inputs)]
-        if ending:
-            values[e.outputs[1]] = select.apply(ending.op.id, (codes[len(inputs)],), ending.params)
+        _run_product(e, inputs, values)
     elif e.kind == ir.GUARD:
         if bool(inputs[0].numpy()) is not e.extra:
             raise GuardFailed
@@ -127,6 +112,29 @@ def run_vjp(e: ir.Entry, inputs: tuple) -> Any:
         operands[i] = x
     rule = e.op.vjp(e.k)
     return rule(e.op, e.k, inputs[0], operands[n], tuple(operands[:n]), e.params)
+
+
+def _run_group(e: ir.Entry, inputs: tuple, values: list) -> None:
+    codes = dict(enumerate(inputs))
+    for i in e.extra:
+        _run_instruction(i, codes)
+    for at, v in enumerate(e.outputs, start=len(inputs)):
+        values[v] = codes.get(at)
+    if e.params:  # the last output is a reduction of another, or of the value after those
+        op, params, v, *_ = e.params
+        at = len(inputs) + (*e.outputs[:-1], v).index(v)
+        values[e.outputs[-1]] = select.apply(op.id, (codes[at],), params)
+
+
+def _run_product(e: ir.Entry, inputs: tuple, values: list) -> None:
+    codes, at = dict(enumerate(inputs)), len(inputs)
+    codes[at] = _product(e.op, inputs[: e.params[0]])
+    then, ending = e.extra
+    if then:
+        _run_instruction(then, codes)
+    values[e.outputs[0]] = codes[at]
+    if ending:
+        values[e.outputs[1]] = select.apply(ending.op.id, (codes[at],), ending.params)
 
 
 def _product(op: Any, operands: tuple) -> Any:
