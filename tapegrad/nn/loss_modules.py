@@ -26,7 +26,7 @@ class _Loss(Module):
 
     _options: tuple[str, ...] = ()
 
-    def __init__(self, reduction: str):
+    def __init__(self, reduction: str = "mean"):
         self.reduction = check_reduction(reduction)
 
     def extra_repr(self) -> str:
@@ -36,18 +36,12 @@ class _Loss(Module):
 class MSELoss(_Loss):
     """mse_loss as a Module."""
 
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
-
     def forward(self, input: Any, target: Any) -> Tensor:
         return mse_loss(input, target, self.reduction)
 
 
 class L1Loss(_Loss):
     """l1_loss as a Module."""
-
-    def __init__(self, reduction: str = "mean"):
-        super().__init__(reduction)
 
     def forward(self, input: Any, target: Any) -> Tensor:
         return l1_loss(input, target, self.reduction)
