@@ -21,6 +21,7 @@ import numpy as np
 from .engine import select
 from .engine.dtypes import CODES
 from .engine.recording import here
+from .tensor import tensor
 
 MASK32 = np.uint64(0xFFFFFFFF)
 SHIFT32 = np.uint64(32)
@@ -337,8 +338,6 @@ def bernoulli_tensor(generator: Generator, p: float, shape: Any, live: Any = Non
 
     live: where such a step finds p (engine.recording.Live).
     """
-    from .tensor import tensor
-
     before = generator.get_state()
     out = tensor(generator.bernoulli(p, shape))
     if here.recorder is not None:

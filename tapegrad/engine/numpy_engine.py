@@ -14,6 +14,7 @@ from .. import lines
 from ..errors import ShapeError, TapeError
 from ..ops.table import OPS
 from . import numpy_optim
+from .dtypes import CODES, DTYPES, dtype_code, promoted
 from .node import WRITTEN, Node
 from .numpy_tape import Entry, NumpyTape, this_thread
 from .numpy_trace import NumpyLog
@@ -82,8 +83,6 @@ class NumpyEngine:
                     this_thread.trace.source(nodes[i], array)
         strong = [nodes[i].dtype for i in shared if i not in weak]
         if len(set(strong)) > 1 or weak:
-            from .dtypes import CODES, promoted
-
             dtype = promoted(op, strong, [inputs[i] for i in weak])
             for i in weak:
                 nodes[i] = Node(as_scalar(inputs[i], dtype))
@@ -114,8 +113,6 @@ class NumpyEngine:
                 out.tape = tape
 
     def from_numpy(self, array: np.ndarray, tensor_type: type | None = None) -> Any:
-        from .dtypes import DTYPES, dtype_code
-
         node = Node(np.array(array, DTYPES[dtype_code(array.dtype)]))
         if this_thread.trace is not None:
             this_thread.trace.source(node, array)

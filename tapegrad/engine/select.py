@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import EngineError
 from ..ops.table import BY_ID, OPS
 from . import operands
+from .dtypes import CODES
 from .recording import here
 
 BACKENDS = ("native", "numpy")
@@ -138,7 +139,6 @@ def add_row(op: Any) -> None:
 def share(array: Any, tensor_type: type) -> Any:
     """A Tensor over an array's own memory; None where it must be copied. Others may write there,
     so tapes keep copies of what they save of it."""
-    from .dtypes import CODES
     from .node import shared_node
 
     if array.dtype not in CODES:

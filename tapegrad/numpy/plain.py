@@ -16,6 +16,7 @@ import numpy as np
 from ..engine.dtypes import CODES
 from ..ops import ufuncs
 from ..ops.axes import as_tensor
+from ..ops.indexing import take
 from ..ops.shapes import along, flip
 from ..tensor import Tensor, tensor
 from . import registry
@@ -144,8 +145,6 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tens
         raise ValueError(f"searchsorted: side {side!r}: choose 'left' or 'right'")
     a = as_tensor(a)
     if sorter is not None:
-        from ..ops.indexing import take
-
         a = take(a, sorter)
     return ufuncs.searchsorted_row(a, v, (int(side == "right"),))
 

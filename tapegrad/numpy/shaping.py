@@ -274,9 +274,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
 @differentiable("trace(x)", "trace(x, offset=1)", "trace(reshape(x, (2, 3, 2)), 0, 0, 2)")
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Tensor:
     """Sum of the offset-th diagonal of two axes."""
-    from .reductions import sum
-
-    return sum(diagonal(a, offset, axis1, axis2), -1, dtype)
+    return diagonal(a, offset, axis1, axis2).sum(-1, dtype)
 
 
 @differentiable("diag(v)", "diag(x)", "diag(v, 1)", "diag(x, -1)")

@@ -16,6 +16,7 @@ from ..engine.dtypes import DTYPES
 from ..engine.recording import Live
 from ..lines import place
 from ..ops.table import BY_ID
+from ..random import Generator
 from ..switches import no_grad
 from ..tensor import Tensor, tensor
 from . import ir
@@ -155,8 +156,6 @@ def _run_instruction(i: Instruction, codes: dict[int, Any]) -> None:
 
 
 def _draw(e: ir.Entry, program: ir.Program, counters: list) -> Tensor:
-    from ..random import Generator
-
     kind, g, a, b, offset = e.extra
     seed, counter = counters[g]
     if isinstance(a, Live):
