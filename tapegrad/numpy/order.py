@@ -9,9 +9,10 @@ import numpy as np
 from ..ops import elementwise as e
 from ..ops import gather, linear, logic, reductions
 from ..ops.axes import as_tensor, axes, one_axis
-from ..ops.shapes import as_dtype, broadcast_to, expand_dims, moveaxis, ravel, reshape
+from ..ops.shapes import as_dtype, broadcast_to, moveaxis, ravel, reshape
 from ..tensor import Tensor
 from . import plain
+from .reductions import weights_over
 from .registry import differentiable, values
 
 # --- sorts ------------------------------------------------------------------------------------
@@ -288,12 +289,7 @@ def _weights(weights: Any, a: Tensor, axis: Any, method: str) -> Tensor:
     if not isinstance(weights, Tensor) and (np.asarray(weights) < 0).any():
         raise ValueError("quantile: weights must not be negative")
     w = linear.stop_gradient(as_dtype(weights, np.float64))
-    if w.shape != a.shape:
-        at = axes(axis, a.ndim, "quantile")
-        if axis is None or w.shape != tuple(a.shape[i] for i in at):
-            raise ValueError(f"quantile: weights of shape {w.shape} do not fit {a.shape}")
-        w = moveaxis(w, tuple(range(w.ndim)), tuple(np.argsort(np.argsort(at)).tolist()))
-        w = broadcast_to(expand_dims(w, tuple(i for i in range(a.ndim) if i not in at)), a.shape)
+    w = broadcast_to(weights_over(w, a.shape, axis, "quantile"), a.shape)
     return _in_lines(w, axis)[0]
 
 

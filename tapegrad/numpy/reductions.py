@@ -237,15 +237,21 @@ def average(
         raise ZeroDivisionError("average: the weights sum to zero")
     if x.dtype.kind in "biu" and w.dtype.kind in "biu":
         w = as_dtype(w, np.float64)
-    if w.shape != x.shape:
-        at = axes(axis, x.ndim, "average")
-        if axis is None or w.shape != tuple(x.shape[i] for i in at):
-            raise ValueError(f"average: weights of shape {w.shape} do not fit {x.shape}")
-        w = moveaxis(w, tuple(range(w.ndim)), tuple(np.argsort(np.argsort(at)).tolist()))
-        w = expand_dims(w, tuple(i for i in range(x.ndim) if i not in at))
+    w = weights_over(w, x.shape, axis, "average")
     total = reductions.sum(broadcast_to(w, x.shape), axis, keepdims=keepdims)
     y = reductions.sum(x * w, axis, keepdims=keepdims) / total
     return (y, as_dtype(total, y.dtype)) if returned else y
+
+
+def weights_over(w: Tensor, shape: tuple, axis: Any, name: str) -> Tensor:
+    """Weights that broadcast to an array's shape: of that shape, or of its axes' lengths."""
+    if w.shape == shape:
+        return w
+    at = axes(axis, len(shape), name)
+    if axis is None or w.shape != tuple(shape[i] for i in at):
+        raise ValueError(f"{name}: weights of shape {w.shape} do not fit {shape}")
+    w = moveaxis(w, tuple(range(w.ndim)), tuple(np.argsort(np.argsort(at)).tolist()))
+    return expand_dims(w, tuple(i for i in range(len(shape)) if i not in at))
 
 
 @differentiable(
