@@ -84,10 +84,7 @@ def find_uses(tape: Any, target: Tensor, sources: list) -> list[Use] | None:
     """Where the examples' path meets what they share, or None if examples may mix."""
     n = target.shape[0]
     entries = tape.entries()
-    reached = {identity(x) for x in sources}  # what depends on a source
-    for _, inputs, out, _, _, _ in entries:
-        if any(identity(x) in reached for x in inputs):
-            reached.add(identity(out))
+    reached = _depending(entries, {identity(x) for x in sources})
     rows = {identity(target)}
     uses = []
     for op_id, inputs, out, params, _, _ in reversed(entries):
@@ -106,13 +103,19 @@ def find_uses(tape: Any, target: Tensor, sources: list) -> list[Use] | None:
                 uses.append(Use(op, i, inputs, out, params))
     if any(identity(x) in rows for x in sources):
         return None
-    mixed = set(rows)  # what all share must not come from the examples' own values
-    for _, inputs, out, _, _, _ in entries:
-        if any(identity(x) in mixed for x in inputs):
-            mixed.add(identity(out))
+    mixed = _depending(entries, rows)
     if any(identity(use.shared) in mixed for use in uses):
-        return None
+        return None  # what all share comes from the examples' own values
     return uses
+
+
+def _depending(entries: list, of: set) -> set:
+    """Values, by identity, and all that is computed of them."""
+    found = set(of)
+    for _, inputs, out, *_ in entries:
+        if any(identity(x) in found for x in inputs):
+            found.add(identity(out))
+    return found
 
 
 # --- which ops keep examples apart ------------------------------------------------------------
