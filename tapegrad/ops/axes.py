@@ -105,9 +105,3 @@ def shape_of(shape: Any, name: str) -> tuple[int, ...]:
         return tuple(operator.index(n) for n in shape)
     except TypeError:
         raise TypeError(f"{name}: a shape must be integers, got {shape!r}") from None
-
-
-def refuse_out(out: Any, name: str) -> None:
-    """Tensors are values: no function writes into one."""
-    if out is not None:
-        raise TypeError(f"{name}: out= is not supported, a Tensor is never written in place")

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..engine.select import apply
-from .axes import as_tensor, axes, axis_params, is_whole, reduced, refuse_out
+from .axes import as_tensor, axes, axis_params, is_whole, reduced
 from .elementwise import equal, exp, where, zmul
 from .linear import astype, broadcast_to, concatenate, pad, reshape, slice_, transpose
 from .rows import custom, linear, nondifferentiable
@@ -360,7 +360,8 @@ def _in_full(name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _argext(op, x, axis, out, keepdims):
-    refuse_out(out, op.name)
+    if out is not None:
+        raise TypeError(f"{op.name}: out= is not supported, a Tensor is never written in place")
     x = as_tensor(x)
     ndim = x.ndim
     if is_whole(axis, ndim):
