@@ -229,3 +229,25 @@ def _own_rate_beside_a_live_one():
 def _another_module_elsewhere():
     net, other = Net(), Net()
     return lambda x: net(x), other.eval, None
+
+
+@row
+def _class_of_a_module():
+    class Deeper(Net):
+        depth = 2
+
+    net = Net()
+    return lambda x: net(x), setting(net, "__class__", Deeper), "the class of closure"
+
+
+@row
+def _attributes_of_a_module_replaced():
+    net = Net()
+    change = lambda: setattr(net, "__dict__", vars(net) | {"beta": 0.6})  # noqa: E731
+    return lambda x: net(x), change, ".beta was 0.5, is 0.6"
+
+
+@row
+def _method_of_an_optimizer_replaced():
+    optimizer = optim.SGD([tg.parameter([1.0])], lr=0.1)
+    return lambda x: optimizer.step(), setting(optimizer, "step", print), ".step is new"

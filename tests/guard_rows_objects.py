@@ -179,3 +179,10 @@ def _equal_dataclass():
         config = Config()
 
     return lambda x: config.depth, change, None
+
+
+@row
+def _attributes_replaced():
+    thing = Thing()
+    change = setting(thing, "__dict__", vars(thing) | {"scale": 3.0})
+    return thing.step, change, ".scale is new: 3.0"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..nn.module import Module
 from ..tensor import Tensor
 from .checks import Checks, same_pairs
 from .look import (
@@ -35,8 +36,8 @@ class Found:
         rows: what to check at every call, see checks.py.
         others: what no row can compare, see is_content: (set or bytearray, Members),
             (OrderedDict, Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
-        modules, tensors: what to look at only when changes.config has risen: (vars(module),
-            tuple of keys and values in turn), (Tensor, its flags, what it holds).
+        modules, tensors: what to look at only when changes.config has risen: (module, its class,
+            tuple of its attributes' names and values in turn), (Tensor, its flags, what it holds).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
         kept: the same of each result that a cache keeps, which come and go; by the call.
@@ -55,7 +56,7 @@ class Found:
     def __init__(self) -> None:
         self.rows: list[tuple[Any, Any, Any, str]] = []
         self.others: list[tuple[Any, Any]] = []
-        self.modules: list[tuple[dict, tuple]] = []
+        self.modules: list[tuple[Module, type, tuple]] = []
         self.tensors: list[tuple[Tensor, int, Contents]] = []
         self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
@@ -85,8 +86,10 @@ class Found:
 
     def modules_hold(self) -> bool:
         """Whether modules and Tensors are as they were; what to ask when changes.config rises."""
-        modules = all(same_pairs(found, parts) for found, parts in self.modules)
-        return modules and self._tensors_hold()
+        for module, kind, parts in self.modules:
+            if type(module) is not kind or not same_pairs(vars(module), parts):
+                return False
+        return self._tensors_hold()
 
     def _tensors_hold(self) -> bool:
         for tensor, flags, held in self.tensors:
@@ -97,14 +100,14 @@ class Found:
     @functools.cached_property
     def _whole(self) -> Any:
         """Checks of everything that lies in containers."""
-        dicts = [(found, None, parts, "dict") for found, parts in (*self.modules, *self.groups)]
+        dicts = [(found, None, parts, "dict") for found, parts in self.groups]
         return Checks([*self.rows, *self.course, *dicts])
 
     def is_as_it_was(self) -> bool:
         """Whether another walk would find just this."""
         return (
             self._whole.hold()
-            and self._tensors_hold()
+            and self.modules_hold()
             and self.others_hold()
             and all(there.isdisjoint(names) for there, names in self.absent)
             and all(static(value, name) is NOTHING for value, name in self.unset)

@@ -31,9 +31,10 @@ class Nets(Found):
 
     def _module(self, path: str, module: Module) -> None:
         found, look = vars(module), look_at(type(module))
-        self.modules.append((found, pairs(found)))
+        self.modules.append((module, type(module), pairs(found)))
         if look.bases:
             self._bind_methods(module)
+        self.values.append((f"the class of {path}", type(module)))
         # A layer of ours reads whatever it has; of a user's class what its code names counts,
         # and whatever parameters(), modules() and the like would find.
         ours, known, live = look.is_ours, self._known, module._live
@@ -81,8 +82,7 @@ class Nets(Found):
                         continue
                 self._item(where, group, name)
         self._bind_methods(optimizer)
-        users = bool(look_at(type(optimizer)).bases)
-        for name in self.names_in(found, known.names_of(found), grows=users):
+        for name in self.names_in(found, known.names_of(found)):
             if name not in ("param_groups", "_slots"):
                 self._item(f"{path}.{name}", found, name)
         self._class(path, type(optimizer), constructs=False)

@@ -344,6 +344,7 @@ class Walk(Nets, Containers):
         if isinstance(found, dict):
             every = self._known.sees_all or is_dataclass(value)
             if not library:
+                self.rows.append((value, "__dict__", found, "attr"))
                 self.rows.append((found, None, len(found), "len"))
                 self._bind_methods(value)
             names = set(found) if every else self._known.names_of(found)
