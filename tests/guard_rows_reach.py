@@ -7,9 +7,10 @@ import functools
 import operator
 import sys
 import types
+import weakref
 from collections import UserDict
 
-from guard_rows import row, setting
+from guard_rows import Net, row, setting
 
 import tapegrad as tg
 from tapegrad import nn, optim
@@ -329,3 +330,32 @@ def _module_imported_from_beside():
     scope = {"__package__": "user_package", "__name__": "user_package.work"}
     exec("def step(x):\n from .settings import RATE\n return x * RATE", scope)
     return scope["step"], setting(settings, "RATE", 2.0), "RATE was 1.0, is 2.0"
+
+
+@row
+def _object_behind_a_proxy():
+    thing = Thing(rate=1.0)
+    proxy = weakref.proxy(thing)
+    return lambda x: x * proxy.rate, setting(thing, "rate", 2.0), "'proxy'.rate was 1.0, is 2.0"
+
+
+@row
+def _module_behind_a_proxy():
+    net = Net()
+    proxy = weakref.proxy(net)
+    return lambda x: proxy(x), setting(net, "beta", 0.6), "'proxy'.beta was 0.5, is 0.6"
+
+
+@row
+def _member_of_a_weak_set():
+    thing = Thing(rate=1.0)
+    things = weakref.WeakSet([thing])
+    return lambda x: [x * t.rate for t in things], setting(thing, "rate", 2.0), ".rate was 1.0"
+
+
+@row
+def _weak_set_grown():
+    both = [Thing(rate=1.0), Thing(rate=2.0)]
+    things = weakref.WeakSet(both[:1])
+    change = lambda: things.add(both[1])  # noqa: E731
+    return lambda x: [x * t.rate for t in things], change, "contents of closure variable 'things'"

@@ -185,6 +185,19 @@ def test_modules_of_the_user_are_read(monkeypatch):
         )
 
 
+def test_modules_that_are_imported_in_place_of_others_are_seen(monkeypatch):
+    monkeypatch.setitem(sys.modules, "user_rates", types.ModuleType("user_rates"))
+
+    def step(x):
+        import user_rates
+
+        return x * user_rates.RATE
+
+    guards = Guards(step)
+    monkeypatch.setitem(sys.modules, "user_rates", types.ModuleType("user_rates"))
+    assert "module user_rates was" in guards.changed()
+
+
 def test_libraries_are_known_by_where_they_lie():
     for library in (
         sys,

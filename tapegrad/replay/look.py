@@ -41,7 +41,7 @@ NOT_CALLED = frozenset(
     ("__reduce__", "__reduce_ex__", "__init_subclass__", "__set_name__", "__del__")
 ) | {"__getstate__", "__setstate__", "__sizeof__", "__subclasshook__", "__annotate__"}
 
-_WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary)
+_WEAK = (weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet)
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _WITH_DATA: tuple = (*_WEAK, collections.UserDict, collections.UserList)
 
@@ -54,6 +54,8 @@ def is_namespace(cls: type) -> bool:
 
 def inside(value: Any) -> Any:
     """What a wrapper of the standard library around other data wraps, or NOTHING: it is none."""
+    if type(value) in weakref.ProxyTypes:
+        return _behind(value)
     if isinstance(value, weakref.ref):
         return value()
     if isinstance(value, _VIEWS):
@@ -63,6 +65,14 @@ def inside(value: Any) -> Any:
     if isinstance(value, _WITH_DATA):
         return value.data
     return value.maps if isinstance(value, collections.ChainMap) else NOTHING
+
+
+def _behind(proxy: Any) -> Any:
+    """What a weakref.proxy stands for, which shows itself by its bound methods alone."""
+    try:
+        return proxy.__dir__.__self__
+    except (AttributeError, ReferenceError):
+        return NOTHING
 
 
 def names_got_by(getter: Any) -> set[str]:

@@ -12,6 +12,7 @@ import operator
 import random
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import is_dataclass
@@ -141,7 +142,11 @@ class Walk(Nets, Containers):
     def _look(self, path: str, value: Any) -> None:
         """What there is to compare of a value that is no scalar."""
         kind = type(value)
-        if isinstance(value, Tensor):
+        if kind in weakref.ProxyTypes:  # which passes for what it stands for
+            wrapped = inside(value)
+            self.inside.append((value, wrapped))
+            self._visit(path, wrapped)
+        elif isinstance(value, Tensor):
             flags, held = value._flags, held_by(value)
             self.tensors.append((value, flags, held))
             self.values.append((f"{path}.requires_grad", bool(flags & VARIABLE)))
@@ -250,8 +255,7 @@ class Walk(Nets, Containers):
                 self._item(f"global {name!r}{of}", scope, name)
         for name in self.names_in(sys.modules, imported(reads.imports, scope), grows=False):
             if not is_library_module(sys.modules[name]):
-                self.course.append((sys.modules, name, sys.modules[name], "item"))
-                self._visit(f"module {name}", sys.modules[name])
+                self._item(f"module {name}", sys.modules, name)
         closure = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         for name, cell in closure.items():
             value = cell_value(cell)
@@ -299,6 +303,8 @@ class Walk(Nets, Containers):
         if value is NOTHING:
             self._known.loose.update(attributes)
         for i, name in enumerate(attributes):
+            if type(value) in weakref.ProxyTypes:
+                value = inside(value)
             if isinstance(value, (Optimizer, Module)):
                 self._known.read.add((id(value), name))
             value = static(value, name)
