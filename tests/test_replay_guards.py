@@ -289,6 +289,40 @@ def test_what_appears_is_seen_by_guards_made_again(make):
 # --- arrays, arguments
 
 
+ROW = np.arange(1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    "a",
+    [
+        ROW.copy(),
+        ROW.copy()[::-1],
+        ROW.astype(">f8"),
+        ROW.astype("U4"),
+        ROW.astype([("part", float)]),
+        np.ndarray(4, float, bytearray(b"?") + bytearray(ROW), offset=1),  # misaligned
+        ROW.copy().view(np.matrix),
+        np.ma.array(ROW),
+        np.ma.array(ROW, mask=[False, False, False, True]),
+    ],
+    ids=lambda a: f"{type(a).__name__} {a.dtype}",
+)
+def test_contents_of_every_kind_of_array_can_be_watched(a, checks):
+    guards = Guards(lambda x: x * a)
+    guards.watch(lambda x: True)
+    assert guards.changed() is None
+    a[...] = a[..., ::-1].copy()
+    assert guards.changed() == "the contents of closure variable 'a' have changed"
+
+
+def test_what_is_masked_between_calls_is_seen(checks):
+    a = np.ma.array(ROW, mask=np.zeros(4, bool))
+    guards = Guards(lambda x: x * a)
+    guards.watch(lambda x: True)
+    a[0] = np.ma.masked
+    assert guards.changed() == "the contents of closure variable 'a' have changed"
+
+
 def test_watched_arrays_are_compared_by_content():
     w = np.array([1.0, np.nan])
     guards = Guards(lambda x: x * w)

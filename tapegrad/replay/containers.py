@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dtypes import CODES
+from ..engine.operands import is_plain
 from ..tree import text_of
 from .checks import pairs
 from .found import Found
@@ -45,7 +46,8 @@ class Containers(Found):
         self.arrays.append((f"the contents of {path}", value))
         if self._watched(value):
             found = contents(value)
-            if value.dtype in CODES and value.dtype.isnative and value.flags.c_contiguous:
+            is_behaved = value.dtype.isnative and value.flags.aligned and value.flags.c_contiguous
+            if is_plain(value) and value.dtype in CODES and is_behaved:
                 self.rows.append((value, None, found, "bytes"))
             else:
                 self.others.append((value, found))
