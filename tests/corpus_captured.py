@@ -1,6 +1,8 @@
 """Cases: what a step does with the contents of an ndarray that it captures, which are written in
 place between its calls. Recorded ops read them anew; where Python looks into them, it records."""
 
+import zlib
+
 import numpy as np
 from corpus import case
 
@@ -11,6 +13,12 @@ from tapegrad import numpy as tnp
 X = np.linspace(0.3, 1.4, 12).reshape(4, 3)
 TABLE = np.arange(4.0)
 AS_ARRAY = np.asarray
+
+
+def filled(values):
+    found = np.empty(4)
+    found[:] = values
+    return found
 
 
 def rotated(name, step, runs, dtype):
@@ -78,6 +86,11 @@ for name, (step, dtype) in {
     "mask": (lambda x, b: x[b], bool),
     "index_of_an_array": (lambda x, b: TABLE[b] @ x, int),
     "index_of_a_new_array": (lambda x, b: np.eye(4)[b] @ x, int),
+    "branch_on_an_array_it_indexes": (lambda x, b: x if np.arange(4)[b][0] > 2 else -x, int),
+    "position_that_a_new_array_finds": (lambda x, b: x[np.arange(4).searchsorted(b)[0]], int),
+    "number_written_into_a_new_array": (lambda x, b: x * float(filled(b)[0]), float),
+    "number_by_an_unbound_method": (lambda x, b: x * np.ndarray.item(b, 0), float),
+    "number_of_its_bytes": (lambda x, b: x * zlib.crc32(b), int),
     "repeats": (lambda x, b: np.repeat(x, b, axis=0), int),
     "widths": (lambda x, b: tnp.pad(x[0], b[:2]), int),
     "sizes": (lambda x, b: tnp.zeros(tuple(b[:2] + 1)) + x[0, 0], int),

@@ -102,10 +102,10 @@ class Variant:
             keep it: a cycle would keep all of this when the function is dropped.)"""
             if id(x) in looked or makes_arrays:
                 return True
-            if sees_looks and is_plain(x):
-                return False
             # what no op reads Python reads, if anyone does
-            return has_numbers or (id(x) not in read and x.nbytes <= MAX_WATCHED)
+            if id(x) not in read and x.nbytes <= MAX_WATCHED:
+                return True
+            return has_numbers and not (sees_looks and is_plain(x))
 
         self.guards.watch(counts)
         self.n_recorded = len(program.entries)
