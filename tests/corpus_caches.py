@@ -25,6 +25,18 @@ def cached_function():
     return lambda x: x * factor(), [X, X, X, change, X, X, X]
 
 
+@case(runs=6)
+def cached_number_that_outlives_what_made_it():
+    table = {"factor": 2.0}
+
+    @functools.lru_cache
+    def factor():
+        return table["factor"]
+
+    change = lambda: table.update(factor=3.0)  # noqa: E731
+    return lambda x: x * factor(), [X, X, X, change, X, X, X, factor.cache_clear, X, X, X]
+
+
 def settings_of(cache):
     @cache
     def settings():

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..tree import text_of
 from .libraries import is_library_function
-from .look import SCALARS, static
+from .look import static
 
 MAX_KEPT = 8  # results of a cache that are looked into
 
@@ -37,7 +37,7 @@ def results_of(path: str, cached: Any) -> tuple[dict, list[tuple], list[tuple[st
         ids = set(map(id, keys))
         kept = {id(part): next(parts) for part in parts if id(part) in ids}
         rows = [(cached, key, kept[id(key)], "kept") for key in keys if id(key) in kept]
-    rows = [row for row in rows if type(row[2]) not in SCALARS] if len(rows) <= MAX_KEPT else []
+    rows = rows if len(rows) <= MAX_KEPT else []
     return cache, rows, [(f"{path}{_call(key)}", result) for _, key, result, _ in rows]
 
 
