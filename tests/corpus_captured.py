@@ -98,6 +98,7 @@ for name, (step, dtype) in {
     "other_dtype": (lambda x, b: tg.tensor(b, dtype="f4") @ x, float),
     "list_of_arrays": (lambda x, b: tnp.array([b, b]) @ x, float),
     "full": (lambda x, b: tnp.full((3, 4), b) * x.T, float),
+    "branch_on_asarray": (lambda x, b: b @ x if np.asarray(b)[0] > 2 else x.T + b, float),
     "asarray_of_numpy": (lambda x, b: x * float(np.asarray(b)[0]), float),
     "asarray_by_another_name": (lambda x, b: x * float(AS_ARRAY(b)[0]), float),
     "memory": (lambda x, b: x * memoryview(b)[0], float),

@@ -79,11 +79,6 @@ def makes_arrays(a: Recording, b: Recording) -> bool:
     return any(v.kind == ARRAY and v.source is not a.leaves[n].source for n, v in leaves)
 
 
-def has_numbers(recording: Recording) -> bool:
-    """Whether the program has a number as a constant, which Python may have computed."""
-    return any(v.kind == CONSTANT for v in recording.leaves.values())
-
-
 def _is_same_event(x: Event, y: Event) -> bool:
     if (x.position, x.kind, x.tensors) != (y.position, y.kind, y.tensors):
         return False

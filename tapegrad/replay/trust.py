@@ -12,7 +12,7 @@ from ..errors import ReplayError
 from ..tensor import Tensor
 from .arguments import Taken, as_tensors, objects, parts_of, written_into
 from .call import result_pattern
-from .compare import Branch, difference, has_numbers, makes_arrays
+from .compare import Branch, difference, makes_arrays
 from .guards import Change, Guards
 from .look import held_by
 from .observed import observed
@@ -115,13 +115,11 @@ def _confirm(
                 raise _refusal(compiled, WRITES.format(written))
             if new.recording.moved:
                 raise _refusal(compiled, MOVED.format(new.recording.moved))
-            plain = new.keep_leaves(old)
-            if isinstance(plain, str):
-                raise _refusal(compiled, plain)
+            if (unkept := new.keep_leaves(old)) is not None:
+                raise _refusal(compiled, unkept)
             new.guards.read_everywhere(old.state.numbers_made_anew(new.state))
             new.confirm(
                 makes_arrays(old.recording, new.recording),
-                plain or has_numbers(new.recording),
                 old.recording.looked | new.recording.looked,
             )
             compiled._last = new

@@ -85,12 +85,11 @@ class Variant:
         self.changed = change and change.path
         return self.state is None or (change is None and self.state.fits())
 
-    def confirm(self, makes_arrays: bool, has_numbers: bool, looked: set[int]) -> None:
+    def confirm(self, makes_arrays: bool, looked: set[int]) -> None:
         """Make ready to replay what has been recorded twice.
 
         Args:
-            makes_arrays, has_numbers: whether it reads arrays, or has or returns numbers, that
-                Python made, of ndarrays perhaps.
+            makes_arrays: whether it reads arrays that Python made, of ndarrays perhaps.
             looked: ids of the ndarrays that Python was seen to look into.
         """
         program = program_of(self.recording)
@@ -100,12 +99,10 @@ class Variant:
         def counts(x: np.ndarray) -> bool:
             """Whether a change of its contents asks for another program. (It knows no guards, which
             keep it: a cycle would keep all of this when the function is dropped.)"""
-            if id(x) in looked or makes_arrays:
+            if id(x) in looked or makes_arrays or not (sees_looks and is_plain(x)):
                 return True
             # what no op reads Python reads, if anyone does
-            if id(x) not in read and x.nbytes <= MAX_WATCHED:
-                return True
-            return has_numbers and not (sees_looks and is_plain(x))
+            return id(x) not in read and x.nbytes <= MAX_WATCHED
 
         self.guards.watch(counts)
         self.n_recorded = len(program.entries)
@@ -117,18 +114,16 @@ class Variant:
         made = iter(outputs)
         return self.rebuild(iter([next(made) if x is MADE else kept(x) for x in self.leaves]))
 
-    def keep_leaves(self, other: Variant) -> bool | str:
+    def keep_leaves(self, other: Variant) -> str | None:
         """Settle what replays return beside Tensors, from two recordings of one program.
 
         Returns:
-            Whether there are numbers or arrays among it; or why replays cannot return it.
+            Why replays cannot return it; None if they can.
         """
         if other.outline != self.outline:
             return f"it returns {other.outline} at one call and {self.outline} at the next"
-        plain = False
         for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
             if type(new) is Plain and type(old) is Plain:
-                plain = True
                 if old.array is new.array:
                     self.leaves[i] = new.array
                 elif contents(old.copy) != contents(new.copy):
@@ -138,9 +133,7 @@ class Variant:
                     f"it returns {short(old)} at one call and {short(new)} at the next: return "
                     "Tensors and plain values, in lists, tuples and dicts"
                 )
-            else:
-                plain = plain or isinstance(new, (int, float, complex, np.generic))
-        return plain
+        return None
 
     def summary(self) -> list[str]:
         """What the passes made of its program."""
