@@ -307,3 +307,40 @@ def dicts_wrapped():
         own["b"] = 0.5
 
     return step, [X, X, X, change, X, X, X]
+
+
+@case(error="the contents of closure variable 'values' have changed")
+def array_written_through_an_iterator_over_it():
+    values = np.zeros(3).flat
+
+    def step(x):
+        values[0] += 1.0
+        return x * 2
+
+    return step, [X] * 5
+
+
+@case(error="the contents of closure variable 'view' have changed")
+def memory_written_through_a_view():
+    view = memoryview(bytearray(3))
+
+    def step(x):
+        view[0] += 1
+        return x * 2
+
+    return step, [X] * 5
+
+
+@case(runs=6)
+def memory_written_between_calls():
+    held, view = bytearray(b"\1"), memoryview(np.ones(1))
+    view_of_held = memoryview(held)
+
+    def change():
+        held[0] += 1
+
+    def change_array():
+        view.obj[0] += 1
+
+    calls = [X, X, X]
+    return lambda x: x * view_of_held[0] * view[0], [*calls, change, *calls, change_array, *calls]

@@ -58,6 +58,10 @@ def inside(value: Any) -> Any:
         return _behind(value)
     if isinstance(value, weakref.ref):
         return value()
+    if isinstance(value, np.flatiter):
+        return value.base
+    if isinstance(value, memoryview):
+        return _viewed(value)
     if isinstance(value, _VIEWS):
         value = value.mapping
     if isinstance(value, types.MappingProxyType):  # refers to nothing else
@@ -72,6 +76,13 @@ def _behind(proxy: Any) -> Any:
     try:
         return proxy.__dir__.__self__
     except (AttributeError, ReferenceError):
+        return NOTHING
+
+
+def _viewed(view: memoryview) -> Any:
+    try:
+        return view.obj
+    except ValueError:  # it has been released
         return NOTHING
 
 

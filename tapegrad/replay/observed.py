@@ -89,7 +89,7 @@ def _plain(x: Any) -> Any:
 # What reads an array's memory without asking its type; and libraries that may.
 _NUMPYS = (
     np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray, np.require,
-    np.frombuffer, np.nditer, np.ndenumerate, np.lib.stride_tricks.as_strided,
+    np.frombuffer, np.nditer, np.ndenumerate, np.flatiter, np.lib.stride_tricks.as_strided,
 )  # fmt: skip
 _BUILTINS = (memoryview, bytes, bytearray)
 _IDS = frozenset(map(id, (*_NUMPYS, *_BUILTINS)))

@@ -212,6 +212,7 @@ class Walk(Nets, Containers):
             if held is not NOTHING:
                 self._visit(f"{path}.get()", held)
         elif (wrapped := inside(value)) is not NOTHING:
+            self.looks_unseen |= looks_unseen(kind)
             self.inside.append((value, wrapped))
             self._visit(path, wrapped)
             if look_at(kind).bases:
