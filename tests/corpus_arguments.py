@@ -372,3 +372,42 @@ def views_given_to_numpy():
 def slope_that_is_nan():
     layer = nn.LeakyReLU(float("nan"))
     return lambda x: layer(abs(x)), [(X,)] * 4
+
+
+def equal_values_with_attributes(kind, value):
+    """Values that are equal and of one class, and have attributes that are not."""
+
+    def make():
+        first, other = kind(value), kind(value)
+        first.rate, other.rate = 2.0, 3.0
+        change = lambda: setattr(first, "rate", 4.0)  # noqa: E731
+        calls = [(X, first), (X, other)] * 4
+        return lambda x, k: x * k.rate, [*calls, change, *calls]
+
+    return make
+
+
+def value_that_gets_an_attribute(kind, value):
+    def make():
+        k = kind(value)
+        change = lambda: setattr(k, "rate", 4.0)  # noqa: E731
+        return lambda x, k: x * getattr(k, "rate", 1.0), [(X, k)] * 4 + [change] + [(X, k)] * 4
+
+    return make
+
+
+class SlottedFloat(float):
+    __slots__ = ("rate",)
+
+
+for _kind, _value in {
+    type("Text", (str,), {}): "a",
+    type("Whole", (int,), {}): 3,
+    Rated: 1.5,
+    SlottedFloat: 1.5,
+    type("Octets", (bytes,), {}): b"a",
+}.items():
+    for _make, _runs in ((equal_values_with_attributes, 6), (value_that_gets_an_attribute, 4)):
+        _made = _make(_kind, _value)
+        _made.__name__ = f"{_make.__name__}_{_kind.__name__}"
+        case(_runs)(_made)

@@ -28,7 +28,7 @@ from ..tree import (
 from .checks import pairs
 from .guards import same_value
 from .libraries import is_library_class
-from .look import SCALARS
+from .look import SCALARS, look_at
 
 
 def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
@@ -65,7 +65,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         key.append((kind, (), tuple(attributes)))
         parts = [flatten(x, arrays, key) for x in attributes.values()]
         return _rebuilt(dataclass_maker(tree, list(attributes)), parts)
-    if isinstance(tree, Hashable) and compares_by_value(tree) and not _has_attributes(tree):
+    if isinstance(tree, Hashable) and compares_by_value(tree) and not has_attributes(tree):
         return _static(tree, key)
     key.append(Identity(tree))
     return lambda it: tree
@@ -149,9 +149,11 @@ def _parts(tree: Any) -> tuple | None:
     return None
 
 
-def _has_attributes(x: Any) -> bool:
-    """Whether a value is of a user's kind of number or string that has some."""
-    return type(x) not in SCALARS and bool(getattr(x, "__dict__", None))
+def has_attributes(x: Any) -> bool:
+    """Whether a value is of a user's kind of number or string that has some, or has slots."""
+    if type(x) in SCALARS:
+        return False
+    return bool(getattr(x, "__dict__", None) or look_at(type(x)).slots)
 
 
 def compares_by_value(x: Any) -> bool:
@@ -179,7 +181,7 @@ def _exact(key: Any) -> Any:
         return type(key), tuple(map(_exact, key))
     if isinstance(key, (np.generic, np.dtype)):
         return type(key), repr(key)
-    return _typed(key) if compares_by_value(key) and not _has_attributes(key) else Identity(key)
+    return _typed(key) if compares_by_value(key) and not has_attributes(key) else Identity(key)
 
 
 def _array(x: Any, contiguous: bool, arrays: list, key: list) -> Callable:

@@ -10,8 +10,9 @@ import numpy as np
 from ..engine import select
 from ..engine.dtypes import CODES
 from ..tensor import Tensor
-from .arguments import compares_by_value
+from .arguments import compares_by_value, has_attributes
 from .checks import Checks, pairs
+from .look import SCALARS
 from .native import NativeProgram
 
 
@@ -76,9 +77,13 @@ def argument(x: Any, arrays: list) -> tuple:
         type(x), "__dataclass_fields__"
     ):
         raise NoPattern
+    if not compares_by_value(x) or has_attributes(x):
+        return "is", x
+    if type(x) not in SCALARS:  # it may get attributes; Python looks
+        raise NoPattern
     if isinstance(x, (float, complex)) and x == 0:
         return "is", x  # another zero may have the other sign; Python looks
-    return ("equal" if compares_by_value(x) else "is"), x
+    return "equal", x
 
 
 def result(x: Any, count: list) -> tuple:
