@@ -7,9 +7,9 @@ arguments are the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from inspect import CO_VARKEYWORDS
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -65,7 +65,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
         key.append((kind, (), tuple(attributes)))
         parts = [flatten(x, arrays, key) for x in attributes.values()]
         return _rebuilt(dataclass_maker(tree, list(attributes)), parts)
-    if isinstance(tree, Hashable) and compares_by_value(tree) and not has_attributes(tree):
+    if compares_by_value(tree) and not has_attributes(tree):
         return _static(tree, key)
     key.append(Identity(tree))
     return lambda it: tree
@@ -158,7 +158,11 @@ def has_attributes(x: Any) -> bool:
 
 def compares_by_value(x: Any) -> bool:
     """Whether an argument belongs to the signature by its value, not as the object it is."""
-    return x is None or isinstance(x, (bool, int, float, complex, str, bytes, slice))
+    if isinstance(x, slice):
+        return all(map(compares_by_value, _ends(x)))
+    if isinstance(type(x).__eq__, FunctionType):  # by which a user's kind may be equal to another
+        return False
+    return x is None or isinstance(x, (bool, int, float, complex, str, bytes))
 
 
 def _static(x: Any, key: list) -> Callable:
@@ -170,7 +174,13 @@ def _typed(x: Any) -> tuple:
     """A value with its type: 1 == True."""
     if isinstance(x, (float, complex)) and x == 0:  # 0.0 == -0.0, but 1 / 0.0 != 1 / -0.0
         return type(x), (float if isinstance(x, float) else complex).__repr__(x)
+    if isinstance(x, slice):
+        return slice, tuple(map(_typed, _ends(x)))
     return type(x), x
+
+
+def _ends(part: slice) -> tuple:
+    return part.start, part.stop, part.step
 
 
 def _exact(key: Any) -> Any:

@@ -79,8 +79,8 @@ def argument(x: Any, arrays: list) -> tuple:
         raise NoPattern
     if not compares_by_value(x) or has_attributes(x):
         return "is", x
-    if type(x) not in SCALARS:  # it may get attributes; Python looks
-        raise NoPattern
+    if type(x) not in SCALARS or isinstance(x, slice):
+        raise NoPattern  # it may get attributes, or another one is equal, of True for 1
     if isinstance(x, (float, complex)) and x == 0:
         return "is", x  # another zero may have the other sign; Python looks
     return "equal", x

@@ -97,4 +97,6 @@ def _text(part: Any) -> str:
     if isinstance(kind, np.dtype):
         strides = "" if layout[0] is True else f" and strides {layout[0]}"
         return f"{kind} of shape {value}{strides}"
+    if kind is slice:
+        return f"slice({', '.join(map(_text, value))})"
     return value if issubclass(kind, (float, complex)) and type(value) is str else short(value)
