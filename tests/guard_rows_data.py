@@ -3,6 +3,7 @@
 import functools
 import types
 from collections import OrderedDict, defaultdict, deque
+from dataclasses import make_dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -258,3 +259,48 @@ def _value_without_a_repr():
 def _member_without_a_repr():
     members = {1.0, Unprintable(0)}
     return lambda x: x * len(members), lambda: members.add(2), "members' have changed"
+
+
+@row
+def _tuple_in_a_set_replaced_by_an_equal_one():
+    members = {(1,)}
+
+    def change():
+        members.clear()
+        members.add((1.0,))
+
+    return lambda x: [x * a for (a,) in members], change, "a member of closure variable 'members'"
+
+
+@row
+def _tuple_in_a_set_made_anew():
+    members = {(1,)}
+
+    def change():
+        members.clear()
+        members.add((int("1"),))
+
+    return lambda x: [x * a for (a,) in members], change, None
+
+
+@row
+def _object_in_a_set_replaced_by_an_equal_one():
+    config = make_dataclass("config", ["depth"], frozen=True)
+    members = {config(2)}
+
+    def change():
+        members.clear()
+        members.add(config(2.0))
+
+    return lambda x: [x * member.depth for member in members], change, "depth was 2, is 2.0"
+
+
+@row
+def _range_in_a_set_replaced_by_an_equal_one():
+    members = {range(0)}
+
+    def change():
+        members.clear()
+        members.add(range(-1))
+
+    return lambda x: [x * r.stop for r in members], change, "was range(0, 0), is range(0, -1)"

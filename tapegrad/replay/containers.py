@@ -13,7 +13,7 @@ from ..engine.operands import is_plain
 from ..tree import text_of
 from .checks import pairs
 from .found import Found
-from .look import FROZEN, SCALARS, Members, Order, contents
+from .look import FROZEN, SCALARS, Identities, Members, Order, contents
 from .reads import Known
 
 # Containers without attributes of their own; a user's kinds of them may have some.
@@ -35,11 +35,14 @@ class Containers(Found):
         elif isinstance(value, np.ndarray):
             self._array(path, value)
         else:
-            if not isinstance(value, frozenset):
-                self.others.append((value, Members(value)))
-            self.values.append((f"the contents of {path}", Members(value)))
+            members = Members(value)
+            if isinstance(value, set):
+                self.others.append((value, Identities(value)))
+            elif not isinstance(value, frozenset):
+                self.others.append((value, members))
+            self.values.append((f"the contents of {path}", members))
             for member in value if isinstance(value, (set, frozenset)) else ():
-                if type(member) not in SCALARS:
+                if type(member) not in SCALARS or isinstance(member, range):
                     self._visit(f"a member of {path}", member)
 
     def _array(self, path: str, value: np.ndarray) -> None:

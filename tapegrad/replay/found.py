@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-from collections import OrderedDict
 from collections.abc import Iterable, KeysView, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -17,8 +16,6 @@ from .checks import Checks, same_pairs
 from .look import (
     NOTHING,
     Contents,
-    Members,
-    Order,
     contents,
     context_value,
     held_by,
@@ -34,7 +31,7 @@ class Found:
 
     Attributes:
         rows: what to check at every call, see checks.py.
-        others: what no row can compare, see is_content: (set or bytearray, Members),
+        others: what no row can compare, see is_content: (set, Identities), (bytearray, Members),
             (OrderedDict, Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (module, its class,
             tuple of its attributes' names and values in turn), (Tensor, its flags, what it holds).
@@ -122,4 +119,4 @@ def is_content(pair: tuple[Any, Any]) -> bool:
         return contents(value) == copy
     if isinstance(value, ContextVar):
         return context_value(value) is copy
-    return (Order if isinstance(value, OrderedDict) else Members)(value) == copy
+    return type(copy)(value) == copy

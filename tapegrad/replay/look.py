@@ -176,6 +176,13 @@ class Order(tuple):
     """The keys of a dict."""
 
 
+class Identities(frozenset):
+    """Of a set: which objects are in it. Others may be equal."""
+
+    def __new__(cls, value: set) -> Identities:
+        return super().__new__(cls, map(id, value.copy()))
+
+
 class Members(tuple):
     """Of a set, bytearray or array.array: what tells it from another one. 1 is not 1.0, 0.0 is not
     -0.0, and one nan is as good as another."""
