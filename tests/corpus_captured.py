@@ -104,3 +104,14 @@ for name, (step, dtype) in {
     "memory": (lambda x, b: x * memoryview(b)[0], float),
 }.items():  # fmt: skip
     rotated(f"captured_array_for_a_{name}", step, 6, dtype)
+
+
+@case(runs=3)
+def captured_index_written_before_the_second_call():
+    index = np.array([2, 1, 3, 0])
+
+    def rotate():
+        index[:] = np.roll(index, 1)
+
+    calls = [(X,)] * 3
+    return lambda x: x if np.arange(4)[index][0] > 1 else -x, [(X,), rotate, *calls]

@@ -118,10 +118,11 @@ def _confirm(
             if (unkept := new.keep_leaves(old)) is not None:
                 raise _refusal(compiled, unkept)
             new.guards.read_everywhere(old.state.numbers_made_anew(new.state))
-            new.confirm(
+            new.watch(
                 makes_arrays(old.recording, new.recording),
                 old.recording.looked | new.recording.looked,
             )
+            new.confirm()
             compiled._last = new
             variants[variants.index(old)] = new
             return
@@ -135,9 +136,8 @@ def _confirm(
         raise _refusal(compiled, WRITES.format(written))  # as it did at the call before
     if branch:
         compiled._note(branch)
-    looked = new.recording.looked
-    if looked and new.guards.changed() is None:  # what they hold counts for the next call, too
-        new.guards.watch(lambda x: id(x) in looked)
+    if new.guards.changed() is None:  # what they hold counts for the next call, too
+        new.watch(False, new.recording.looked)
     if len(variants) >= MAX_VARIANTS:
         del variants[0]
     variants.append(new)

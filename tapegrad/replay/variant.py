@@ -85,15 +85,14 @@ class Variant:
         self.changed = change and change.path
         return self.state is None or (change is None and self.state.fits())
 
-    def confirm(self, makes_arrays: bool, looked: set[int]) -> None:
-        """Make ready to replay what has been recorded twice.
+    def watch(self, makes_arrays: bool, looked: set[int]) -> None:
+        """From now on compare the contents of those ndarrays of which Python may make something.
 
         Args:
             makes_arrays: whether it reads arrays that Python made, of ndarrays perhaps.
             looked: ids of the ndarrays that Python was seen to look into.
         """
-        program = program_of(self.recording)
-        read = {id(v.source) for v in program.values if v.kind == ARRAY}
+        read = {id(v.source) for v in self.recording.leaves.values() if v.kind == ARRAY}
         sees_looks = self.guards.sees_looks
 
         def counts(x: np.ndarray) -> bool:
@@ -105,6 +104,10 @@ class Variant:
             return id(x) not in read and x.nbytes <= MAX_WATCHED
 
         self.guards.watch(counts)
+
+    def confirm(self) -> None:
+        """Make ready to replay what has been recorded twice."""
+        program = program_of(self.recording)
         self.n_recorded = len(program.entries)
         self.recording = None
         self.ready = prepare(program)
