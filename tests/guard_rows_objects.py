@@ -1,5 +1,6 @@
 """Rows: plain data changes: attributes of objects, namespaces and classes."""
 
+import functools
 import types
 from contextvars import ContextVar
 
@@ -62,6 +63,22 @@ def _namespace_by_formatted_strings():
         return [getattr(config, f"w{i}") for i in range(2)]
 
     return step, setting(config, "w1", 3), "'config'.w1 was 2, is 3"
+
+
+def by_name(step):
+    config = types.SimpleNamespace(w_1=2, w_2=2)
+    return lambda x: step(config, 1), setting(config, "w_1", 3), "w_1 was 2, is 3"
+
+
+for _name, _step in {
+    "added": lambda config, i: getattr(config, "w_" + str(i)),
+    "added_before": lambda config, i: getattr(config, ("w" if i else "v") + "_1"),
+    "of_percent": lambda config, i: getattr(config, "w_%d" % i),  # noqa: UP031
+    "of_percent_at_the_end": lambda config, i: getattr(config, "%s_1" % "vw"[i]),  # noqa: UP031
+    "formatted_by_a_method": lambda config, i: getattr(config, "w_{}".format(i)),  # noqa: UP032
+    "joined": lambda config, i: getattr(config, "_".join(["w", str(i)])),
+}.items():
+    row(functools.partial(by_name, _step), f"namespace_by_strings_{_name}")
 
 
 @row

@@ -6,6 +6,7 @@ whose attribute is read, the attribute counts as read of everything (`loose`).
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -59,6 +60,11 @@ _IMPORT_FROM = _codes("IMPORT_FROM")
 _MATCH_CLASS = _codes("MATCH_CLASS")
 _FORMAT = _codes("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 _CACHE = _codes("CACHE")
+# What else does: + and %, from 3.11 on arguments of one instruction, with += and %=; and methods.
+_FORMAT |= _codes("BINARY_ADD", "BINARY_MODULO", "INPLACE_ADD", "INPLACE_MODULO")
+_JOIN = {(opmap["BINARY_OP"], n) for n in (0, 6, 13, 19)} if "BINARY_OP" in opmap else set()
+_MAKERS = frozenset({"format", "join", "format_map"})
+_WORDS = re.compile(r"%\w|\W+")  # what is between words
 
 # Functions that read attributes named by strings; every string constant beside them counts, and so
 # does every string that the walk finds.
@@ -160,8 +166,9 @@ def _own_reads(code: CodeType) -> Reads:
         loose |= strings
         if "globals" in read_globals:
             read_globals |= strings
-        if any(op in _FORMAT for op, _ in _instructions(code)):
-            fragments = {s for s in strings if s.strip("_")}
+        if _makes_strings(code, attributes):
+            words = {w for c in constants if " " not in c for w in _WORDS.split(c)}
+            fragments = {w for w in words if w.strip("_")}
     return Reads(
         frozenset(read_globals),
         frozenset(attributes),
@@ -172,6 +179,13 @@ def _own_reads(code: CodeType) -> Reads:
         by_string,
         frozenset(fragments),
     )
+
+
+def _makes_strings(code: CodeType, attributes: set[str]) -> bool:
+    """Whether it may put strings together."""
+    if not _MAKERS.isdisjoint(attributes):
+        return True
+    return any(op in _FORMAT or (op, arg) in _JOIN for op, arg in _instructions(code))
 
 
 def imported(names: frozenset[str], scope: dict) -> set[str]:
