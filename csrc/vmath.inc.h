@@ -11,6 +11,9 @@
 #define vmaximum FN(vmaximum)
 #define vminimum FN(vminimum)
 #define vtie FN(vtie)
+#define vhypot FN(vhypot)
+#define vhypot_da FN(vhypot_da)
+#define vlogaddexp FN(vlogaddexp)
 #define vpower_da FN(vpower_da)
 #define vpow_by_dx FN(vpow_by_dx)
 #define vsilu_dx FN(vsilu_dx)
@@ -41,10 +44,36 @@ VFN V vtie(M wins, M tie)
     return vselect(wins, vset(1), vselect(tie, vset(K(0.5)), vset(0)));
 }
 
+#define LARGE K(TG_REAL == 32 ? 0x1p60 : 0x1p500)
+#define LARGE_SCALE K(TG_REAL == 32 ? 0x1p-66 : 0x1p-600)
+#define SMALL_SCALE K(TG_REAL == 32 ? 0x1p90 : 0x1p600)
+/* sqrt(a a + b b). Numbers whose squares might leave the range are scaled by powers of two first.
+ * Infinity wins, even over nan. Max error 1.2 ULP. */
+VFN V vhypot(V a, V b)
+{
+    const V m = vmax(vabs(a), vabs(b)), inf = vset(K(__builtin_inf()));
+    const M is_large = vlt(vset(LARGE), m), is_small = vlt(m, vset(1 / LARGE));
+    const V scale =
+        vselect(is_large, vset(LARGE_SCALE), vselect(is_small, vset(SMALL_SCALE), vset(1)));
+    const V back = vselect(is_large, vset(1 / LARGE_SCALE),
+                           vselect(is_small, vset(1 / SMALL_SCALE), vset(1)));
+    const V x = a * scale, y = b * scale;
+    return vselect(veq(vabs(a), inf) | veq(vabs(b), inf), inf, vsqrt(x * x + y * y) * back);
+}
+
+/* log(exp(a) + exp(b)). Max error 3 ULP, of the larger one where what is added cancels it. */
+VFN V vlogaddexp(V a, V b)
+{
+    return vmaximum(a, b) + vsoftplus_tail(vselect(veq(a, b), vset(0), a - b));
+}
+
 /* --- partials too long for a row; the same operations as in tapegrad/ops/elementwise.py --- */
 
 /* b a^(b - 1), and 0 for b = 0 even where a is 0. */
 VFN V vpower_da(V a, V b) { return vselect(veq(b, vset(0)), vset(0), b * vpow(a, b - K(1))); }
+
+/* a / y, and 0 where y is. */
+VFN V vhypot_da(V a, V y) { return a / vselect(veq(y, vset(0)), vset(K(__builtin_inf())), y); }
 
 VFN V vpow_by_dx(V x, V power, V less)
 {

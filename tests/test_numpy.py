@@ -367,6 +367,24 @@ def test_square_brackets_join_arrays():
         tnp.r_["0,2", x]
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i8"])
+def test_long_lines_sort_stably(dtype):
+    rng = np.random.default_rng(0)
+    special = [0.0, 0.0, -0.0, 3.0, -3.0]
+    if dtype[0] == "f":
+        special += [np.nan, -np.nan, np.inf, -np.inf, np.finfo(dtype).smallest_subnormal]
+    for x in (
+        rng.normal(size=(80, 90)),
+        rng.choice(special, (80, 90)),
+        rng.normal(size=(80, 90, 0)),
+    ):
+        x = x.astype(dtype)
+        for lines in (x, x[::-1, ::-1], np.asfortranarray(x)):
+            for axis in (0, 1):
+                expected = np.argsort(lines, axis, kind="stable")
+                assert tnp.argsort(lines, axis).tolist() == expected.tolist()
+
+
 def test_the_namespace_follows_the_array_api():
     assert tnp.__array_api_version__ == "2024.12"
     assert tnp.finfo(tg.tensor(np.ones(1, "f4"))).eps == float(np.finfo("f4").eps)
@@ -377,6 +395,7 @@ def test_the_namespace_follows_the_array_api():
     assert x.to_device("cpu") is x
     assert tnp.argsort(x, descending=True).tolist() == [1, 2, 0]
     assert tnp.argsort(np.zeros(40)).tolist() == list(range(40))
+
     assert tnp.sort(tg.tensor([2, 1, 2]), descending=True, stable=True).tolist() == [2, 2, 1]
     with pytest.raises(ValueError, match="'cpu'"):
         tnp.zeros(3, device="gpu")

@@ -131,6 +131,36 @@ def test_error_is_within_what_the_comment_states(name, dtype, rng):
     assert worst[0] <= stated_error(name), f"{name}({worst[1]!r}): {worst[0]:.3f} ULP"
 
 
+# name: (mpmath's form, whose last place counts)
+PAIRS = {
+    "hypot": (lambda a, b: mp.sqrt(a * a + b * b), lambda exact, a, b: exact),
+    "logaddexp": (
+        lambda a, b: max(a, b) + mp.log1p(mp.exp(-abs(a - b))),
+        lambda exact, a, b: max(abs(exact), abs(a), abs(b)),
+    ),
+}
+
+
+@both_dtypes
+@pytest.mark.parametrize("name", PAIRS)
+def test_error_of_two_numbers_is_within_what_the_comment_states(name, dtype, rng):
+    f, unit_of = PAIRS[name]
+    largest = {"f4": 38.4, "f8": 308.2}[dtype]
+    far = [
+        rng.choice([-1.0, 1.0], POINTS) * 10.0 ** rng.uniform(-46, largest, POINTS) for _ in "ab"
+    ]
+    near = rng.normal(size=(2, POINTS)) * 10.0 ** rng.uniform(-40, 38, POINTS)
+    a, b = np.concatenate([far, near, rng.normal(size=(2, POINTS))], 1).astype(dtype)
+    mp.prec = 160
+    worst = 0.0
+    for got, *pair in zip(native(name, a, b).tolist(), a.tolist(), b.tolist()):
+        pair = [mp.mpf(x) for x in pair]
+        exact = f(*pair)
+        unit = spacing(unit_of(exact, *pair), dtype) if np.isfinite(got) else 1
+        worst = max(worst, error(got, exact, dtype) * float(spacing(exact, dtype) / unit))
+    assert worst <= stated_error(name), f"{name}: {worst:.3f} ULP"
+
+
 @every_function
 def test_float32_is_within_what_the_comment_states_on_a_dense_grid(name):
     _, reference, intervals = FUNCTIONS[name]
@@ -184,9 +214,9 @@ def test_huge_angles_are_reduced_exactly(name, dtype):
 
 
 @both_dtypes
-@pytest.mark.parametrize("name", [*FUNCTIONS, "power"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *PAIRS, "power"])
 def test_every_instruction_set_gives_the_same_bits_anywhere(name, dtype, rng, each_isa):
-    if name == "power":
+    if name == "power" or name in PAIRS:
         inputs = [points(n, dtype, rng, 4000) for n in ("log", "sin")]
         inputs = [x[: min(map(len, inputs))] for x in inputs]
     else:
