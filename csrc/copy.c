@@ -71,15 +71,27 @@ static void strided_run(char *dst, ptrdiff_t d, const char *src, ptrdiff_t s, in
     }
 }
 
+void tg_copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t item)
+{
+    if (step == (ptrdiff_t)item && n * item >= 64)
+        memcpy(dst, src, n * item);
+    else if (step == 0 && item == 4)
+        tg_repeat_run(dst, src, n, 4);
+    else if (step == 0 && item == 8)
+        tg_repeat_run(dst, src, n, 8);
+    else if (step == -4 && item == 4) /* constants: the compiler turns vectors around */
+        strided_run_of(dst, 4, src, -4, (int64_t)n, 4);
+    else if (step == -8 && item == 8)
+        strided_run_of(dst, 8, src, -8, (int64_t)n, 8);
+    else
+        strided_run(dst, (ptrdiff_t)item, src, step, (int64_t)n, item);
+}
+
 static void run(const plan *p, char *dst, const char *src, int64_t n)
 {
     const ptrdiff_t d = p->d[p->ndim - 1], s = p->s[p->ndim - 1];
-    if (d == (ptrdiff_t)p->item && s == d && n * d >= 64)
-        memcpy(dst, src, (size_t)(n * d));
-    else if (s == 0 && d == 8 && p->item == 8)
-        tg_repeat_run(dst, src, (size_t)n, 8);
-    else if (s == 0 && d == 4 && p->item == 4)
-        tg_repeat_run(dst, src, (size_t)n, 4);
+    if (d == (ptrdiff_t)p->item)
+        tg_copy_run(dst, src, s, (size_t)n, p->item);
     else
         strided_run(dst, d, src, s, n, p->item);
 }

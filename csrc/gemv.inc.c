@@ -202,7 +202,7 @@ static void FN(gemv_products)(T *total, const T *a, ptrdiff_t row, ptrdiff_t col
 {
     T copy[KC] __attribute__((aligned(64)));
     size_t i = 0;
-    if (col != 1 && row == 1) {
+    if ((col != 1 || k == 1) && row == 1) {
         if ((is_far && n > 2 * L) ||
             k * FN(set_bytes)(DOT_LANES / 4 * col) > (size_t)(DOT_LANES / 4 * CROWDED)) {
             FN(columns_in_turn)(total, a, col, x, k, n);

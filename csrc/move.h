@@ -39,6 +39,8 @@ double tg_move_cost(int64_t size, size_t item);
 
 /* A contiguous copy of x with its axes in this order (a permutation), or NULL: out of memory.
  * Lets go of the lock if it is long. */
+/* dst[i] = src[i * step] for i < n, elements of item bytes; step in bytes. */
+void tg_copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t item);
 tg_tensor *tg_copy_permuted(tg_tensor *x, const int *order);
 
 /* The strides of a C-order array of that shape. */

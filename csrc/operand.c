@@ -13,27 +13,7 @@ const _Alignas(TG_PAD) char tg_nothing[TG_PAD];
 
 /* --- gathering ---------------------------------------------------------------------------- */
 
-/* dst[i] = src[i * step], in elements of item bytes; step in bytes. */
-static void copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t item)
-{
-    if (step == (ptrdiff_t)item)
-        memcpy(dst, src, n * item);
-    else if (step == 0 && item == 4)
-        tg_repeat_run(dst, src, n, 4);
-    else if (step == 0 && item == 8)
-        tg_repeat_run(dst, src, n, 8);
-    else if (item == 4)
-        for (size_t i = 0; i < n; ++i)
-            memcpy(dst + 4 * i, src + (ptrdiff_t)i * step, 4);
-    else if (item == 8)
-        for (size_t i = 0; i < n; ++i)
-            memcpy(dst + 8 * i, src + (ptrdiff_t)i * step, 8);
-    else
-        for (size_t i = 0; i < n; ++i)
-            dst[i] = src[(ptrdiff_t)i * step];
-}
-
-/* copy_run for `rows` runs `across` bytes apart, one after the other: n and item are constants. */
+/* tg_copy_run for `rows` runs `across` bytes apart, one after the other: n and item are constants. */
 static inline __attribute__((always_inline)) void
 copy_short_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
                 const size_t n, const size_t item)
@@ -54,7 +34,7 @@ static void copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows,
     SHORT(1, item) SHORT(2, item) SHORT(3, item) SHORT(4, item) SHORT(5, item) SHORT(6, item)
     const size_t bytes = n * item;
     if (across == 0) { /* the first one again and again */
-        copy_run(dst, src, step, n, item);
+        tg_copy_run(dst, src, step, n, item);
         for (size_t done = bytes, all = rows * bytes; done < all; done *= 2)
             memcpy(dst + done, dst, done < all - done ? done : all - done);
         return;
@@ -64,7 +44,7 @@ static void copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows,
         SHORTS(8)
     default:
         for (; rows > 0; --rows, src += across, dst += bytes)
-            copy_run(dst, src, step, n, item);
+            tg_copy_run(dst, src, step, n, item);
     }
 #undef SHORT
 #undef SHORTS
@@ -109,7 +89,7 @@ void tg_operand_gather(char *dst, const tg_operand *o, size_t first, size_t n)
             index[d] += (int64_t)rows - 1;
             src += (ptrdiff_t)(rows - 1) * o->strides[d] * item;
         } else {
-            copy_run(dst, src, step, run, o->item);
+            tg_copy_run(dst, src, step, run, o->item);
             n -= run;
             dst += run * o->item;
             src -= index[inner] * step;
