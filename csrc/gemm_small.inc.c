@@ -7,7 +7,7 @@ enum {
     FN(small_room) = 16 * 1024 / sizeof(T), /* for copies of matrices whose rows are strided */
 };
 
-/* A stack of matrices: its step from one to the next in bytes, along k and across it in elements. */
+/* A stack of matrices: steps from one to the next in bytes, along k and across it in elements. */
 typedef struct FN(small_stack) {
     const char *at;
     ptrdiff_t step, along, across;
@@ -25,8 +25,8 @@ typedef struct FN(small_job) {
     size_t k, count, last; /* last: columns in the last vector, 1..L */
 } FN(small_job);
 
-/* Some rows of `count` products, whose B have contiguous rows. rows and wide are compile-time constants,
- * so that sum is registers. */
+/* Some rows of `count` products, whose B have contiguous rows. rows and wide are compile-time
+ * constants, so that sum is registers. */
 VFN void FN(small)(const FN(small_job) * job, const int rows, const int wide)
 {
     const FN(small_stack) a = job->a, b = job->b;

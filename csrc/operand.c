@@ -13,7 +13,7 @@ const _Alignas(TG_PAD) char tg_nothing[TG_PAD];
 
 /* --- gathering ---------------------------------------------------------------------------- */
 
-/* tg_copy_run for `rows` runs `across` bytes apart, one after the other: n and item are constants. */
+/* tg_copy_run for `rows` runs `across` bytes apart, one after the other: n, item are constants. */
 static inline __attribute__((always_inline)) void
 copy_short_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
                 const size_t n, const size_t item)

@@ -243,8 +243,8 @@ static void describe(array_interface *a, const tg_tensor *t, Py_ssize_t *dims)
     }
 }
 
-/* pin_array(tensor, writable, exposed) -> what NumPy takes as an object's __array_struct__: the buffer
- * lives while it does. exposed: its writes are the user's. */
+/* pin_array(tensor, writable, exposed) -> what NumPy takes as an object's __array_struct__: the
+ * buffer lives while it does. exposed: its writes are the user's. */
 static PyObject *pin_array(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 {
     (void)module;
