@@ -53,9 +53,19 @@ LOOKS = {
 }
 
 
+@pytest.fixture(params=["ndarray", "memmap"])
+def array(request, tmp_path):
+    """A copy of A, in memory or in a file."""
+    if request.param == "ndarray":
+        return A.copy()
+    a = np.memmap(tmp_path / "a", A.dtype, "w+", shape=A.shape)
+    a[...] = A
+    return a
+
+
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_a_look_is_told_and_answered_by_a_plain_array(look, looked):
-    a, want = A.copy(), look(A)
+def test_a_look_is_told_and_answered_by_a_plain_array(look, looked, array):
+    a, want = array, look(A)
     with observed([a]):
         found = look(a)
         assert id(a) in looked
@@ -73,13 +83,17 @@ def test_a_number_of_it_is_a_look(convert, looked):
         assert id(a) in looked
 
 
-def test_what_is_no_content_is_no_look(looked):
-    a = A.copy()
+def test_what_is_no_content_is_no_look(looked, array):
+    a, kind = array, type(array)
     with observed([a]):
         assert (a.shape, a.dtype, a.ndim, a.size, len(a), a.nbytes) == ((2, 3), float, 2, 6, 2, 48)
-        assert isinstance(a, np.ndarray)
-        assert a.__class__ is np.ndarray
+        assert isinstance(a, kind)
+        assert a.__class__ is kind
+        if kind is np.memmap:
+            a.flush()
+            assert (a.mode, a.offset) == ("w+", 0)
         assert not looked
+    assert type(a) is kind
 
 
 def test_written_in_place_it_stays_itself(looked):
@@ -121,6 +135,15 @@ def test_another_thread_does_not_tell(looked):
         thread.join()
         assert not looked
     assert found == [15.0]
+
+
+def test_a_memmap_that_ops_alone_read_is_read_anew(backend, array):
+    compiled = tg.compile(lambda x: 2 * tnp.take(array, x, axis=0))
+    rows = np.array([1, 0])
+    for i in range(5):
+        array[0] = i
+        assert compiled(rows).tolist() == [[6, 8, 10], [2 * i] * 3]
+    assert "1 programs" in compiled.explain()
 
 
 def test_results_of_a_recorded_step_are_plain(backend):

@@ -23,9 +23,9 @@ def unmasked(x: Any, who: str) -> np.ndarray:
 
 
 def is_plain(x: Any) -> bool:
-    """Whether it is an ndarray of no other kind; one that is being observed (replay/observed.py)
-    stays itself, where np.asarray would make another of it."""
-    return x.__class__ is np.ndarray
+    """Whether it is an ndarray of no other kind but a memmap; one that is being observed
+    (replay/observed.py) stays itself, where np.asarray would make another of it."""
+    return x.__class__ in (np.ndarray, np.memmap)
 
 
 def refuse_masks(x: Any, who: str) -> None:

@@ -22,10 +22,11 @@ from ..tensor import Tensor
 from .libraries import LIBRARIES, is_library_module
 from .reads import GLOBAL, Reads
 
-# What of an array is no content; and where the engines read an operand's memory.
+# What of an array, or of where a memmap's file is, is no content; and where the engines read an
+# operand's memory.
 _OUTSIDE = frozenset(
     ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides", "flags")
-) | {"__array_struct__", "__array_priority__"}
+) | {"filename", "mode", "offset", "_mmap", "flush", "__array_struct__", "__array_priority__"}
 
 
 class Observed(np.ndarray):
@@ -37,7 +38,7 @@ class Observed(np.ndarray):
 
     def __getattribute__(self, name: str) -> Any:
         if name == "__class__":
-            return np.ndarray
+            return PLAIN_OF[type(self)]
         return object.__getattribute__(self if name in _OUTSIDE else _look(self), name)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -51,6 +52,19 @@ class Observed(np.ndarray):
         if any(issubclass(kind, Tensor) for kind in types):
             return NotImplemented
         return function(*_plain(args), **_plain(kwargs))
+
+
+class ObservedMap(Observed, np.memmap):
+    """The same of a memmap."""
+
+    __slots__ = ()
+
+    def flush(self) -> None:
+        self._mmap.flush()
+
+
+PLAIN_OF: dict[type, type] = {Observed: np.ndarray, ObservedMap: np.memmap}
+OBSERVED_OF = {plain: kind for kind, plain in PLAIN_OF.items()}
 
 
 def _answered(name: str) -> Callable:
@@ -77,7 +91,7 @@ def _look(x: Any) -> np.ndarray:
 
 def _plain(x: Any) -> Any:
     """A nesting of arguments with plain views in place of what is observed."""
-    if type(x) is Observed:
+    if type(x) in PLAIN_OF:
         return _look(x)
     if isinstance(x, dict):
         return {key: _plain(part) for key, part in x.items()}
@@ -148,7 +162,7 @@ def observed(arrays: Iterable[np.ndarray]) -> Iterator[None]:
     taken: list[np.ndarray] = []
     try:
         for x in arrays:
-            if type(x) in (np.ndarray, Observed):
+            if type(x) in PLAIN_OF or type(x) in OBSERVED_OF:
                 taken.append(x)
                 _count(x, 1)
         yield
@@ -162,5 +176,6 @@ def _count(x: np.ndarray, change: int) -> None:
         n = _recordings.pop(id(x), 0) + change
         if n:
             _recordings[id(x)] = n
-        kind = Observed if n else np.ndarray
+        plain = PLAIN_OF.get(type(x), type(x))
+        kind = OBSERVED_OF[plain] if n else plain
         ctypes.c_void_p.from_address(id(x) + _OFFSET).value = id(kind)
