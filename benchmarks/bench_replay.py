@@ -345,8 +345,8 @@ def report() -> list[str]:
         *scalar_rows(),
         *call_rows(),
         "",
-        "Milliseconds per 100 entries of the two calls that record a step, less its computing in C; "
-        "the second one plans (floor of recording and planning: 1).",
+        "Milliseconds per 100 entries of the two calls that record a step, less its computing in "
+        "C; the second one plans (floor of recording and planning: 1).",
         "",
         "| network | entries | first call | second | both |",
         "|---|---:|---:|---:|---:|",
