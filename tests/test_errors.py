@@ -29,6 +29,7 @@ BAD_CALLS = [
     (lambda: f4(2, 3) + f4(4), errors.ShapeError, r"add of \(2, 3\), \(4,\)"),
     (lambda: f4(2, 3) @ f4(2, 3), errors.ShapeError, r"matmul of \(2, 3\), \(2, 3\)"),
     (lambda: f4(2) @ f4(), errors.ShapeError, "matmul"),
+    (lambda: f4(0, 3).max(axis=0), ValueError, r"^max of \(0, 3\): (an empty|zero-size) array"),
     (lambda: tg.linear(f4(2, 3), f4(5, 4)), errors.ShapeError, r"weight \(out, in\)"),
     (lambda: f4(2, 3).reshape(5), errors.ShapeError, r"cannot fit shape \(2, 3\) into \(5,\)"),
     (lambda: f4(2, 3).reshape(-6), errors.ShapeError, r"cannot fit shape \(2, 3\) into \(-6,\)"),

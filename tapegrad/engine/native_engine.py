@@ -288,10 +288,10 @@ def raise_error(
     if line >= 0:
         text += lines.place(line, written)
     if op_id in BY_ID:
+        name = BY_ID[op_id].name
         shapes = ", ".join(
             str(x.shape if hasattr(x, "shape") else np.shape(x)) for x in inputs or ()
         )
-        text = (
-            f"{BY_ID[op_id].name} of {shapes}: {text}" if shapes else f"{BY_ID[op_id].name}: {text}"
-        )
+        of = f" of {shapes}" if shapes else ""
+        text = f"{name}{of}: {text.removeprefix(f'{name}: ')}"
     raise ERRORS.get(code, errors.TapegradError)(text)
