@@ -1,7 +1,8 @@
 /* copy.c: the one strided copy of the library.
  * The axes of source and destination are flipped, sorted by the destination's strides and
- * merged where both allow it; what is left runs as memcpy, as 4 x 4 register transposes, or as
- * plain strided loops. A copy has no order of arithmetic, so the walk follows memory. */
+ * merged where both allow it; what is left runs as memcpy, as 4 x 4 register transposes, as vectors
+ * of one element, or as plain strided loops. A copy has no order of arithmetic, so the walk follows
+ * memory. */
 #include "move.h"
 
 enum {
@@ -9,13 +10,17 @@ enum {
     TASK_BYTES = 256 * 1024, /* a thread's share at a time */
 };
 
+/* What is done at once: RUN the last axis; of the last two axes TRANSPOSE, where src runs along the
+ * outer one, and SPREAD, where dst holds each of src's elements several times in a row. */
+enum inner { RUN, TRANSPOSE, SPREAD };
+
 /* A copy with its axes in the order they are walked. Strides in bytes. */
 typedef struct plan {
     char *dst;
     const char *src;
     size_t item;
     int ndim;
-    bool transposes; /* the last two axes: src runs along the outer of them */
+    enum inner inner;
     int64_t n[TG_MAX_NDIM], d[TG_MAX_NDIM], s[TG_MAX_NDIM];
 } plan;
 
@@ -94,6 +99,51 @@ static void run(const plan *p, char *dst, const char *src, int64_t n)
         tg_copy_run(dst, src, s, (size_t)n, p->item);
     else
         strided_run(dst, d, src, s, n, p->item);
+}
+
+/* --- spreads ------------------------------------------------------------------------------- */
+
+/* A vector of one element. */
+static inline __attribute__((always_inline)) tg_words filled(const char *src, size_t item)
+{
+    uint64_t x = 0;
+    memcpy(&x, src, item);
+    for (; item < sizeof x; item *= 2)
+        x |= x << 8 * item;
+    return (tg_words){x, x};
+}
+
+/* n elements, each `times` times in a row: dst is contiguous. Whole vectors are stored, over what the
+ * next elements then write; the last ones keep within dst. */
+static inline __attribute__((always_inline)) void
+spread_of(char *dst, const char *src, ptrdiff_t s, int64_t n, int64_t times, size_t item)
+{
+    const ptrdiff_t each = times * (ptrdiff_t)item, step = (ptrdiff_t)sizeof(tg_words);
+    const char *const end = dst + n * each;
+    for (; end - dst >= each + step; dst += each, src += s) {
+        const tg_words v = filled(src, item);
+        for (ptrdiff_t at = 0; at < each; at += step)
+            *(tg_words *)(void *)(dst + at) = v;
+    }
+    for (; dst < end; dst += each, src += s) {
+        const tg_words v = filled(src, item);
+        ptrdiff_t at = 0;
+        for (; at + step <= each; at += step)
+            *(tg_words *)(void *)(dst + at) = v;
+        memcpy(dst + at, &v, (size_t)(each - at));
+    }
+}
+
+static void spread(const plan *p, char *dst, const char *src, int64_t n)
+{
+    const ptrdiff_t s = p->s[p->ndim - 2];
+    const int64_t times = p->n[p->ndim - 1];
+    switch (p->item) {
+    case 1: spread_of(dst, src, s, n, times, 1); break;
+    case 2: spread_of(dst, src, s, n, times, 2); break;
+    case 4: spread_of(dst, src, s, n, times, 4); break;
+    default: spread_of(dst, src, s, n, times, 8); break;
+    }
 }
 
 /* --- transposes ---------------------------------------------------------------------------- */
@@ -218,14 +268,19 @@ static void merge_axes(plan *p)
     p->ndim = kept + 1;
 }
 
-/* If src is contiguous along another axis than dst, walk those two axes together. */
+/* Walk two axes together where src is contiguous along another axis than dst, or repeats its
+ * elements. */
 static void pair_axes(plan *p)
 {
     const int last = p->ndim - 1;
-    p->transposes = false;
-    if (p->ndim < 2 || p->d[last] != (int64_t)p->item || p->s[last] == (int64_t)p->item ||
-        p->s[last] == 0)
+    p->inner = RUN;
+    if (p->ndim < 2 || p->d[last] != (int64_t)p->item || p->s[last] == (int64_t)p->item)
         return;
+    if (p->s[last] == 0) {
+        if (p->item <= 8 && p->d[last - 1] == p->n[last] * p->d[last])
+            p->inner = SPREAD;
+        return;
+    }
     int j = last - 1;
     while (j >= 0 && p->s[j] != (int64_t)p->item)
         --j;
@@ -240,29 +295,33 @@ static void pair_axes(plan *p)
     p->n[j] = n;
     p->d[j] = d;
     p->s[j] = s;
-    p->transposes = true;
+    p->inner = TRANSPOSE;
+}
+
+/* n positions of the outermost axis of those that are walked at once. */
+static void run_inner(const plan *p, char *dst, const char *src, int64_t n)
+{
+    switch (p->inner) {
+    case RUN: run(p, dst, src, n); break;
+    case TRANSPOSE: transpose(p, dst, src, n); break;
+    case SPREAD: spread(p, dst, src, n); break;
+    }
 }
 
 /* Positions [from, to) of the outermost axis. */
 static void run_plan(const plan *p, int64_t from, int64_t to)
 {
-    const int inner = p->transposes ? p->ndim - 2 : p->ndim - 1; /* axes outside the run */
+    const int inner = p->ndim - (p->inner == RUN ? 1 : 2); /* axes outside */
     char *dst = p->dst + from * p->d[0];
     const char *src = p->src + from * p->s[0];
     if (inner == 0) {
-        if (p->transposes)
-            transpose(p, dst, src, to - from);
-        else
-            run(p, dst, src, to - from);
+        run_inner(p, dst, src, to - from);
         return;
     }
     int64_t index[TG_MAX_NDIM] = {0};
     index[0] = from;
     for (;;) {
-        if (p->transposes)
-            transpose(p, dst, src, p->n[inner]);
-        else
-            run(p, dst, src, p->n[inner]);
+        run_inner(p, dst, src, p->n[inner]);
         int k = inner - 1;
         for (;; --k) {
             dst += p->d[k];

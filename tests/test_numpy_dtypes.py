@@ -102,6 +102,7 @@ take(s, [0, 0], axis=0) | take(s, -3, axis=-1, mode='clip') | repeat(s, 3, axis=
 compress([True], s, axis=0) | argsort(s, 0) | argpartition(s, 0, axis=-1)
 apply_over_axes(sum, s, 0) | add.reduce(s) | hypot.reduce(s, axis=-1) | logaddexp.reduce(s)
 logical_and.reduce(s, axis=-1, keepdims=True)
+repeat(r, 3, axis=-1) | repeat(x, 5) | flip(x, 1) + r
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -97,6 +97,16 @@ class TestEveryLayout:
             part = apply(OPS["slice"].id, (t,), tuple(int(p) for p in params))
             same(run("slice_transpose", [part], (*params, *shape)), zeros)
 
+    def test_copies_and_repeated_elements(self, shape, dtype):
+        x = data(shape, dtype)
+        for t in layouts(x):
+            same(run("copy", [t]), x)
+            for times in (1, 2, 3, 5, 17):
+                spread = np.broadcast_to(x[..., None], (*shape, times))
+                apart = apply(OPS["reshape"].id, (t,), (*shape, 1))
+                wide = apply(OPS["broadcast_to"].id, (apart,), spread.shape)
+                same(run("reshape", [wide], (x.size * times,)), spread.reshape(-1))
+
     def test_pad_and_concatenate(self, shape, dtype):
         rng = np.random.default_rng(2)
         x = data(shape, dtype)
