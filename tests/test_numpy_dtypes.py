@@ -103,6 +103,8 @@ compress([True], s, axis=0) | argsort(s, 0) | argpartition(s, 0, axis=-1)
 apply_over_axes(sum, s, 0) | add.reduce(s) | hypot.reduce(s, axis=-1) | logaddexp.reduce(s)
 logical_and.reduce(s, axis=-1, keepdims=True)
 repeat(r, 3, axis=-1) | repeat(x, 5) | flip(x, 1) + r
+pad(x, 1) | pad(r, ((0, 2), (1, 0)), constant_values=2) | pad(s, 1, constant_values=-1.5)
+pad(x, 1, constant_values=(nan, 2)) | pad(r, 3, 'wrap') | pad(r, ((0, 2), (0, 0)), 'symmetric')
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ops import elementwise as e
-from ..ops import indexing, reductions
+from ..ops import indexing, linear, reductions
 from ..ops.axes import as_tensor
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, moveaxis
 from ..tensor import Tensor, tensor
@@ -59,8 +59,20 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Te
     if x.dtype.kind not in "fc" and mode not in ("constant", *_REPEATS):
         return tensor(np.pad(x.numpy(), widths, mode, **values(kwargs)))
     option = next(iter(kwargs.values()), None)
+    is_number = type(option) in (int, float) and x.dtype.kind == "f"
+    if mode == "constant" and (option is None or is_number):
+        return linear.pad(x, (*widths.ravel().tolist(), 0.0 if option is None else float(option)))
     for axis, (before, after) in enumerate(widths.tolist()):
-        if before or after:
+        if not before + after:
+            continue
+        if not x.shape[axis] and mode not in ("constant", "empty"):
+            raise ValueError(f"pad: mode {mode!r} has nothing to go by: axis {axis} is empty")
+        if mode in _REPEATS and option != "odd":
+            where = np.pad(np.arange(x.shape[axis]), (before, after), mode)
+            ends = [where[:before], where[len(where) - after :]]
+            low, high = (indexing.take(x, at, axis) for at in ends)
+            x = concatenate([low, x, high], axis)
+        else:
             lines = _padded(moveaxis(x, axis, -1), before, after, mode, _of(option, axis, x.ndim))
             x = moveaxis(lines, -1, axis)
     return x
@@ -93,11 +105,6 @@ def _of(option: Any, axis: int, ndim: int) -> Any:
 def _padded(x: Tensor, before: int, after: int, mode: str, option: Any) -> Tensor:
     """x with `before` and `after` elements more along its last axis."""
     n = x.shape[-1]
-    if not n and mode not in ("constant", "empty"):
-        raise ValueError(f"pad: mode {mode!r} has nothing to go by: an axis is empty")
-    if mode in _REPEATS and option != "odd":
-        where = np.pad(np.arange(n), (before, after), mode)
-        return indexing.take(x, where, -1)
     if mode in (*_REPEATS, "linear_ramp"):  # linear in x: what it does to the unit vectors
         more = {"reflect_type": "odd"} if mode in _REPEATS else {}
         matrix = np.pad(np.eye(n), ((before, after), (0, 0)), mode, **more)
