@@ -105,6 +105,9 @@ logical_and.reduce(s, axis=-1, keepdims=True)
 repeat(r, 3, axis=-1) | repeat(x, 5) | flip(x, 1) + r
 pad(x, 1) | pad(r, ((0, 2), (1, 0)), constant_values=2) | pad(s, 1, constant_values=-1.5)
 pad(x, 1, constant_values=(nan, 2)) | pad(r, 3, 'wrap') | pad(r, ((0, 2), (0, 0)), 'symmetric')
+logical_and(x, r) | logical_or(x, 0) | logical_xor(x, nan) | logical_not(x) | logical_and(2, v)
+logical_not(where(x.real == 2, nan, x)) | all(where(x.real == 0, nan, x)) | all(r, axis=0)
+any(r * 0, axis=1) | any(x, where=x.real == 0)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

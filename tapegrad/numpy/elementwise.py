@@ -61,8 +61,9 @@ differentiable("real(conjugate(x + 1j * y) * (y + 2j))", name="conjugate")(compl
 plain(complex.sign, note="of complex numbers the direction x / |x|, which differentiates")
 for _function in (
     e.floor, e.ceil, e.trunc, e.equal, e.not_equal, e.less, e.less_equal, e.greater,
-    e.greater_equal, e.isnan, e.isinf, e.isfinite, e.logical_not, e.logical_and, e.logical_or,
-    e.logical_xor, logic.bitwise_and, logic.bitwise_or, logic.bitwise_xor, logic.invert,
+    e.greater_equal, e.isnan, e.isinf, e.isfinite, logic.logical_not, logic.logical_and,
+    logic.logical_or, logic.logical_xor, logic.bitwise_and, logic.bitwise_or, logic.bitwise_xor,
+    logic.invert,
     logic.floor_divide, ufuncs.signbit, ufuncs.spacing, ufuncs.nextafter, ufuncs.heaviside,
     ufuncs.gcd, ufuncs.lcm, ufuncs.left_shift, ufuncs.right_shift, ufuncs.bitwise_count,
 ):  # fmt: skip

@@ -192,13 +192,15 @@ def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 @plain
 def all(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
     """Whether all values over axes (None: all) are true, of those where `where`."""
-    return logic.all(a if where is True else e.logical_or(a, e.logical_not(where)), axis, keepdims)
+    return logic.all(
+        a if where is True else logic.logical_or(a, logic.logical_not(where)), axis, keepdims
+    )
 
 
 @plain
 def any(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) -> Tensor:
     """Whether any value over axes (None: all) is true, of those where `where`."""
-    return logic.any(a if where is True else e.logical_and(a, where), axis, keepdims)
+    return logic.any(a if where is True else logic.logical_and(a, where), axis, keepdims)
 
 
 @plain
@@ -334,6 +336,6 @@ def _truth(fold: Any, pick: Any) -> Any:
 
 FOLDS.update(
     add=sum, multiply=prod, maximum=max, minimum=min, logaddexp=_logaddexp,
-    logical_and=_truth(all, e.logical_and), logical_or=_truth(any, e.logical_or),
+    logical_and=_truth(all, logic.logical_and), logical_or=_truth(any, logic.logical_or),
 )  # fmt: skip
 SCANS.update(add=cumsum, multiply=cumprod)

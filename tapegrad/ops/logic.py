@@ -1,5 +1,5 @@
-"""Functions of NumPy's that the C core has no row for, and that training seldom calls: bits,
-remainders, any and all, rounding to decimals. They run in NumPy on both engines.
+"""Functions of NumPy's that training seldom calls: bits and remainders, which run in NumPy on both
+engines, what is true, any and all, rounding to decimals.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from . import elementwise as e
 from .axes import as_tensor, reduced
 from .rows import elementwise, nondifferentiable
+from .shapes import as_dtype
 
 # --- integers ---------------------------------------------------------------------------------
 
@@ -49,7 +50,7 @@ remainder = elementwise(
     doc="a - b * floor(a / b): the sign is b's.",
 )
 
-# --- any, all, round --------------------------------------------------------------------------
+# --- truth, round --------------------------------------------------------------------------------
 
 
 def _folds(rng):
@@ -71,15 +72,43 @@ ANY = nondifferentiable(  # params: (keepdims, *axes)
 ).op
 
 
+def truth(x: Any) -> Any:
+    """Whether the elements are true (not zero; nan is true): bools."""
+    x = as_tensor(x)
+    if x.dtype == np.bool_:
+        return x
+    return e.not_equal(x, 0.0) if x.dtype.kind == "f" else as_dtype(x, np.bool_)
+
+
+def logical_not(x: Any) -> Tensor:
+    """Not x."""
+    return e.logical_not(truth(x))
+
+
+def logical_and(a: Any, b: Any) -> Tensor:
+    """a and b."""
+    return e.logical_and(truth(a), truth(b))
+
+
+def logical_or(a: Any, b: Any) -> Tensor:
+    """a or b."""
+    return e.logical_or(truth(a), truth(b))
+
+
+def logical_xor(a: Any, b: Any) -> Tensor:
+    """Exactly one of a, b."""
+    return e.logical_xor(truth(a), truth(b))
+
+
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether all values over axes are true (not zero)."""
-    x = as_tensor(x)
+    x = truth(x)
     return apply(ALL.id, (x,), reduced(x.ndim, axis, keepdims, "all"))
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """Whether any value over axes is true (not zero)."""
-    x = as_tensor(x)
+    x = truth(x)
     return apply(ANY.id, (x,), reduced(x.ndim, axis, keepdims, "any"))
 
 
