@@ -40,6 +40,10 @@ def _indices(lengths: tuple, count: int):
     return make
 
 
+def _true(shape: tuple, value: bool = True):
+    return lambda rng, dtype: (np.full(shape, value),)
+
+
 def _with_labels(*shapes: tuple):
     def make(rng, dtype):
         arrays = tuple(rng.uniform(-2, 2, s).astype(dtype) for s in shapes)
@@ -83,6 +87,8 @@ STRUCTURED = {
     "softmax": (_real(M), (1,)),
     "softmax_vjp": (_real(M, M), (1,)),
     "log_softmax": (_real(M), (1,)),
+    "all": (_true(M), ALL),
+    "any": (_true(M, False), ALL),
     "log_softmax_vjp": (_real(M, M), (1,)),
     "cross_entropy": (_with_labels((10_000, 10)), ()),
     "cross_entropy_vjp": (_with_labels((10_000,), (10_000, 10)), ()),

@@ -33,6 +33,9 @@ typedef void tg_row_zip(void *y, const void *a, const void *b, size_t rows, size
 int tg_run_along(const tg_op *op, tg_tensor **out, tg_row_map *map, tg_row_zip *zip,
                  tg_tensor *a, tg_tensor *b, const int64_t *p, int n_p);
 
+/* exact.c: op_sum of bools or int64. */
+int tg_sum_exactly(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t *p, int n_p);
+
 static inline int64_t tg_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 #endif

@@ -308,13 +308,34 @@ int op_sum(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, con
            int n_p)
 {
     (void)n_in;
+    if (in[0]->dtype == TG_BOOL || in[0]->dtype == TG_I64)
+        return tg_sum_exactly(op, out, in[0], p, n_p);
     return reduce(op, out, in[0], p, n_p, TG_FOLD_SUM, false);
+}
+
+/* The part of them that is true, in float64; of none it is nan. */
+static int mean_of_bools(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t *p,
+                         int n_p)
+{
+    tg_tensor *counts;
+    const int error = tg_sum_exactly(op, &counts, x, p, n_p);
+    if (error)
+        return error;
+    *out = tg_new(TG_F64, counts->ndim, tg_shape(counts));
+    for (int64_t i = 0; *out && i < counts->size; ++i)
+        ((double *)(void *)(*out)->data)[i] = (double)((int64_t *)(void *)counts->data)[i];
+    if (*out && counts->size)
+        tg_divide(*out, (double)(x->size / counts->size));
+    tg_drop(counts);
+    return *out ? TG_OK : TG_EMEMORY;
 }
 
 int op_mean(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, const int64_t *p,
             int n_p)
 {
     (void)n_in;
+    if (in[0]->dtype == TG_BOOL)
+        return mean_of_bools(op, out, in[0], p, n_p);
     return reduce(op, out, in[0], p, n_p, TG_FOLD_SUM, true);
 }
 

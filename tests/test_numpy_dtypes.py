@@ -108,6 +108,7 @@ pad(x, 1, constant_values=(nan, 2)) | pad(r, 3, 'wrap') | pad(r, ((0, 2), (0, 0)
 logical_and(x, r) | logical_or(x, 0) | logical_xor(x, nan) | logical_not(x) | logical_and(2, v)
 logical_not(where(x.real == 2, nan, x)) | all(where(x.real == 0, nan, x)) | all(r, axis=0)
 any(r * 0, axis=1) | any(x, where=x.real == 0)
+sum(x.real > 0, axis=0) | sum(r.real > 0) | mean(x == r) | mean(x.real > 0, axis=1)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -55,7 +55,11 @@ remainder = elementwise(
 
 def _folds(rng):
     x = rng.integers(0, 2, (3, 4)).astype(bool)
-    return [([x], (0, 0, 1)), ([x], (1, 1)), ([x[:0]], (0, 0))]
+    wide = rng.uniform(size=(3, 300, 1030)) < 0.99
+    return [
+        ([x], (0, 0, 1)), ([x], (1, 1)), ([x], (0, 0)), ([x[:0]], (0, 0)), ([x[:0]], (0, 1)),
+        ([wide], (0, 1)), ([wide], (0, 2)), ([wide], (0, 0, 2)), ([wide[0, 0, 0]], (0,)),
+    ]  # fmt: skip
 
 
 ALL = nondifferentiable(  # params: (keepdims, *axes)

@@ -78,6 +78,16 @@ _LARGE = (
 )
 _EMPTY = (((0,), (0, 0)), ((3, 0), (0, 0, 1)), ((3, 0), (0, 0)))
 
+
+def _exact(rng):
+    """Bools and integers, of which rows with other kernels take care."""
+    found = []
+    for x in (rng.uniform(size=(3, 300, 1030)) < 0.7, rng.integers(-(2**62), 2**62, (3, 7, 130))):
+        found += [([x], p) for p in ((0, 0), (0, 1), (1, 2), (0, 0, 2), (0, 0, 1, 2), (0,))]
+        found += [([x[:0]], (0, 0)), ([x[:, :0]], (0, 0)), ([x[0, 0]], (0, 0))]
+    return found
+
+
 # --- sums -------------------------------------------------------------------------------------
 
 
@@ -97,7 +107,7 @@ SUM = linear(
     "sum",
     _sum_numpy,
     lambda ct, x_like, params: _spread(ct, x_like, params),
-    examples=_cases(*_FOLDS, *_EMPTY),
+    examples=lambda rng: _cases(*_FOLDS, *_EMPTY)(rng) + _exact(rng),
     large=_cases(*_LARGE),
     ulp=16,
     doc="Sum over axes.",
@@ -106,7 +116,7 @@ MEAN = linear(
     "mean",
     _mean_numpy,
     lambda ct, x_like, params: _spread(ct / _count(x_like, params), x_like, params),
-    examples=_cases(*_FOLDS, *_EMPTY[:2]),
+    examples=lambda rng: _cases(*_FOLDS, *_EMPTY[:2])(rng) + _exact(rng),
     large=_cases(*_LARGE),
     ulp=16,
     doc="Mean over axes.",

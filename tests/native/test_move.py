@@ -216,6 +216,7 @@ REFUSED = [
     ("slice", [a], (0, 3, 1, 0, 2**62, 2**62), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, 3, 3), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, -3, 4), "negative"),
+    ("all", [a > 0], (0, 2), "bad axis 2"),
     ("pad", [a], (-1, 0, 0, 0, 0.0), "axis 0"),
     ("pad", [a], (2**63 - 1, 1, 0, 0, 0.0), "axis 0"),
     ("concatenate", [a, a], (2,), "axis"),
