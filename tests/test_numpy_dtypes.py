@@ -109,6 +109,8 @@ logical_and(x, r) | logical_or(x, 0) | logical_xor(x, nan) | logical_not(x) | lo
 logical_not(where(x.real == 2, nan, x)) | all(where(x.real == 0, nan, x)) | all(r, axis=0)
 any(r * 0, axis=1) | any(x, where=x.real == 0)
 sum(x.real > 0, axis=0) | sum(r.real > 0) | mean(x == r) | mean(x.real > 0, axis=1)
+count_nonzero(x) | count_nonzero(v, keepdims=True)
+count_nonzero(where(x.real == 2, nan, x), axis=1)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

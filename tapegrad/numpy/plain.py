@@ -24,7 +24,7 @@ from .registry import outlines, plain, values
 
 OF_VALUES = (
     "allclose", "argwhere", "array_equal", "array_equiv", "bincount", "busday_count",
-    "busday_offset", "count_nonzero", "datetime_as_string", "diag_indices_from", "digitize",
+    "busday_offset", "datetime_as_string", "diag_indices_from", "digitize",
     "flatnonzero", "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d",
     "in1d", "is_busday", "isclose", "iscomplex", "isfortran", "isin", "isneginf", "isnat",
     "isposinf", "isreal", "lexsort", "mask_indices", "nanargmax", "nanargmin", "ndim", "nonzero",

@@ -204,6 +204,12 @@ def any(a: Any, axis: Any = None, keepdims: bool = False, *, where: Any = True) 
 
 
 @plain
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    """How many elements over axes (None: all) are not zero."""
+    return reductions.sum(logic.truth(a), axis, keepdims=keepdims)
+
+
+@plain
 def argmax(a: Any, axis: Any = None, *, keepdims: bool = False) -> Tensor:
     """Position of the first maximum along axis (None: in the flat array)."""
     return reductions.argmax(a, axis, keepdims=keepdims)
