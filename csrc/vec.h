@@ -104,6 +104,7 @@ VFN V vfrombits(VI v) { return (V)v; }
 #define vstorebool FN(vstorebool)
 #define vabs FN(vabs)
 #define vcopysign FN(vcopysign)
+#define vsignbit FN(vsignbit)
 #define vcanon FN(vcanon)
 
 #if TG_VBYTES == 64 && defined TG_ISA_AVX512
@@ -120,3 +121,6 @@ VFN V vcopysign(V magnitude, V sign)
     VI s = vbits(vset(K(-0.0)));
     return vfrombits((vbits(magnitude) & ~s) | (vbits(sign) & s));
 }
+
+/* Whether the sign bit is set. Of nan it counts as not: where a nan is not stored its sign is any. */
+VFN M vsignbit(V x) { return vilt(vbits(x), viset(0)) & veq(x, x); }

@@ -111,6 +111,7 @@ any(r * 0, axis=1) | any(x, where=x.real == 0)
 sum(x.real > 0, axis=0) | sum(r.real > 0) | mean(x == r) | mean(x.real > 0, axis=1)
 count_nonzero(x) | count_nonzero(v, keepdims=True)
 count_nonzero(where(x.real == 2, nan, x), axis=1)
+signbit(x) | copysign(where(x.real == 2, nan, x), r) | copysign(2.0, -x)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -131,7 +131,11 @@ def _integers(count):
 
 
 _PAIR = {"inputs": ("a", "b")}
-signbit = nondifferentiable("signbit", np.signbit, doc="Whether the sign bit is set.")
+signbit = nondifferentiable(
+    "signbit",
+    lambda x: np.signbit(x) & (x == x),
+    doc="Whether the sign bit is set; nan has no sign.",
+)
 spacing = nondifferentiable("spacing", np.spacing, doc="Distance to the next larger number.")
 nextafter = nondifferentiable("nextafter", np.nextafter, **_PAIR, doc="a's neighbour towards b.")
 heaviside = nondifferentiable(

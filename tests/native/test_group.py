@@ -149,7 +149,7 @@ class Chain:
 
 BOOL_ROWS = {
     "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf",
-    "isfinite",
+    "isfinite", "signbit",
 }  # fmt: skip
 
 
