@@ -70,6 +70,7 @@ STRUCTURED = {
     "take_transpose": (_with_index((1000, 1000), (1000,), 1000), (0, 1000)),
     "take_along_axis": (_with_index(M, (1000, 10), 1000), (1,)),
     "take_along_axis_transpose": (_with_index((1000, 10), (1000, 10), 1000), (1, 1000)),
+    "slice_update": (_real(M, (1000, 1)), (0, 1000, 1, 7, 1, 1)),
     "flat_index": (_indices((1000, 1000), 10_000), (1000, 1000, 0, 1)),
     "sources": (_indices((1000,), 10_000), (1000,)),
     "sum": (_real(M), ALL),

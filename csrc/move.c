@@ -1,5 +1,5 @@
 /* move.c: run functions of the ops that rearrange elements: views (transpose, reshape,
- * broadcast_to, slice) and copies (slice_transpose, pad, concatenate). They work on every dtype.
+ * broadcast_to, slice) and copies (slice_transpose, slice_update, pad, concatenate). They work on every dtype.
  * Python has normalised the params; what would read or write outside an array is still refused.
  * Called by dispatch.c with the interpreter lock held. */
 #include "move.h"
@@ -200,6 +200,25 @@ int op_slice(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, c
     return *out ? TG_OK : failed();
 }
 
+/* y[slice p] = part, an array of the slice's shape or a number. p: (start, length, step) per axis. */
+static int write_slice(const char *name, tg_tensor *y, const tg_tensor *part, const int64_t *p)
+{
+    int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;
+    const int error =
+        slice_of(name, shape, strides, &offset, y->ndim, tg_shape(y), tg_strides(y), p);
+    if (error)
+        return error;
+    for (int i = 0; i < part->ndim; ++i)
+        if (shape[i] != tg_shape(part)[i])
+            return tg_fail(TG_ESHAPE, "%s: axis %d of the part has length %lld, the slice %lld",
+                           name, i, (long long)tg_shape(part)[i], (long long)shape[i]);
+    static const int64_t none[TG_MAX_NDIM];
+    const size_t item = tg_itemsize(y->dtype);
+    tg_copy_strided(y->data + offset * (int64_t)item, strides, part->data,
+                    part->ndim ? tg_strides(part) : none, y->ndim, shape, item);
+    return TG_OK;
+}
+
 /* The transpose of slice: zeros of the full shape with the cotangent written at the slice. */
 int op_slice_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
                        const int64_t *p, int n_p)
@@ -207,35 +226,49 @@ int op_slice_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, i
     (void)n_in;
     const tg_tensor *ct = in[0];
     const int ndim = ct->ndim;
-    const size_t item = tg_itemsize(ct->dtype);
     if (n_p != 4 * ndim)
         return tg_fail(TG_EVALUE, "slice_transpose: %d params for %d axes", n_p, ndim);
     for (int i = 0; i < ndim; ++i)
         if (p[3 * ndim + i] < 0)
             return tg_fail(TG_ESHAPE, "slice_transpose: a negative length");
-    int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;
     tg_tensor *full = tg_new(ct->dtype, ndim, p + 3 * ndim);
     if (!full)
         return failed();
-    int error =
-        slice_of(op->name, shape, strides, &offset, ndim, tg_shape(full), tg_strides(full), p);
-    for (int i = 0; i < ndim && !error; ++i)
-        if (shape[i] != tg_shape(ct)[i])
-            error = tg_fail(TG_ESHAPE,
-                            "slice_transpose: axis %d of the cotangent has length "
-                            "%lld, the slice %lld",
-                            i, (long long)tg_shape(ct)[i], (long long)shape[i]);
-    if (error) {
-        tg_drop(full);
-        return error;
-    }
+    const size_t item = tg_itemsize(ct->dtype);
     void *lock = tg_unlock(tg_move_cost(full->size, item));
     memset(full->data, 0, (size_t)full->size * item);
-    tg_copy_strided(full->data + offset * (int64_t)item, strides, ct->data, tg_strides(ct),
-                    ndim, shape, item);
+    const int error = write_slice(op->name, full, ct, p);
     tg_relock(lock);
-    *out = full;
-    return TG_OK;
+    if (error)
+        tg_drop(full);
+    else
+        *out = full;
+    return error;
+}
+
+/* x with its slice p replaced by in[1], an array of that shape or a number. */
+int op_slice_update(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
+                    const int64_t *p, int n_p)
+{
+    (void)n_in;
+    const tg_tensor *x = in[0], *part = in[1];
+    if (part->dtype != x->dtype)
+        return TG_ENOKERNEL;
+    if ((part->ndim && part->ndim != x->ndim) || n_p != 3 * x->ndim)
+        return tg_fail(TG_EVALUE, "slice_update: %d params and %d axes for %d axes", n_p,
+                       part->ndim, x->ndim);
+    tg_tensor *y = tg_new(x->dtype, x->ndim, tg_shape(x));
+    if (!y)
+        return failed();
+    tg_copy(y, x);
+    void *lock = tg_unlock(tg_move_cost(part->size, tg_itemsize(x->dtype)));
+    const int error = write_slice(op->name, y, part, p);
+    tg_relock(lock);
+    if (error)
+        tg_drop(y);
+    else
+        *out = y;
+    return error;
 }
 
 /* --- pad ----------------------------------------------------------------------------------- */

@@ -133,8 +133,21 @@ def running(rng):
     return p, lambda p, x: tnp.cumprod(x @ p["w"], axis=1).sum(axis=1)
 
 
+def written(rng):
+    p = {"w": rng.normal(size=3), "b": rng.normal(size=3)}
+
+    def columns(p, x):
+        y = x * p["b"]
+        y[:, 1] = x @ p["w"]
+        y[:, 2] = 0.5
+        return (y * y).sum(axis=1)
+
+    return p, columns
+
+
 MODELS = (
     dense, layers, transposed, shared_twice, sequences, mixing, source_of_rows, repeated, running,
+    written,
 )  # fmt: skip
 
 

@@ -145,7 +145,17 @@ def _expanded(items: tuple, ndim: int) -> tuple:
 
 def _basic(x: Tensor, items: tuple) -> Tensor:
     """Ints, slices and None; axes not named are kept."""
-    shape = x.shape
+    box, shape, is_cut, is_reshaped = _box(x.shape, items)
+    if is_cut:
+        x = rows.slice_(x, box)
+    if is_reshaped:
+        return rows.reshape(x, shape)
+    return x if is_cut or not isinstance(x, Parameter) else rows.slice_(x, box)
+
+
+def _box(shape: tuple, items: tuple) -> tuple[tuple, tuple, bool, bool]:
+    """Ints, slices and None as a slice's params, the shape that its result then gets, whether it is
+    less than all in order, and whether it has other axes."""
     box: list[int] = []
     result: list[int] = []
     is_cut = is_reshaped = False
@@ -171,11 +181,7 @@ def _basic(x: Tensor, items: tuple) -> Tensor:
     for n in shape[axis:]:
         box += (0, n, 1)
         result.append(n)
-    if is_cut:
-        x = rows.slice_(x, tuple(box))
-    if is_reshaped:
-        return rows.reshape(x, tuple(result))
-    return x if is_cut or not isinstance(x, Parameter) else rows.slice_(x, tuple(box))
+    return tuple(box), tuple(result), is_cut, is_reshaped
 
 
 def _advanced(x: Tensor, items: tuple, given: tuple) -> Tensor:
@@ -275,24 +281,41 @@ def updated(x: Tensor, index: Any, value: Any) -> Tensor:
     mask = index[0] if type(index) is tuple and len(index) == 1 else index
     if isinstance(mask, Tensor) and mask.dtype == np.bool_ and _is_one_for_all(value, x, mask):
         return where(rows.reshape(mask, mask.shape + (1,) * (x.ndim - mask.ndim)), value, x)
+    items = tuple(
+        i if type(i) in _BASIC else _normal(i)
+        for i in (index if type(index) is tuple else (index,))
+    )
+    if all(type(i) in _BASIC for i in items):
+        box, shape, *_ = _box(x.shape, _expanded(items, x.ndim))
+        value = _fitted(value, shape)
+        return rows.slice_update(
+            x, rows.reshape(value, box[1::3]) if value.ndim else value, params=box
+        )
     places: Any = _all_positions(x)
     if holds_tensors(index if type(index) is tuple else (index,)):
         places = getitem(as_tensor(places), index)  # a recorded step must see where they come from
     else:
         places = np.asarray(places[index])
-    if broadcast_shapes(value.shape, places.shape) != places.shape:
-        lead = value.ndim - places.ndim
-        if lead < 0 or value.shape[:lead] != (1,) * lead:
-            raise ShapeError(
-                f"setitem: a value of shape {value.shape} does not fit x[...] of {places.shape}"
-            )
-        value = rows.reshape(value, value.shape[lead:])
-    value = rows.broadcast_to(value, places.shape)
+    value = rows.broadcast_to(_fitted(value, places.shape), places.shape)
     if not places.size:
         return rows.copy(x)
     source = gather.sources(places.reshape(-1), params=(x.size,))
     either = rows.concatenate(ravel(value), ravel(x), params=(0,))
     return rows.reshape(gather.take(either, source, (0,)), x.shape)
+
+
+def _fitted(value: Tensor, shape: tuple) -> Tensor:
+    """A value to put where x[...] has that shape: broadcast to it, or a number."""
+    if not value.ndim:
+        return value
+    if broadcast_shapes(value.shape, shape) != shape:
+        lead = value.ndim - len(shape)
+        if lead < 0 or value.shape[:lead] != (1,) * lead:
+            raise ShapeError(
+                f"setitem: a value of shape {value.shape} does not fit x[...] of {shape}"
+            )
+        value = rows.reshape(value, value.shape[lead:])
+    return rows.broadcast_to(value, shape)
 
 
 def _is_one_for_all(value: Tensor, x: Tensor, mask: Tensor) -> bool:

@@ -44,6 +44,12 @@ def _slice_transpose(ct, *p):
     return full
 
 
+def _slice_update(x, part, *p):
+    y = x.copy()
+    y[_box(p)] = part
+    return y
+
+
 def _sum_to(x, *shape):
     lead = x.ndim - len(shape)
     if lead < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[lead:])):
@@ -120,6 +126,31 @@ slice_transpose = linear(  # params: (start, length, step) per axis, then the fu
     ),
     large=_cases(([(700, 800)], (1, 700, 1, 799, 800, -1, 702, 800))),
     doc="Zeros with the array written at a slice of them.",
+)
+slice_update = custom(  # params: (start, length, step) per axis
+    "slice_update",
+    _slice_update,
+    inputs=("x", "part"),
+    vjps=[
+        lambda ct, params: slice_update(ct, 0.0, params),
+        lambda ct, part_like, params: sum_to(slice_(ct, params), part_like.shape),
+    ],
+    jvps=[
+        lambda t, params: slice_update(t, 0.0, params),
+        lambda t, x_like, params: slice_transpose(
+            broadcast_to(t, params[1::3]), params + x_like.shape
+        ),
+    ],
+    examples=_cases(
+        ([(7,), (3,)], (1, 3, 2)),
+        ([(7,), (7,)], (6, 7, -1)),
+        ([(3, 5), (2, 3)], (2, 2, -2, 1, 3, 1)),
+        ([(3, 5), ()], (0, 2, 1, 4, 1, 1)),
+        ([(3, 5), (0, 5)], (0, 0, 1, 0, 5, 1)),
+        ([(), ()], ()),
+    ),
+    large=_cases(([(1000, 700), (1000, 1)], (0, 1000, 1, 3, 1, 1))),
+    doc="The array with a slice of it replaced: by an array of that shape, or a number.",
 )
 
 # --- copies -----------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def _keeps_rows(op: Any, i: int, inputs: tuple, out: Tensor, p: tuple, n: int) -
         **dict.fromkeys(("reshape", "copy", "astype", "cross_entropy"), lambda: True),
         "transpose": lambda: p[0] == 0,
         "sum_to": lambda: x.ndim == out.ndim,
-        "slice": lambda: p[:3] == (0, n, 1),
+        **dict.fromkeys(("slice", "slice_update"), lambda: p[:3] == (0, n, 1)),
         "pad": lambda: p[:2] == (0, 0),
         "concatenate": lambda: p[0] != 0,
         "take": lambda: p[0] != 0,

@@ -97,6 +97,18 @@ class TestEveryLayout:
             part = apply(OPS["slice"].id, (t,), tuple(int(p) for p in params))
             same(run("slice_transpose", [part], (*params, *shape)), zeros)
 
+    def test_slice_update(self, shape, dtype):
+        rng = np.random.default_rng(4)
+        x, other = data(shape, dtype), data(shape, dtype, 5)
+        for t, o in zip(layouts(x), layouts(other)):
+            params, index = random_box(shape, rng)
+            expected = x.copy()
+            expected[index if shape else ()] = other[index] if shape else other
+            part = apply(OPS["slice"].id, (o,), tuple(int(p) for p in params))
+            same(run("slice_update", [t, part], params), expected)
+            expected[index if shape else ()] = np.asarray(3).astype(dtype)
+            same(run("slice_update", [t, tg.tensor(np.asarray(3).astype(dtype))], params), expected)
+
     def test_copies_and_repeated_elements(self, shape, dtype):
         x = data(shape, dtype)
         for t in layouts(x):
@@ -216,6 +228,9 @@ REFUSED = [
     ("slice", [a], (0, 3, 1, 0, 2**62, 2**62), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, 3, 3), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, -3, 4), "negative"),
+    ("slice_update", [a, a], (0, 3, 1, 0, 3, 1), "axis 1"),
+    ("slice_update", [a, a], (0, 4, 1, 0, 4, 1), "axis 0"),
+    ("slice_update", [a, a[0]], (0, 1, 1, 0, 4, 1), "1 axes"),
     ("all", [a > 0], (0, 2), "bad axis 2"),
     ("pad", [a], (-1, 0, 0, 0, 0.0), "axis 0"),
     ("pad", [a], (2**63 - 1, 1, 0, 0, 0.0), "axis 0"),
