@@ -51,6 +51,10 @@ typedef struct tg_strand_kernels {
  * integer type's range gives the type's lowest value (0 for u8). NULL where there is no kernel. */
 typedef void tg_cast_fn(void *out, const void *in, size_t n);
 
+/* y[j] = sum over i < k, in order, of a[at + j + i] v[i], of what is in a's n elements, for j < count. */
+typedef void tg_correlate_fn(void *y, const void *a, int64_t n, const void *v, int64_t k,
+                             int64_t at, int64_t count);
+
 /* Another kernel family adds one member here: `const tg_reduce_kernels *reduce[2]`, with the struct
  * in its own header and `static const tg_reduce_kernels FN(reduce_kernels)` in its *.inc.c. */
 typedef struct tg_kernels {
@@ -61,6 +65,7 @@ typedef struct tg_kernels {
     const tg_softmax_kernels *softmax[2];
     const tg_optim_kernels *optim[2];
     const tg_strand_kernels *strand[2];
+    tg_correlate_fn *correlate[2];
     tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
 } tg_kernels;
 

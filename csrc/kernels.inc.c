@@ -14,6 +14,7 @@
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
+#include "correlate.inc.c"
 #include "gemm_kernel.inc.c"
 #undef TG_REAL
 
@@ -25,6 +26,7 @@
 #include "reduce.inc.c"
 #include "softmax.inc.c"
 #include "optim.inc.c"
+#include "correlate.inc.c"
 #include "gemm_kernel.inc.c"
 #undef TG_REAL
 
@@ -39,6 +41,7 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .gemm = {&gemm_kernels_f32, &gemm_kernels_f64},
     .optim = {&optim_kernels_f32, &optim_kernels_f64},
     .strand = {&strand_kernels_f32, &strand_kernels_f64},
+    .correlate = {correlate_f32, correlate_f64},
     .cast =
         {
 #define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,

@@ -112,6 +112,7 @@ sum(x.real > 0, axis=0) | sum(r.real > 0) | mean(x == r) | mean(x.real > 0, axis
 count_nonzero(x) | count_nonzero(v, keepdims=True)
 count_nonzero(where(x.real == 2, nan, x), axis=1)
 signbit(x) | copysign(where(x.real == 2, nan, x), r) | copysign(2.0, -x)
+convolve(v, x.ravel()) | convolve(r[0], [nan, 1, inf, 0], 'same') | correlate(x.ravel(), r[0])
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

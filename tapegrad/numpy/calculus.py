@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..ops import elementwise as e
-from ..ops import indexing, linear, reductions
+from ..ops import correlation, indexing, linear, reductions
 from ..ops.axes import as_tensor, axes, one_axis
 from ..ops.logic import remainder
 from ..ops.shapes import as_dtype, broadcast_to, concatenate, flip, moveaxis, ravel
@@ -200,10 +200,7 @@ def unwrap(
 
 @differentiable("convolve(v, t)", "convolve(v, t, 'same')", "convolve(t, v, mode='valid')")
 def convolve(a: Any, v: Any, mode: str = "full") -> Tensor:
-    """Sums of products of a with v reversed, at every shift ("full"), or where they overlap.
-
-    Cost: one matrix product with the (shifts, len(v)) windows of a.
-    """
+    """Sums of products of a with v reversed, at every shift ("full"), or where they overlap."""
     a, v = as_tensor(a), as_tensor(v)
     if a.ndim == v.ndim == 1 and v.size > a.size:
         a, v = v, a
@@ -232,11 +229,6 @@ def _slid(a: Tensor, v: Tensor, mode: str, name: str) -> Tensor:
         raise ValueError(f"{name}: mode {mode!r}: choose 'full', 'same' or 'valid'")
     before = {"full": k - 1, "same": k // 2, "valid": 0}
     after = {"full": k - 1, "same": k - 1 - k // 2, "valid": 0}
-    first, last = -before[mode], a.size + after[mode] - k
     dtype = np.result_type(a.dtype, v.dtype)
-    windows = np.arange(first, last + 1)[:, None] + np.arange(k)
-    taken = indexing.take(as_dtype(a, dtype), np.clip(windows, 0, a.size - 1))
-    products = taken * as_dtype(v, dtype)
-    if before[mode] or after[mode]:  # not a zero beyond a's ends: it times nan would be nan
-        products = e.where((windows >= 0) & (windows < a.size), products, 0)
-    return reductions.sum(products, 1, dtype)
+    params = (before[mode], a.size + before[mode] + after[mode] - k + 1)
+    return correlation.correlate(as_dtype(a, dtype), as_dtype(v, dtype), params=params)

@@ -4,6 +4,7 @@ Array functions with NumPy's names are in tapegrad.numpy. Importing this module 
 table and gives Tensor its methods.
 """
 
+from . import correlation as _correlation  # noqa: F401
 from . import methods as _methods  # noqa: F401
 from . import trig as _trig  # noqa: F401
 from . import ufuncs as _ufuncs  # noqa: F401

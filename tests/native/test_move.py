@@ -231,6 +231,8 @@ REFUSED = [
     ("slice_update", [a, a], (0, 3, 1, 0, 3, 1), "axis 1"),
     ("slice_update", [a, a], (0, 4, 1, 0, 4, 1), "axis 0"),
     ("slice_update", [a, a[0]], (0, 1, 1, 0, 4, 1), "1 axes"),
+    ("correlate", [a[0], a[0]], (4, 1), "a place in the second"),
+    ("correlate", [a[0], a[0]], (0, -1), "a place in the second"),
     ("all", [a > 0], (0, 2), "bad axis 2"),
     ("pad", [a], (-1, 0, 0, 0, 0.0), "axis 0"),
     ("pad", [a], (2**63 - 1, 1, 0, 0, 0.0), "axis 0"),
