@@ -44,6 +44,13 @@ def _true(shape: tuple, value: bool = True):
     return lambda rng, dtype: (np.full(shape, value),)
 
 
+def _with_sorted(n: int, count: int):
+    def make(rng, dtype):
+        return np.sort(rng.uniform(-2, 2, n)).astype(dtype), rng.uniform(-3, 3, count).astype(dtype)
+
+    return make
+
+
 def _with_labels(*shapes: tuple):
     def make(rng, dtype):
         arrays = tuple(rng.uniform(-2, 2, s).astype(dtype) for s in shapes)
@@ -63,6 +70,7 @@ STRUCTURED = {
     "broadcast_to": (_real((1000,)), M),
     "slice": (_real(M), (0, 500, 2, 999, 1000, -1)),
     "slice_transpose": (_real((500, 1000)), (0, 500, 2, 999, 1000, -1, *M)),
+    "slice_update": (_real(M, (1000, 1)), (0, 1000, 1, 7, 1, 1)),
     "pad": (_real(M), (1, 1, 2, 2, 0.0)),
     "copy": (_real(M), ()),
     "concatenate": (_real(M, M), (1,)),
@@ -70,7 +78,7 @@ STRUCTURED = {
     "take_transpose": (_with_index((1000, 1000), (1000,), 1000), (0, 1000)),
     "take_along_axis": (_with_index(M, (1000, 10), 1000), (1,)),
     "take_along_axis_transpose": (_with_index((1000, 10), (1000, 10), 1000), (1, 1000)),
-    "slice_update": (_real(M, (1000, 1)), (0, 1000, 1, 7, 1, 1)),
+    "searchsorted": (_with_sorted(1000, 10_000), (0,)),
     "flat_index": (_indices((1000, 1000), 10_000), (1000, 1000, 0, 1)),
     "sources": (_indices((1000,), 10_000), (1000,)),
     "sum": (_real(M), ALL),
@@ -79,6 +87,8 @@ STRUCTURED = {
     "max": (_real(M), ALL),
     "min": (_real(M), ALL),
     "sum_to": (_real(M), (1000,)),
+    "all": (_true(M), ALL),
+    "any": (_true(M, False), ALL),
     "argmax": (_real(M), (0, 1)),
     "argmin": (_real(M), (0, 1)),
     "cumsum": (_real(M), (1,)),
@@ -88,12 +98,11 @@ STRUCTURED = {
     "softmax": (_real(M), (1,)),
     "softmax_vjp": (_real(M, M), (1,)),
     "log_softmax": (_real(M), (1,)),
-    "all": (_true(M), ALL),
-    "any": (_true(M, False), ALL),
     "log_softmax_vjp": (_real(M, M), (1,)),
     "cross_entropy": (_with_labels((10_000, 10)), ()),
     "cross_entropy_vjp": (_with_labels((10_000,), (10_000, 10)), ()),
     "matmul": (_real((256, 256), (256, 256)), ()),
+    "correlate": (_real((5000,), (50,)), (49, 5049)),
     "linear": (_real((64, 256), (128, 256), (128,)), ()),
     "stop_gradient": (_real(M), ()),
 }
@@ -102,7 +111,6 @@ STRUCTURED = {
 def elementwise_rows() -> list:
     """Rows with a C kernel that work element by element."""
     import tapegrad as tg
-    "correlate": (_real((5000,), (50,)), (49, 5049)),
     from tapegrad.ops.table import OPS
 
     c_ops = set(tg.info()["c_ops"])

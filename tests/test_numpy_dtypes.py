@@ -113,6 +113,7 @@ count_nonzero(x) | count_nonzero(v, keepdims=True)
 count_nonzero(where(x.real == 2, nan, x), axis=1)
 signbit(x) | copysign(where(x.real == 2, nan, x), r) | copysign(2.0, -x)
 convolve(v, x.ravel()) | convolve(r[0], [nan, 1, inf, 0], 'same') | correlate(x.ravel(), r[0])
+searchsorted(sort(v), x, side='right') | searchsorted(sort(v)[::-1][::-1], r)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -164,10 +164,9 @@ def interp(
     if xp.size == 1:
         y = broadcast_to(fp[0], x.shape)
     else:
-        at = plain.searchsorted(xp, x, "right") - 1
-        at = e.minimum(e.maximum(at, 0), xp.size - 2)
-        low, high = indexing.take(xp, at), indexing.take(xp, at + 1)
-        f_low, f_high = indexing.take(fp, at), indexing.take(fp, at + 1)
+        at = plain.searchsorted(xp[1:-1], x, "right")  # the stretch: beyond the ends it is the last
+        low, high = indexing.take(xp[:-1], at), indexing.take(xp[1:], at)
+        f_low, f_high = indexing.take(fp[:-1], at), indexing.take(fp[1:], at)
         slope = (f_high - f_low) / (high - low)
         y = slope * (x - low) + f_low
         # Beside infinities that can be nan; at a knot, or between equal ones, it need not be.

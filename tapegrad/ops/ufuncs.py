@@ -211,8 +211,13 @@ argpartition_row = nondifferentiable(  # params: (axis, *kth)
 
 
 def _sorted_and_sought(rng):
-    a, v = np.sort(rng.uniform(-2, 2, 7)), rng.uniform(-3, 3, (2, 3))
-    return [([a, v], (0,)), ([a, v], (1,))]
+    found = []
+    for n in (0, 1, 2, 7, 100):
+        a = np.sort(np.round(rng.uniform(-2, 2, n), 1))
+        last = np.append(a, [np.inf, np.nan, np.nan])
+        v = np.append(rng.uniform(-3, 3, 37), [*a[:3], np.nan, np.inf, -np.inf, -0.0])
+        found += [([table, v.reshape(-1, 1)], (k,)) for table in (a, last) for k in (0, 1)]
+    return found
 
 
 searchsorted_row = nondifferentiable(  # params: (right,)
@@ -220,5 +225,6 @@ searchsorted_row = nondifferentiable(  # params: (right,)
     lambda a, v, right: np.searchsorted(a, v, "right" if right else "left"),
     **_PAIR,
     examples=_sorted_and_sought,
+    large=lambda rng: [([np.sort(rng.uniform(-2, 2, 9001)), rng.uniform(-3, 3, 90_001)], (1,))],
     doc="Where in sorted a each v would go.",
 )
