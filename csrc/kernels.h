@@ -66,6 +66,7 @@ typedef struct tg_kernels {
     const tg_optim_kernels *optim[2];
     const tg_strand_kernels *strand[2];
     tg_correlate_fn *correlate[2];
+    tg_map_fn *integers[TG_N_MAP]; /* rows of int64; tests give bools; NULL: there is none */
     tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
 } tg_kernels;
 

@@ -32,6 +32,7 @@
 
 #undef L /* some <stdint.h> pastes an L into INT64_MIN */
 #include "cast.inc.c"
+#include "integers.inc.c"
 
 const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .name = TG_STRING(TG_ISA_NAME),
@@ -42,6 +43,13 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .optim = {&optim_kernels_f32, &optim_kernels_f64},
     .strand = {&strand_kernels_f32, &strand_kernels_f64},
     .correlate = {correlate_f32, correlate_f64},
+    .integers =
+        {
+#define INTEGERS(name, ...) [TG_MAP_##name] = integers_##name,
+            TG_INTEGERS(INTEGERS)
+#undef INTEGERS
+                [TG_MAP_where] = integers_where,
+        },
     .cast =
         {
 #define CAST(to, to_t, from, from_t) [to][from] = cast_##to##_##from,

@@ -99,6 +99,10 @@ int tg_run_map(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
         return tg_fail(TG_EVALUE, "%s takes %d operands and %d params, got %d and %d", op->name,
                        r->n_in, r->n_params, n_in, n_p);
     const int dtype = dtype_of(in, n_in, r->kind == CHOICE ? 0 : -1);
+    if (dtype == TG_I64 && tg_isa->integers[op->id])
+        return tg_run_blocks(tg_isa->integers[op->id], 0.2, out, NULL,
+                             r->kind == TEST ? TG_BOOL : TG_I64, TG_PAD / sizeof(int64_t), in,
+                             n_in, NULL);
     if (r->kind == LOGIC ? dtype != TG_BOOL : dtype != TG_F32 && dtype != TG_F64)
         return TG_ENOKERNEL;
     double values[MAX_PARAMS];

@@ -114,6 +114,8 @@ count_nonzero(where(x.real == 2, nan, x), axis=1)
 signbit(x) | copysign(where(x.real == 2, nan, x), r) | copysign(2.0, -x)
 convolve(v, x.ravel()) | convolve(r[0], [nan, 1, inf, 0], 'same') | correlate(x.ravel(), r[0])
 searchsorted(sort(v), x, side='right') | searchsorted(sort(v)[::-1][::-1], r)
+add(x * v, -r) | maximum(x, r) | where(x.real > r.real, x, v) | absolute(r) | square(x)
+subtract(x, r) | equal(x, r) | less_equal(r.real, v.real) | add(x * 2**62, x)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

@@ -101,6 +101,25 @@ def test_other_dtypes_are_numpys(op, dtype, backend):
     assert_close(op, got, want, inputs, describe(op, inputs, op.params))
 
 
+@every_elementwise_row
+def test_integers_of_every_layout_are_numpys(op, backend, rng):
+    x, lowest = rng.integers(-9, 9, (70, 33)), np.iinfo(np.int64).min
+    x[:2, :5] = [[lowest] * 5, [0, lowest, -1, 1, -lowest - 1]]
+    others = (x[::-1].copy(), x[3], x[:, :1], x[3, 4])
+    for other in others if len(op.inputs) > 1 else others[:1]:
+        inputs = [x > 0 if not is_shared(op, 0) else x, other, x[:, ::-1].copy()][-len(op.inputs) :]
+        inputs = [i if is_shared(op, k) else i > 0 for k, i in enumerate(inputs)]
+        try:
+            want = by_numpy(op, inputs, op.params)
+        except (TypeError, ValueError):
+            return
+        if want.dtype.kind in "biu":
+            for layout in LAYOUTS:
+                got = run(op, *(laid_out(i, layout) for i in inputs), params=op.params)
+                assert got.dtype == want.dtype
+                np.testing.assert_array_equal(got, want, err_msg=layout)
+
+
 @every_row
 def test_arrays_count_as_tensors(op, backend, rng):
     for inputs, params in examples(op, "f4", rng):
