@@ -116,6 +116,8 @@ convolve(v, x.ravel()) | convolve(r[0], [nan, 1, inf, 0], 'same') | correlate(x.
 searchsorted(sort(v), x, side='right') | searchsorted(sort(v)[::-1][::-1], r)
 add(x * v, -r) | maximum(x, r) | where(x.real > r.real, x, v) | absolute(r) | square(x)
 subtract(x, r) | equal(x, r) | less_equal(r.real, v.real) | add(x * 2**62, x)
+gradient(x, 0.5, axis=0) | gradient(r, 3, edge_order=2) | gradient(x, 2 ** -20.0, axis=0)
+gradient(x, 1.5, [0, 1, 3, 4], edge_order=2)[1] | trapezoid(r, dx=0.3)
 """
 METHODS = {"reduce", "accumulate", "reduceat", "outer"}
 NAMES = {name for module in (np, np.linalg, np.fft) for name in dir(module)}

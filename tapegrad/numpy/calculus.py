@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..ops import elementwise as e
 from ..ops import correlation, indexing, linear, reductions
+from ..ops import elementwise as e
 from ..ops.axes import as_tensor, axes, one_axis
 from ..ops.logic import remainder
-from ..ops.shapes import as_dtype, broadcast_to, concatenate, flip, moveaxis, ravel
+from ..ops.shapes import as_dtype, broadcast_to, concatenate, flip, ravel
 from ..tensor import Tensor
 from . import plain
 from .registry import differentiable
@@ -87,40 +88,54 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     for k, step in zip(over, steps):
         if x.shape[k] < edge_order + 1:
             raise ValueError(f"gradient: axis {k} of length {x.shape[k]} is too short")
-        lines = moveaxis(x, k, -1)
-        step = as_tensor(step)
-        if step.ndim and step.shape != (x.shape[k],):
-            raise ValueError(f"gradient: {step.shape} coordinates for an axis of {x.shape[k]}")
-        gaps = diff(step) if step.ndim else broadcast_to(step, (x.shape[k] - 1,))
-        slopes = _slopes(lines, gaps * 1.0, bool(step.ndim), edge_order)
-        found.append(moveaxis(as_dtype(slopes, x.dtype), -1, k))
+        if type(step) not in (int, float):  # a number leaves x's dtype as it is
+            step = as_tensor(step)
+            if step.ndim and step.shape != (x.shape[k],):
+                raise ValueError(f"gradient: {step.shape} coordinates for an axis of {x.shape[k]}")
+        found.append(as_dtype(_slopes(x, k, step, edge_order), x.dtype))
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def _slopes(x: Tensor, gaps: Tensor, is_uneven: bool, edge_order: int) -> Tensor:
-    """Derivatives along the last axis, at points with these gaps between them."""
-    if is_uneven:
+def _slopes(x: Tensor, axis: int, step: Any, edge_order: int) -> Tensor:
+    """Derivatives along an axis, at points that are one step apart or have these coordinates."""
+
+    def part(start: int | None, stop: int | None) -> Tensor:
+        return _part(x, axis, start, stop)
+
+    if isinstance(step, Tensor) and step.ndim:
+        gaps = linear.reshape(diff(step) * 1.0, (step.size - 1, *(1,) * (x.ndim - 1 - axis)))
         h, k = gaps[:-1], gaps[1:]
         inner = (
-            -(k / (h * (h + k))) * x[..., :-2]
-            + (k - h) / (h * k) * x[..., 1:-1]
-            + h / (k * (h + k)) * x[..., 2:]
+            -(k / (h * (h + k))) * part(None, -2)
+            + (k - h) / (h * k) * part(1, -1)
+            + h / (k * (h + k)) * part(2, None)
         )
+        ends = gaps[:1], gaps[1:2], gaps[-2:-1], gaps[-1:]
     else:
-        inner = (x[..., 2:] - x[..., :-2]) / (2.0 * gaps[1:])
+        inner = _over(part(2, None) - part(None, -2), 2.0 * step)
+        ends = (1.0 * step,) * 4
     if edge_order == 1:
-        first = (x[..., 1:2] - x[..., :1]) / gaps[:1]
-        last = (x[..., -1:] - x[..., -2:-1]) / gaps[-1:]
+        first = (part(1, 2) - part(0, 1)) / ends[0]
+        last = (part(-1, None) - part(-2, -1)) / ends[3]
     else:
-        first = _edge_slope(x[..., :3], gaps[0], gaps[1])
-        last = -_edge_slope(flip(x[..., -3:], -1), gaps[-1], gaps[-2])
-    return concatenate([first, inner, last], -1)
+        first = _edge_slope(part(0, 3), axis, ends[0], ends[1])
+        last = -_edge_slope(flip(part(-3, None), axis), axis, ends[3], ends[2])
+    return concatenate([first, inner, last], axis)
 
 
-def _edge_slope(x: Tensor, h: Tensor, k: Tensor) -> Tensor:
+def _over(x: Tensor, number: Any) -> Tensor:
+    """x / number; as a product, which is several times faster, by powers of 2: the same bits."""
+    if type(number) is float:
+        mantissa, exponent = math.frexp(number)
+        if mantissa == 0.5 and abs(exponent) < 14:  # 1 / number is exact in half precision too
+            return x * (1.0 / number)
+    return x / number
+
+
+def _edge_slope(x: Tensor, axis: int, h: Any, k: Any) -> Tensor:
     """The slope at the first of three points, h and then k apart, by their parabola."""
     a, b, c = -(2.0 * h + k) / (h * (h + k)), (h + k) / (h * k), -h / (k * (h + k))
-    return a * x[..., :1] + b * x[..., 1:2] + c * x[..., 2:3]
+    return a * _part(x, axis, 0, 1) + b * _part(x, axis, 1, 2) + c * _part(x, axis, 2, 3)
 
 
 @differentiable("trapezoid(x)", "trapezoid(x, v, axis=1)", "trapezoid(x, dx=s)", "trapezoid(x, y)")
@@ -136,7 +151,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Tensor:
         if x.ndim == 1:
             gaps = linear.reshape(gaps, (gaps.size, *(1,) * (y.ndim - 1 - axis)))
     heights = _part(y, axis, 1, None) + _part(y, axis, None, -1)
-    return reductions.sum(gaps * heights / 2.0, axis)
+    return reductions.sum(gaps * heights * 0.5, axis)
 
 
 # --- interpolation ----------------------------------------------------------------------------
