@@ -6,6 +6,7 @@ import pytest
 import tapegrad as tg
 import tapegrad.numpy as tnp
 from tapegrad import nn, tape
+from tapegrad.engine import operands, select
 
 X = np.array([0.5, -1.0, 2.0])
 
@@ -176,6 +177,15 @@ def test_per_example_gradients_are_the_jacobian(model, backend, rng):
         np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-14)
     norms = np.sqrt(sum((w.numpy() ** 2).reshape(N, -1).sum(1) for w in want))
     np.testing.assert_allclose(t.per_example_norms(y, p), norms, rtol=1e-12)
+
+
+def test_per_example_gradients_may_be_the_first_that_go_in_blocks(backend, rng, monkeypatch):
+    monkeypatch.setattr(select, "_blocks", None)  # as in a new process
+    monkeypatch.setattr(operands, "known", operands.known)
+    t, y, p = losses(dense, rng)
+    got = []
+    tg.tree.flatten(t.per_example(y, p), got)
+    assert [g.shape[0] for g in got] == [N] * len(got)
 
 
 @pytest.mark.parametrize(

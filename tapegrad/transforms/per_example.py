@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from ..engine import select
 from ..engine.select import apply
-from ..ops.blocks import Block
 from ..ops.table import BY_ID, OPS
 from ..tensor import Tensor, identity
 from .jacobians import jacobian_of, zeros_of
@@ -176,7 +175,7 @@ def _each(use: Use, ct: Tensor) -> Tensor:
     is_copy = op.name == "broadcast_to"
     term = ct if is_copy else op.vjp(i)(op, i, ct, use.out, use.inputs, use.params)
     term = apply(OPS["broadcast_to"].id, (term,), use.out.shape)
-    row = Block(_reshape(term, (term.shape[0], 1, *term.shape[1:])))
+    row = select.blocks().Block(_reshape(term, (term.shape[0], 1, *term.shape[1:])))
     return apply(OPS["sum_to"].id, (row,), use.shared.shape).value
 
 
