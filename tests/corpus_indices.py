@@ -28,6 +28,12 @@ GATHERS = {
     "actions_along_an_axis_by_numpy": lambda x, a: np.take_along_axis(x, a[:, None] % 3, 1),
     "actions_along_the_flat_array": lambda x, a: np.take_along_axis(x, a, None),
     "actions_taken": lambda x, a: np.take(x, a, axis=1),
+    "share_of_largest_values_at_the_action": lambda x, a: x * (x.argmax(1) == a).mean(),
+    "large_values_counted": lambda x, a: x * np.count_nonzero(x > a[:, None], axis=0),
+    "integers_of_actions": lambda x, a: x * np.where(a < 0, -a, a * a + 1).sum(),
+    "places_among_sorted_numbers": lambda x, a: x * np.searchsorted(LINES - 2.5, x, "right"),
+    "all_or_any_truths": lambda x, a: x * np.logical_and(np.any(x * a[:, None], 0), np.all(x, 0)),
+    "windows": lambda x, a: np.convolve(x[:, 0], x[1]) + np.copysign(a[0], np.sum(x)),
 }
 
 
@@ -42,6 +48,10 @@ SCATTERS = {
     ),
     "rows_added_at_actions": lambda x, a, y: np.add.at(y, a, x * 2),
     "numbers_subtracted_at_computed_actions": lambda x, a, y: np.subtract.at(y, (a + 1) % 5, 0.5),
+    "columns_and_rows": lambda x, a, y: [
+        y.__setitem__((slice(None, None, -2), i), x[2:, i] * 2) or y.__setitem__(i - 3, i)
+        for i in range(3)
+    ],
     "number_where_negative": lambda x, a, y: y.__setitem__(x < 0, -1e9),
     "number_where_equal": lambda x, a, y: y.__setitem__((~(a == 2),), x[0, 0]),
     "row_where_equal": lambda x, a, y: y.__setitem__(a == 2, x[:1] * 3),
