@@ -38,59 +38,7 @@ double tg_move_cost(int64_t size, size_t item)
     return (double)size * (0.1 * (double)item + 0.1);
 }
 
-/* --- runs along one axis ----------------------------------------------------------------- */
-
-/* n elements one by one; item is a constant in every call, so each move is one instruction. */
-static inline __attribute__((always_inline)) void
-strided_run_of(char *dst, ptrdiff_t d, const char *src, ptrdiff_t s, int64_t n, size_t item)
-{
-    for (int64_t i = 0; i < n; ++i) {
-        memcpy(dst, src, item);
-        dst += d;
-        src += s;
-    }
-}
-
-static void strided_run(char *dst, ptrdiff_t d, const char *src, ptrdiff_t s, int64_t n,
-                        size_t item)
-{
-    switch (item) {
-    case 1: strided_run_of(dst, d, src, s, n, 1); break;
-    case 2: strided_run_of(dst, d, src, s, n, 2); break;
-    case 4:
-        if (d == 4 && s != 4) { /* a constant unit stride on one side halves the work */
-            strided_run_of(dst, 4, src, s, n, 4);
-            break;
-        }
-        strided_run_of(dst, d, src, s, n, 4);
-        break;
-    case 8:
-        if (d == 8 && s != 8) {
-            strided_run_of(dst, 8, src, s, n, 8);
-            break;
-        }
-        strided_run_of(dst, d, src, s, n, 8);
-        break;
-    case 16: strided_run_of(dst, d, src, s, n, 16); break;
-    default: strided_run_of(dst, d, src, s, n, item); break;
-    }
-}
-
-void tg_copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t item)
-{
-    if (step == (ptrdiff_t)item && n * item >= 64)
-        memcpy(dst, src, n * item);
-    else if (step == 0 && item == 4)
-        tg_repeat_run(dst, src, n, 4);
-    else if (step == 0 && item == 8)
-        tg_repeat_run(dst, src, n, 8);
-    else if (step == -4 && item == 4) /* constants: the compiler turns vectors around */
-        strided_run_of(dst, 4, src, -4, (int64_t)n, 4);
-    else if (step == -8 && item == 8)
-        strided_run_of(dst, 8, src, -8, (int64_t)n, 8);
-    else
-        strided_run(dst, (ptrdiff_t)item, src, step, (int64_t)n, item);
-}
+/* --- along one axis ----------------------------------------------------------------------- */
 
 static void run(const plan *p, char *dst, const char *src, int64_t n)
 {
@@ -98,52 +46,13 @@ static void run(const plan *p, char *dst, const char *src, int64_t n)
     if (d == (ptrdiff_t)p->item)
         tg_copy_run(dst, src, s, (size_t)n, p->item);
     else
-        strided_run(dst, d, src, s, n, p->item);
+        tg_strided_run(dst, d, src, s, n, p->item);
 }
 
-/* --- spreads ------------------------------------------------------------------------------- */
-
-/* A vector of one element. */
-static inline __attribute__((always_inline)) tg_words filled(const char *src, size_t item)
-{
-    uint64_t x = 0;
-    memcpy(&x, src, item);
-    for (; item < sizeof x; item *= 2)
-        x |= x << 8 * item;
-    return (tg_words){x, x};
-}
-
-/* n elements, each `times` times in a row: dst is contiguous. Whole vectors are stored, over what the
- * next elements then write; the last ones keep within dst. */
-static inline __attribute__((always_inline)) void
-spread_of(char *dst, const char *src, ptrdiff_t s, int64_t n, int64_t times, size_t item)
-{
-    const ptrdiff_t each = times * (ptrdiff_t)item, step = (ptrdiff_t)sizeof(tg_words);
-    const char *const end = dst + n * each;
-    for (; end - dst >= each + step; dst += each, src += s) {
-        const tg_words v = filled(src, item);
-        for (ptrdiff_t at = 0; at < each; at += step)
-            *(tg_words *)(void *)(dst + at) = v;
-    }
-    for (; dst < end; dst += each, src += s) {
-        const tg_words v = filled(src, item);
-        ptrdiff_t at = 0;
-        for (; at + step <= each; at += step)
-            *(tg_words *)(void *)(dst + at) = v;
-        memcpy(dst + at, &v, (size_t)(each - at));
-    }
-}
-
+/* n elements, each as often as the last axis is long. */
 static void spread(const plan *p, char *dst, const char *src, int64_t n)
 {
-    const ptrdiff_t s = p->s[p->ndim - 2];
-    const int64_t times = p->n[p->ndim - 1];
-    switch (p->item) {
-    case 1: spread_of(dst, src, s, n, times, 1); break;
-    case 2: spread_of(dst, src, s, n, times, 2); break;
-    case 4: spread_of(dst, src, s, n, times, 4); break;
-    default: spread_of(dst, src, s, n, times, 8); break;
-    }
+    tg_spread_run(dst, src, p->s[p->ndim - 2], n, p->n[p->ndim - 1], p->item);
 }
 
 /* --- transposes ---------------------------------------------------------------------------- */
@@ -205,10 +114,10 @@ static void transpose_tile(char *dst, ptrdiff_t d, const char *src, ptrdiff_t s,
                 transpose_2x2(dst + i * d + k * 8, d, src + i * 8 + k * s, s);
     }
     for (int64_t i = 0; i < done_rows; ++i)
-        strided_run(dst + i * d + done_cols * one, one, src + i * one + done_cols * s, s,
-                    cols - done_cols, item);
+        tg_strided_run(dst + i * d + done_cols * one, one, src + i * one + done_cols * s, s,
+                       cols - done_cols, item);
     for (int64_t i = done_rows; i < rows; ++i)
-        strided_run(dst + i * d, one, src + i * one, s, cols, item);
+        tg_strided_run(dst + i * d, one, src + i * one, s, cols, item);
 }
 
 static void transpose(const plan *p, char *dst, const char *src, int64_t rows)

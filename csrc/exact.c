@@ -1,5 +1,5 @@
-/* exact.c: reductions without rounding, which may go in any order: all and any, and sums of bools and
- * int64. Called by dispatch.c and reduce.c with the interpreter lock held. */
+/* exact.c: reductions without rounding, which may go in any order: all and any, and sums of bools
+ * and int64. Called by dispatch.c and reduce.c with the interpreter lock held. */
 #include "fold.h"
 
 enum what { ALL, ANY, COUNT, SUM };

@@ -51,7 +51,8 @@ typedef struct tg_strand_kernels {
  * integer type's range gives the type's lowest value (0 for u8). NULL where there is no kernel. */
 typedef void tg_cast_fn(void *out, const void *in, size_t n);
 
-/* y[j] = sum over i < k, in order, of a[at + j + i] v[i], of what is in a's n elements, for j < count. */
+/* y[j] = sum over i < k, in order, of a[at + j + i] v[i], of what is in a's n elements, for j <
+ * count. */
 typedef void tg_correlate_fn(void *y, const void *a, int64_t n, const void *v, int64_t k,
                              int64_t at, int64_t count);
 

@@ -1,6 +1,7 @@
 /* move.c: run functions of the ops that rearrange elements: views (transpose, reshape,
- * broadcast_to, slice) and copies (slice_transpose, slice_update, pad, concatenate). They work on every dtype.
- * Python has normalised the params; what would read or write outside an array is still refused.
+ * broadcast_to, slice) and copies (slice_transpose, slice_update, pad, concatenate). They work on
+ * every dtype. Python has normalised the params; what would read or write outside an array is
+ * still refused.
  * Called by dispatch.c with the interpreter lock held. */
 #include "move.h"
 #include "tensor.h"
@@ -200,7 +201,8 @@ int op_slice(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, c
     return *out ? TG_OK : failed();
 }
 
-/* y[slice p] = part, an array of the slice's shape or a number. p: (start, length, step) per axis. */
+/* y[slice p] = part, an array of the slice's shape or a number. p: (start, length, step) an
+ * axis. */
 static int write_slice(const char *name, tg_tensor *y, const tg_tensor *part, const int64_t *p)
 {
     int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;

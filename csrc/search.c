@@ -1,4 +1,5 @@
-/* search.c: where values go in a sorted array. Called by dispatch.c with the interpreter lock held. */
+/* search.c: where values go in a sorted array. Called by dispatch.c with the interpreter lock
+ * held. */
 #include "core.h"
 
 enum { BLOCK = 512 }; /* values that are sought side by side */
@@ -12,8 +13,8 @@ typedef struct search {
 } search;
 
 /* The halves are the same for every value, so that a block of them goes down without a branch, and
- * no load waits for another one's. `before`: whether a's element x goes before the value key: no nan
- * is among a's here, and all of them go before a key that is one. */
+ * no load waits for another one's. `before`: whether a's element x goes before the value key: no
+ * nan is among a's here, and all of them go before a key that is one. */
 #define SEARCH(name, T, before)                                                     \
     static void name(const T *a, const T *v, int64_t *at, int64_t n, int64_t count) \
     {                                                                               \

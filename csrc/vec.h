@@ -122,5 +122,5 @@ VFN V vcopysign(V magnitude, V sign)
     return vfrombits((vbits(magnitude) & ~s) | (vbits(sign) & s));
 }
 
-/* Whether the sign bit is set. Of nan it counts as not: where a nan is not stored its sign is any. */
+/* Whether the sign bit is set. Of nan it counts as not: where none is stored its sign is any. */
 VFN M vsignbit(V x) { return vilt(vbits(x), viset(0)) & veq(x, x); }
