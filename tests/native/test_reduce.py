@@ -114,7 +114,7 @@ class TestFolds:
                     expected = fold(x, axis=axes)
                     assert np.array_equal(same_everywhere(name, [x], (0, *axes)), expected)
                 else:
-                    with pytest.raises(ValueError, match=f"{name}: an empty array"):
+                    with pytest.raises(ValueError, match=f"{name} of .*: an empty array"):
                         run(name, [tg.tensor(x)], (0, *axes))
 
     def test_cumprod_and_recurrence(self, shape, dtype):
