@@ -19,13 +19,13 @@ from ..engine.dtypes import CODES
 from ..ops.table import OPS
 from .ir import GROUP, OP, VJP, Entry, Program
 
-FIRST_OTHER = OPS["astype"]  # C rows before it are elementwise
+ROWS = {op for op in OPS.values() if op.is_elementwise}
 F32, F64, BOOL = [CODES[np.dtype(name)] for name in ("f4", "f8", "?")]
 FLOATS = {F32, F64}
 
 
 def is_elementwise(e: Entry) -> bool:
-    return e.kind == VJP or (e.kind == OP and 0 <= e.op.id < FIRST_OTHER.id)
+    return e.kind == VJP or (e.kind == OP and e.op in ROWS)
 
 
 # One row, or a row's vjp, in a group: (row's id, k, operands, to, params, line). k: of which input
