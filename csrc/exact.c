@@ -122,9 +122,7 @@ static int fold(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t *p
     uint64_t reduced;
     if (x->dtype != (what == SUM ? TG_I64 : TG_BOOL))
         return TG_ENOKERNEL;
-    if (n_p < 1)
-        return tg_fail(TG_EVALUE, "%s: keepdims is missing", op->name);
-    int error = tg_axis_bits(&reduced, op->name, x->ndim, p + 1, n_p - 1);
+    int error = tg_reduced_bits(&reduced, op->name, x->ndim, p, n_p);
     if (error)
         return error;
     tg_tensor *y = tg_new_reduced(what >= COUNT ? TG_I64 : TG_BOOL, x, reduced, p[0] != 0);

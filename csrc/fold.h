@@ -19,6 +19,8 @@ int tg_fold_axes(tg_folded *f, tg_tensor *x, uint64_t reduced);
 
 /* Axes p[0..n) as bits, or an error: they must be in range and ascend. */
 int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n);
+/* The same of a reduction's params: keepdims, then the axes. */
+int tg_reduced_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n_p);
 
 /* The result of reducing those axes of x: a new tensor, or NULL. */
 tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool keepdims);

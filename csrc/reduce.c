@@ -215,6 +215,13 @@ int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, i
     return TG_OK;
 }
 
+int tg_reduced_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n_p)
+{
+    if (n_p < 1)
+        return tg_fail(TG_EVALUE, "%s: keepdims is missing", name);
+    return tg_axis_bits(bits, name, ndim, p + 1, n_p - 1);
+}
+
 tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool keepdims)
 {
     int64_t shape[TG_MAX_NDIM];
@@ -292,9 +299,7 @@ static int reduce(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t 
     uint64_t reduced;
     if (!tg_is_compute(x->dtype))
         return TG_ENOKERNEL;
-    if (n_p < 1)
-        return tg_fail(TG_EVALUE, "%s: keepdims is missing", op->name);
-    int error = tg_axis_bits(&reduced, op->name, x->ndim, p + 1, n_p - 1);
+    int error = tg_reduced_bits(&reduced, op->name, x->ndim, p, n_p);
     if (error)
         return error;
     error = reduce_into(op->name, out, tg_new_reduced(x->dtype, x, reduced, p[0] != 0), x,

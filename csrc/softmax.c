@@ -176,9 +176,7 @@ int op_logsumexp(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_i
     uint64_t reduced;
     if (!tg_is_compute(x->dtype))
         return TG_ENOKERNEL;
-    if (n_p < 1)
-        return tg_fail(TG_EVALUE, "logsumexp: keepdims is missing");
-    const int error = tg_axis_bits(&reduced, op->name, x->ndim, p + 1, n_p - 1);
+    const int error = tg_reduced_bits(&reduced, op->name, x->ndim, p, n_p);
     if (error)
         return error;
     for (int i = 0; i < x->ndim; ++i)
