@@ -22,6 +22,7 @@ hypot = elementwise(
     ulp=2,
     doc="sqrt(a * a + b * b), without overflow; its derivatives are 0 where both are 0.",
 )
+# (Of negative numbers the sum may cancel: tests/native/test_vmath.py bounds what is lost then.)
 logaddexp = elementwise(
     "logaddexp", np.logaddexp, (lambda a, b: sigmoid(a - b), lambda a, b: sigmoid(b - a)),
     domain=POSITIVE, ulp=4, doc="log(exp(a) + exp(b)), without overflow.",
