@@ -2,19 +2,18 @@
  * stated are checked by tests/native/test_vmath.py. */
 #define verf FN(verf)
 #define vgelu FN(vgelu)
+#define vgelu_slope FN(vgelu_slope)
 #define vtail FN(vtail)
 
 #undef TAIL_END
-#undef TAIL_ROWS
+#undef TAIL
 #undef TAIL_BINADE
 #if TG_REAL == 32
   #define TAIL_END 15.0f /* exp(-u^2 / 2) rounds to 0 above */
-  #define TAIL_ROWS 8
   #define TAIL_BINADE 0.125f
 static const float erf_c_f32[] = {0x1.06eba8p-3f, -0x1.81266ep-2f, 0x1.cbae36p-4f};
 #else
   #define TAIL_END 40.0
-  #define TAIL_ROWS 15
   #define TAIL_BINADE 0.5
 static const double erf_c_f64[] = {
     0x1.06eba8214db69p-3,   -0x1.812746b037a24p-2,  0x1.ce2f21a0457abp-4,
@@ -24,14 +23,17 @@ static const double erf_c_f64[] = {
     0x1.35c2c23a3caecp-33};
 #endif
 
-/* u exp(hi + lo) R(u), R(u) = exp(u^2 / 2) Phi(-u), u in [0, TAIL_END], as y 2^k. */
-VFN V vtail(V u, V hi, V lo, V *t)
+/* exp(hi + lo) times what the table has at u in [0, TAIL_END], as y 2^k. tail_table:
+ * u exp(u^2 / 2) Phi(-u). */
+VFN V vtail(V u, V hi, V lo, const T *table, int rows, V *t)
 {
     V r = vreduce_ln2(hi, t) + lo;
-    V tail = vquarters(u, FN(tail_table)[0], TAIL_ROWS, TAIL_BINADE);
+    V tail = vquarters(u, table, rows, TAIL_BINADE);
     V p = vfma(r * r, POLY(r, exp_c), r);
     return vfma(tail, p, tail);
 }
+#define TAIL(u, hi, lo, table, t)                                                  \
+    vtail(u, hi, lo, FN(table)[0], (int)(sizeof FN(table) / sizeof *FN(table)), t)
 
 /* erf(x). Max error 1.5 ULP. Near 0 an odd polynomial, then the table or 1 - 2 Phi(-sqrt(2)
  * |x|). */
@@ -43,7 +45,7 @@ VFN V verf(V x)
     M is_far = vle(vset(0.125f), a); /* not nan */
 #else
     V a = vmin(vset(6), vabs(x)), u = a * 1.4142135623730951, t;
-    V y = vtail(u, -(a * a), vset(0), &t);
+    V y = TAIL(u, -(a * a), vset(0), tail_table, &t);
     V far = vcopysign(1.0 - 2.0 * (y * vpow2(t, 1)) / u, x);
     M is_far = vle(vset(1), a);
 #endif
@@ -57,6 +59,17 @@ VFN V vgelu(V x)
 {
     V u = vmin(vset(TAIL_END), vabs(x)), t;
     V square = u * u;
-    V y = vtail(u, square * K(-0.5), vfma(u, u, -square) * K(-0.5), &t);
+    V y = TAIL(u, square * K(-0.5), vfma(u, u, -square) * K(-0.5), tail_table, &t);
     return vmax(vset(0), x) - vscale(y, t);
+}
+
+/* Phi(x) + x phi(x), which is Phi(-u) - u phi(u) for x = -u and 1 less that for u. Max error 2 ULP
+ * of the larger term. */
+VFN V vgelu_slope(V x)
+{
+    V u = vmin(vset(TAIL_END), vabs(x)), t;
+    V square = u * u;
+    V y = TAIL(u, square * K(-0.5), vfma(u, u, -square) * K(-0.5), slope_table, &t);
+    V below = vscale(y, t);
+    return vselect(vle(vset(0), x), K(1) - below, below);
 }

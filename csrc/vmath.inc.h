@@ -17,7 +17,6 @@
 #define vpower_da FN(vpower_da)
 #define vpow_by_dx FN(vpow_by_dx)
 #define vsilu_dx FN(vsilu_dx)
-#define vgelu_dx FN(vgelu_dx)
 #define vgelu_tanh FN(vgelu_tanh)
 #define vgelu_tanh_dx FN(vgelu_tanh_dx)
 
@@ -84,13 +83,6 @@ VFN V vsilu_dx(V x)
 {
     V s = vsigmoid(x);
     return s * (K(1) + x * (K(1) - s));
-}
-
-/* Phi(x) + x phi(x) */
-VFN V vgelu_dx(V x)
-{
-    V phi = vexp(K(-0.5) * (x * x)) * K(0.3989422804014327);
-    return K(0.5) * (K(1) + verf(x * K(0.7071067811865476))) + x * phi;
 }
 
 /* (1 + tanh(u)) / 2 = sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3). */

@@ -152,6 +152,21 @@ def tail(u):
     return u * mp.exp(u * u / 2) * mp.erfc(u / mp.sqrt(2)) / 2
 
 
+def slope_terms(u):
+    """exp(u^2 / 2) times Phi(-u) and times u phi(u)"""
+    return mp.exp(u * u / 2) * mp.erfc(u / mp.sqrt(2)) / 2, u / mp.sqrt(2 * mp.pi)
+
+
+def slope(u):
+    """exp(u^2 / 2) gelu'(-u)"""
+    first, second = slope_terms(u)
+    return first - second
+
+
+def slope_size(u):
+    return sum(slope_terms(u))
+
+
 HALF_LN2 = mp.log(2) / 2
 FITS = {}
 for dtype, small in (("f32", True), ("f64", False)):
@@ -244,7 +259,8 @@ FITS["erf_f64"] = Fit(
 # A function from a table: quarters of binades up to where it rounds to a constant; below (entry
 # 0) around 0. Each entry's base is a float near its middle where
 # the function is very nearly a float, so that the constant term costs no half ULP.
-def quarters(f, binades, end, degree, dtype):
+def quarters(f, binades, end, degree, dtype, size=None):
+    size = size or f  # what errors are relative to
     edges = [mpf(0)] + [mpf(2) ** e * (4 + q) / 4 for e in binades for q in range(4)]
     edges = [e for e in edges if e < mpf(end)] + [mpf(end)]
     columns = []
@@ -262,10 +278,10 @@ def quarters(f, binades, end, degree, dtype):
             hi - base,
             range(degree),
             dtype,
-            weight=lambda d: abs(d) / f(base + d),
+            weight=lambda d: abs(d) / size(base + d),
         )
         if not lo:
-            fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / f(d)
+            fit.lo, fit.weight = hi * mpf("1e-6"), lambda d: d / size(d)
         coefficients, _, worst = run(fit)
         columns.append([base, c0, *coefficients])
         print(f"/* [{float(lo):g}, {float(hi):g}): 2^{float(mp.log(worst, 2)):.1f} */")
@@ -279,6 +295,8 @@ TABLES = {
     "erf_table_f32": lambda: quarters(mp.erf, range(-3, 2), "3.95", 5, "f32"),
     "tail_table_f32": lambda: quarters(tail, range(-3, 4), "15", 6, "f32"),
     "tail_table_f64": lambda: quarters(tail, range(-1, 6), "40", 13, "f64"),
+    "slope_table_f32": lambda: quarters(slope, range(-3, 4), "15", 5, "f32", slope_size),
+    "slope_table_f64": lambda: quarters(slope, range(-1, 6), "40", 12, "f64", slope_size),
 }
 
 

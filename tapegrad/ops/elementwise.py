@@ -17,7 +17,6 @@ from .table import OPS
 
 LOG2_E = 1.4426950408889634
 LOG10_E = 0.4342944819032518
-SQRT_HALF = 0.7071067811865476
 SQRT_2_OVER_PI = 0.7978845608028654
 INV_SQRT_2PI = 0.3989422804014327
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -197,9 +196,13 @@ erf = elementwise(
     complex=False, doc="The error function.",
 )  # fmt: skip
 gelu = elementwise(
-    "gelu", special.gelu,
-    (lambda x: 0.5 * (1.0 + erf(x * SQRT_HALF)) + x * (INV_SQRT_2PI * exp(-0.5 * (x * x))),),
-    ulp=8, complex=False, doc="x times the normal distribution function of x.",
+    "gelu", special.gelu, (lambda x: gelu_slope(x),), ulp=8, complex=False,
+    doc="x times the normal distribution function of x.",
+)  # fmt: skip
+gelu_slope = elementwise(
+    "gelu_slope", special.gelu_slope,
+    (lambda x: zmul(INV_SQRT_2PI * exp(-0.5 * (x * x)), 2.0 - x * x),),
+    domain=(-0.5, 2), ulp=8, complex=False, doc="gelu's derivative.",
 )  # fmt: skip
 silu = elementwise(
     "silu", special.silu,

@@ -97,9 +97,23 @@ def gelu(x: np.ndarray) -> np.ndarray:
     x = floating(x)
     wide = np.asarray(x, np.result_type(x.dtype, np.float64))
     size = np.minimum(np.abs(wide), 60.0)  # beyond, the tail is 0
-    root = size * 0.7071067811865476
-    tail = size * 0.5 * np.where(root <= 0.46875, 1.0 - _erf_near(root), _erfc_far(root))
-    return (np.maximum(wide, 0.0) - tail).astype(x.dtype)
+    return (np.maximum(wide, 0.0) - size * _normal_tail(size)).astype(x.dtype)
+
+
+def gelu_slope(x: np.ndarray) -> np.ndarray:
+    """gelu's derivative: Phi(x) + x phi(x), phi the normal distribution's density."""
+    x = floating(x)
+    wide = np.asarray(x, np.result_type(x.dtype, np.float64))
+    size = np.minimum(np.abs(wide), 60.0)
+    density = 0.3989422804014327 * np.exp(-0.5 * (size * size))
+    below = _normal_tail(size) - size * density
+    return np.where(wide >= 0, 1.0 - below, below).astype(x.dtype)
+
+
+def _normal_tail(x: np.ndarray) -> np.ndarray:
+    """Phi(-x) for 0 <= x < 60."""
+    root = x * 0.7071067811865476
+    return 0.5 * np.where(root <= 0.46875, 1.0 - _erf_near(root), _erfc_far(root))
 
 
 def gelu_tanh(x: np.ndarray) -> np.ndarray:
