@@ -5,6 +5,8 @@
 #define vgelu_slope FN(vgelu_slope)
 #define vtail FN(vtail)
 
+#include "verftab.inc.h"
+
 #undef TAIL_END
 #undef TAIL
 #undef TAIL_BINADE

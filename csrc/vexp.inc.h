@@ -16,7 +16,7 @@
 #define vclamp FN(vclamp)
 #define vquarters FN(vquarters)
 
-#include "vtables.inc.h"
+#include "vexptab.inc.h"
 
 #undef MAGIC
 #undef LOG2E
