@@ -4,6 +4,13 @@
 #define adam_vector FN(adam_vector)
 #define load_some FN(load_some)
 #define store_some FN(store_some)
+#define normal FN(normal)
+#undef SMALLEST
+#if TG_REAL == 32
+  #define SMALLEST 0x1p-126f
+#else
+  #define SMALLEST 0x1p-1022
+#endif
 
 /* b^t by squaring: no libm. */
 static double FN(power)(double b, int64_t t)
@@ -29,6 +36,10 @@ VFN void store_some(T *p, V v, size_t k)
         vstorepart(p, v, k);
 }
 
+/* x, and 0 where it is subnormal. Moments of what has no gradient any more decay to there, and
+ * would stay, since less than half a unit is lost in rounding; each step would pay for it. */
+VFN V normal(V x) { return vselect(vlt(vabs(x), vset(SMALLEST)), vset(0), x); }
+
 /* --- SGD ----------------------------------------------------------------------------------- */
 
 typedef struct FN(sgd_scalars) {
@@ -44,7 +55,7 @@ VFN void sgd_vector(T *p, const T *g, T *v, FN(sgd_scalars) s, size_t k)
     if (s.weight_decay != 0)
         d = d + s.weight_decay * x;
     if (s.momentum != 0) {
-        const V velocity = s.first ? d : s.momentum * load_some(v, k) + s.undamped * d;
+        const V velocity = normal(s.first ? d : s.momentum * load_some(v, k) + s.undamped * d);
         store_some(v, velocity, k);
         d = s.nesterov ? d + s.momentum * velocity : velocity;
     }
@@ -80,8 +91,8 @@ VFN void adam_vector(T *p, const T *g, T *m, T *v, T *v_max, FN(adam_scalars) s,
         x = x * s.shrink;
     else if (s.weight_decay != 0)
         d = d + s.weight_decay * x;
-    mean = mean + s.rest1 * (d - mean);
-    V square = load_some(v, k) * s.beta2 + s.rest2 * (d * d);
+    mean = normal(mean + s.rest1 * (d - mean));
+    V square = normal(load_some(v, k) * s.beta2 + s.rest2 * (d * d));
     store_some(m, mean, k);
     store_some(v, square, k);
     if (s.amsgrad) {

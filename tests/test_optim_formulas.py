@@ -132,6 +132,30 @@ def test_an_optimizer_may_change_engines_between_steps(rule, options):
         np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize(
+    ("rule", "options"),
+    [(optim.SGD, {"momentum": 1e-3}), (optim.Adam, {"betas": (1e-3, 1e-3), "eps": 1e-3})],
+    ids=["SGD", "Adam"],
+)
+def test_moments_that_nothing_feeds_reach_0(rule, options, dtype, backend):
+    """And are never subnormal, but in float16."""
+    (p,) = make([(5,)], dtype)
+    optimizer = rule([p], **options)
+    p.grad = np.array([1, -1, 0.3, -2, 0], dtype)
+    found = []
+    for _ in range(110):
+        optimizer.step()
+        p.grad = np.zeros(5, dtype)
+        state = optimizer.state_dict()["state"][0]
+        found += [np.abs(state[name]) for name in state if name != "step"]
+    found = np.array(found)
+    is_subnormal = (found > 0) & (found < np.finfo(dtype).smallest_normal)
+    assert is_subnormal.any() == (dtype == "f2")
+    assert found[0].any()
+    assert not found[-1].any()
+
+
 @pytest.mark.parametrize("dtype", ["f2", "longdouble"])
 def test_dtypes_without_kernels_are_updated_too(dtype):
     (p,) = make([(3,)], dtype)

@@ -13,6 +13,14 @@ from typing import Any
 import numpy as np
 
 
+def _drop_subnormal(moment: np.ndarray) -> None:
+    """Set to 0 what is subnormal, but in float16, which needs those numbers. Moments of what has no
+    gradient any more decay to there and would stay, as less than half a unit is lost in rounding;
+    each step would pay for it."""
+    if moment.dtype != np.float16:
+        moment[np.abs(moment) < np.finfo(moment.dtype).smallest_normal] = 0
+
+
 def sgd(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hyper: tuple) -> None:
     lr, momentum, dampening, weight_decay, nesterov, maximize = hyper
     if maximize:
@@ -22,6 +30,7 @@ def sgd(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hyper
     if momentum:
         (v,) = state
         v[...] = g if t == 1 else momentum * v + (1 - dampening) * g
+        _drop_subnormal(v)
         g = g + momentum * v if nesterov else v
     p -= lr * g
 
@@ -38,6 +47,8 @@ def adam(p: np.ndarray, g: np.ndarray, state: Sequence[np.ndarray], t: int, hype
     m += (1 - beta1) * (g - m)
     v *= beta2
     v += (1 - beta2) * (g * g)
+    _drop_subnormal(m)
+    _drop_subnormal(v)
     if amsgrad:
         v = np.maximum(state[2], v, out=state[2])
     root = (1 - beta2**t) ** 0.5
