@@ -13,6 +13,7 @@ class Adam(Optimizer):
 
     m += (1 - beta1) (g - m); v = beta2 v + (1 - beta2) g g;
     p -= lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps), t counting the parameter's steps.
+    A moment that is subnormal (not in float16) is 0.
 
     Args:
         params: Parameters or groups, see Optimizer.

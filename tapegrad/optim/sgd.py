@@ -15,6 +15,7 @@ class SGD(Optimizer):
 
     g = grad + weight_decay p; v = momentum v + (1 - dampening) g, g at the first step;
     p -= lr v, or lr (g + momentum v) if nesterov.
+    A moment that is subnormal (not in float16) is 0.
 
     Args:
         params: Parameters or groups, see Optimizer.
