@@ -184,6 +184,21 @@ class TestScatter:
                 same(got, expected)
 
 
+@pytest.mark.parametrize("dtype", ["?", "f4", "f8"])
+def test_short_runs_are_gathered_as_they_lie(dtype):
+    """Points, channels, windows: operands whose runs are shorter than a vector or a line."""
+    for n in [*range(1, 20), 31, 40, 64, 70]:
+        for r in (1, 2, 7, 9, 21):
+            x = (np.arange(3 * (r + 1) * (n + 3)).reshape(3, r + 1, n + 3) % 5).astype(dtype)
+            like = tg.tensor(np.ones((3, r, n), dtype))
+            window = tg.tensor(x)[:, 1:, 2:-1]
+            for part in [window, window[:, :1], window[:, :, :1], window[0], window[0, :1]]:
+                expected = np.broadcast_to(part.numpy(), like.shape)
+                same(run("logical_and" if dtype == "?" else "multiply", [like, part]), expected)
+                whole = apply(OPS["broadcast_to"].id, (part,), like.shape)
+                same(run("copy", [whole]), expected)
+
+
 def test_take_along_axis_broadcasts_the_other_axes():
     x, idx = data((3, 1, 5), "f4"), np.array([[[0, 4, 2]], [[1, 1, 1]], [[3, 0, 0]]])
     idx = np.broadcast_to(idx, (3, 4, 3)).copy()
