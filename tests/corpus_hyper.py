@@ -39,6 +39,26 @@ def learning_rates_of_groups():
 
 
 @case()
+def learning_rates_that_numpy_calls_equal():
+    w = tg.parameter(np.ones(3))  # whose bits tell them apart
+    opt = optim.SGD([w], lr=0.02)
+
+    def step(x):
+        with tape():
+            loss = (x * w).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+    def rate(value):
+        return lambda: setattr(opt, "lr", value)
+
+    call = (np.ones(3),)
+    script = [call, call, call, rate(np.float32(0.02)), call, rate(0.02), call]
+    return step, script, lambda: [w.numpy().copy()]
+
+
+@case()
 def betas_and_decay_change():
     net = network()
     opt = adam(net)

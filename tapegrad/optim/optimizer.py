@@ -32,7 +32,7 @@ class Slots:
         steps: np.ndarray,
     ):
         self.params = params
-        self.hyper = hyper  # the numbers of the last update; a new object when they change
+        self.hyper = hyper  # the floats of the last update; a new object when they change
         self.states = states  # name: one Tensor a parameter
         self.steps = steps  # updates each parameter has had, int64; engines count
         self.native: Any = None  # the native engine's pointers, made at first use
@@ -160,15 +160,21 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             slots = self._slots[i]
             hyper = self._hyper(group)
-            if slots is None or slots.params is not group["params"] or slots.hyper != hyper:
-                slots = self._lay_out(i, group, hyper)
+            if (
+                slots is None
+                or slots.params is not group["params"]
+                or slots.hyper != hyper
+                # a number of NumPy's may be equal and another one: 0.02 == np.float32(0.02)
+                or type(sum(hyper)) is not float
+            ):
+                slots = self._lay_out(i, group)
             slots.owner, slots.group = self, i
             update(self.kind, slots)
         return loss
 
     def hyper(self, group: int) -> tuple:
         """The numbers an update of that group reads now; a replayed step asks before it runs."""
-        return self._hyper(self.param_groups[group])
+        return tuple(map(float, self._hyper(self.param_groups[group])))
 
     def is_laid_out(self, group: int, slots: Slots) -> bool:
         """Whether a group's parameters and state still are those of slots, its numbers in range."""
@@ -191,11 +197,12 @@ class Optimizer:
                 else:
                     clear_grad(p, set_to_none)
 
-    def _lay_out(self, i: int, group: dict[str, Any], hyper: tuple) -> Slots:
+    def _lay_out(self, i: int, group: dict[str, Any]) -> Slots:
         """The Slots of a group that is new or has changed; state is carried over."""
         old = self._slots[i]
         names = self._state_names(group)
         self._check(group)  # it may have been written since
+        hyper = self.hyper(i)
         if old is not None and old.params is group["params"] and tuple(old.states) == names:
             old.hyper = hyper
             return old
@@ -293,7 +300,7 @@ class Optimizer:
                 states[name].append(tensor(array))
         # PyTorch's SGD keeps a buffer and no count: it has stepped.
         steps = np.array([int(own.get("step", bool(own))) for own in found], np.int64)
-        return Slots(params, self._hyper(group), states, steps)
+        return Slots(params, tuple(map(float, self._hyper(group))), states, steps)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
