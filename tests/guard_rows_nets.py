@@ -251,3 +251,32 @@ def _attributes_of_a_module_replaced():
 def _method_of_an_optimizer_replaced():
     optimizer = optim.SGD([tg.parameter([1.0])], lr=0.1)
     return lambda x: optimizer.step(), setting(optimizer, "step", print), ".step is new"
+
+
+@row
+def _method_that_ours_call():
+    class Part(nn.Module):
+        whole = True
+
+        def __init__(self):
+            self.weight, self.bias = tg.parameter([1.0]), tg.parameter([2.0])
+
+        def named_parameters(self, prefix=""):
+            yield "weight", self.weight
+            if self.whole:
+                yield "bias", self.bias
+
+    part = Part()
+    return lambda x: list(part.parameters()), setting(part, "whole", False), "whole"
+
+
+@row
+def _rule_of_an_optimizer():
+    class Warm(optim.SGD):
+        warmth = 1.0
+
+        def _hyper(self, group):
+            return (self.warmth, 0.0, 0.0, 0.0, False, False)
+
+    warm = Warm([tg.parameter([1.0])])
+    return lambda x: warm.step(), setting(warm, "warmth", 2.0), ".warmth is new: 2.0"

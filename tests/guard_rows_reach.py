@@ -359,3 +359,19 @@ def _weak_set_grown():
     things = weakref.WeakSet(both[:1])
     change = lambda: things.add(both[1])  # noqa: E731
     return lambda x: [x * t.rate for t in things], change, "contents of closure variable 'things'"
+
+
+@row
+def _order_of_the_parts_that_match_takes():
+    class Pair:
+        __match_args__ = ("a",)
+        a, b = 1, 2
+
+    pair = Pair()
+
+    def step(x):
+        match pair:
+            case Pair(n):
+                return x * n
+
+    return step, setting(Pair, "__match_args__", ("b",)), "__match_args__"

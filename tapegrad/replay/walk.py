@@ -327,12 +327,12 @@ class Walk(Nets, Containers):
             for name, value in list(vars(base).items()):
                 if name in CONSTRUCTORS:
                     wanted = constructs
-                elif name == "__call__":
+                elif name in ("__call__", "__match_args__"):
                     wanted = True
                 elif name.startswith("__") and name.endswith("__"):
                     wanted = isinstance(value, _METHODS) and name not in NOT_CALLED
                 else:
-                    wanted = name in known or (name == "forward" and issubclass(base, Module))
+                    wanted = name in known or _takes_place_of_ours(base, name)
                 if wanted:
                     self._item(f"{base.__qualname__}.{name}", vars(base), name)
 
@@ -388,3 +388,9 @@ class Walk(Nets, Containers):
             for part in vars(base).values():
                 if isinstance(part, types.FunctionType):
                     self._known.bind(part, value)
+
+
+def _takes_place_of_ours(cls: type, name: str) -> bool:
+    """Whether a user's class has it instead of what tapegrad's own methods call: forward(), which
+    every call of a layer does, named_parameters(), which parameters() asks."""
+    return any(issubclass(cls, ours) and hasattr(ours, name) for ours in (Module, Optimizer))
