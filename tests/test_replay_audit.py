@@ -24,7 +24,7 @@ def make(audit):
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, 3))
     adam = optim.Adam(net.parameters(), lr=0.01)
 
-    return tg.compile(training(net, adam), audit=audit), net
+    return tg.compile(training(net, adam), audit=np.int64(audit)), net  # or an int
 
 
 def test_an_audited_step_trains_as_one_that_is_not(backend):
@@ -109,10 +109,10 @@ def test_an_audit_of_the_other_branch_is_that_ones(audit, backend):
     ("function", "options", "error", "message"),
     [
         (3, {}, TypeError, "need a function, got int"),
-        (len, {"audit": -1}, ValueError, "audit=-1"),
-        (len, {"audit": 0.5}, ValueError, r"audit=0\.5"),
-        (len, {"audit": True}, ValueError, "audit=True"),
-        (None, {"audit": -1}, ValueError, "audit=-1"),
+        (len, {"audit": -1}, ValueError, "audit.* is -1; it must be at least 0"),
+        (len, {"audit": 0.5}, TypeError, r"audit.* is 0\.5; it must be a whole number"),
+        (len, {"audit": True}, TypeError, "audit.* is True; it must be a whole number"),
+        (None, {"audit": -1}, ValueError, "audit.* is -1; it must be at least 0"),
     ],
 )
 def test_bad_options_of_compile(function, options, error, message):

@@ -20,7 +20,7 @@ from .audit import audit, snapshot
 from .build import program_of
 from .call import fast_call
 from .compare import Branch
-from .epoch import run_epoch
+from .epoch import count, run_epoch
 from .ir import Entry, Program
 from .methods import Bound, CompiledOfClass
 from .native import NativeProgram
@@ -222,9 +222,11 @@ class Compiled:
             callback: callback(steps done, the last step's result) after every `every` steps and
                 at the end; a true answer ends the epoch.
         Returns:
-            The function's results stacked per step: ndarrays in place of Tensors.
+            The function's results, of all steps until the end: Tensors and numbers stacked to
+            ndarrays, one row a step; of anything else what the last step returned.
         Raises:
-            ShapeError, ValueError, TypeError: for arrays or options that do not fit.
+            ShapeError, ValueError, TypeError: for arrays or options that do not fit, and for
+                results of a shape that changes from step to step.
             Whatever a step raises, with a note that says which step and rows it was.
 
         The first two batches run in Python if they must be recorded. Ctrl-C ends it within a
@@ -304,8 +306,7 @@ class Compiled:
         Raises:
             ReplayError: on the NumPy engine, or if these calls do not replay one program.
         """
-        if not isinstance(runs, int) or isinstance(runs, bool) or runs < 1:
-            raise ValueError(f"profile: runs={runs!r}; give a number of calls, at least 1")
+        runs = count("profile: runs", runs)
         for _ in range(3):  # two recordings, and a replay that C may take from then on
             self(*args, **kwargs)
         variant = next((v for v in self._fast if v.call.fits(args, kwargs)), self._last)
@@ -355,8 +356,7 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
         ReplayError: from the call, if the function does what no replay can repeat.
         TypeError, ValueError: for what is no such function or number.
     """
-    if not isinstance(audit, int) or isinstance(audit, bool) or audit < 0:
-        raise ValueError(f"compile: audit={audit!r}; give a number of replays, 0 for never")
+    audit = count("compile: audit, the replays between two audits,", audit, low=0)
     if function is None:
         return functools.partial(compile, audit=audit)
     if isinstance(function, (staticmethod, classmethod)):

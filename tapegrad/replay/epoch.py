@@ -42,10 +42,9 @@ def run_epoch(
         data, rebuild, n = _data(arrays[len(of) :])
     except RecursionError:
         raise endless(compiled._function, arrays, {}) from None
-    batch_size, every = _count("batch_size", batch_size), _count("every", every)
-    if batch_size < 1 or every < 1:
-        name, value = ("batch_size", batch_size) if batch_size < 1 else ("every", every)
-        raise ValueError(f"epoch: {name} is {value}; it must be at least 1")
+    batch_size, every = count("epoch: batch_size", batch_size), count("epoch: every", every)
+    if not isinstance(drop_last, (bool, np.bool_)):
+        raise TypeError(f"epoch: drop_last is {drop_last!r}; give True or False")
     if callback is not None and not callable(callback):
         raise TypeError(f"epoch: callback is {callback!r}; give a function of (steps, result)")
     full, rest = divmod(n, batch_size)
@@ -63,11 +62,17 @@ def run_epoch(
     return run.results()
 
 
-def _count(name: str, value: Any) -> int:
+def count(what: str, value: Any, low: int = 1) -> int:
+    """An argument that is a whole number, NumPy's too, of at least low; errors begin with what."""
     try:
-        return operator.index(value)
+        n = operator.index(value)
     except TypeError:
-        raise TypeError(f"epoch: {name} is {value!r}; it must be a whole number") from None
+        n = None
+    if n is None or isinstance(value, bool):
+        raise TypeError(f"{what} is {value!r}; it must be a whole number")
+    if n < low:
+        raise ValueError(f"{what} is {n}; it must be at least {low}")
+    return n
 
 
 def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
