@@ -82,7 +82,7 @@ def test_bad_arguments():
         with pytest.raises(ValueError, match=f"runs is {runs}; it must be at least 1"):
             step.profile(X, runs=runs)
     for runs in (1.5, True, "many"):
-        with pytest.raises(TypeError, match="runs is .*; it must be a whole number"):
+        with pytest.raises(TypeError, match=r"runs is .*; it must be a whole number"):
             step.profile(X, runs=runs)
     if tg.backend() == "numpy":
         with pytest.raises(tg.ReplayError, match="native engine"):

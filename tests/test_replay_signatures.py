@@ -350,3 +350,15 @@ def test_a_list_with_arrays_is_not_written_into_wherever_it_is_called(where, bac
 
     with pytest.raises(tg.ReplayError, match="writes into a list that it is given"):
         INSIDE[where](lambda: step(X, [X]))
+
+
+def test_strings_of_numpys_are_strings(backend):
+    step = tg.compile(lambda x, mode: x * 2.0 if mode in ("twice", b"twice") else x)
+    for mode, factor in (
+        (np.str_("twice"), 2.0),
+        (np.str_("once"), 1.0),
+        (np.bytes_("twice"), 2.0),
+    ):
+        for _ in range(3):
+            assert step(np.ones(2), mode).tolist() == [factor] * 2
+    assert "mode was np.str_('twice'), is np.str_('once')" in step.explain()

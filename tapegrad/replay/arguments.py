@@ -45,7 +45,7 @@ def flatten(tree: Any, arrays: list, key: list) -> Callable[[Iterator], Any]:
             key.append(Identity(tree))
             return lambda it: tree
         return _array(tree, True, arrays, key)
-    if isinstance(tree, (np.ndarray, np.generic)):
+    if isinstance(tree, (np.ndarray, np.generic)) and not isinstance(tree, np.character):
         return _array(unmasked(tree, "compile"), True, arrays, key)
     if kind in (list, tuple):
         key.append((kind, len(tree), ()))
