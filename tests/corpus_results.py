@@ -56,7 +56,7 @@ def object_around_results():
     return lambda x: Result(x.sum()), [(i * X,) for i in range(5)]
 
 
-@case(error="it returns Box")
+@case(error="it returns another Box at each call: return Tensors")
 def opaque_object_around_results():
     class Box:
         def __init__(self, content):

@@ -122,6 +122,16 @@ def test_a_callback_sees_results_changes_rates_and_stops():
     assert losses == found["loss"].tolist()
 
 
+def test_what_a_callback_is_given_is_its_own():
+    step = tg.compile(lambda x: x.mean(axis=0))
+    expected = step.epoch(X, batch_size=8)
+
+    def overwrite(steps, result):
+        result[...] = 0.0
+
+    np.testing.assert_array_equal(step.epoch(X, batch_size=8, callback=overwrite), expected)
+
+
 def test_ctrl_c_leaves_a_step_boundary():
     epochs, net, _ = make()
 

@@ -220,8 +220,9 @@ class _Epoch:
         return self._stacks
 
     def latest(self) -> Any:
-        """What the last step returned, arrays in place of Tensors."""
-        return self._result([stack[self.step - 1] for stack in self._stacks or ()], self._plain[-1])
+        """What the last step returned, arrays in place of Tensors: the callback's own."""
+        made = [stack[self.step - 1].copy() for stack in self._stacks or ()]
+        return self._result(made, self._plain[-1])
 
     def results(self) -> Any:
         """What all steps so far returned: Tensors and numbers stacked, of others the last."""

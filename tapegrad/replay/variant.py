@@ -132,9 +132,13 @@ class Variant:
                 elif contents(old.copy) != contents(new.copy):
                     return "an ndarray that it returns changed; compute it with Tensors, or outside"
             elif not same_value(old, new):
+                was, now = short(old), short(new)
+                found = f"{was} at one call and {now} at the next"
+                if was == now:
+                    found = f"another {now} at each call"
                 return (
-                    f"it returns {short(old)} at one call and {short(new)} at the next: return "
-                    "Tensors and plain values, in lists, tuples and dicts"
+                    f"it returns {found}: return Tensors and plain values, in lists, tuples and "
+                    "dicts"
                 )
         return None
 
