@@ -58,6 +58,21 @@ def learning_rates_that_numpy_calls_equal():
     return step, script, lambda: [w.numpy().copy()]
 
 
+@case(runs=5)
+def parameters_of_a_group_given_as_a_list():
+    net = network()
+    opt = adam(net)
+    group = opt.param_groups[0]
+
+    def fewer():
+        group["params"] = list(group["params"])[:-1]
+
+    def as_a_list():
+        group["params"] = list(group["params"])
+
+    return training(net, opt), [XY, fewer, XY, XY, as_a_list, XY, XY, XY], numbers(net)
+
+
 @case()
 def betas_and_decay_change():
     net = network()

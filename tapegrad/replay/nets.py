@@ -28,6 +28,7 @@ class Nets(Found):
     _class: Any
     _slots: Any
     _bind_methods: Any
+    _sequence: Any
 
     def _module(self, path: str, module: Module) -> None:
         found, look = vars(module), look_at(type(module))
@@ -75,7 +76,12 @@ class Nets(Found):
             self.groups.append((group, pairs(group)))
             for name, value in list(group.items()):
                 where = f"{path}.param_groups[{i}][{name!r}]"
-                if name != "params" and _is_live(value):
+                if name == "params" and isinstance(value, (list, tuple)):
+                    # of a list the next step makes a tuple, which is no change
+                    self.rows.append((group, name, value, "item"))
+                    self._sequence(where, value)
+                    continue
+                if _is_live(value):
                     self.live.append((where, value))
                     read = name in known.loose or (id(optimizer), name) in known.read
                     if not (reads_all or read):
