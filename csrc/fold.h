@@ -1,5 +1,5 @@
-/* fold.h: what the run functions of reduce.c, scan.c and softmax.c share: axes and layouts.
- * See reduce.c. */
+/* fold.h: what the run functions of reduce.c, exact.c, scan.c and softmax.c share: axes and
+ * layouts. See fold.c. */
 #ifndef TG_FOLD_H
 #define TG_FOLD_H
 
@@ -16,6 +16,28 @@ typedef struct tg_folded {
 
 /* Bring x, which is not empty, to that form; reduced: the axes as bits. May let go of the lock. */
 int tg_fold_axes(tg_folded *f, tg_tensor *x, uint64_t reduced);
+/* The same without a copy, or false: x is no view of that form. */
+bool tg_fold_view(tg_folded *f, const tg_tensor *x, uint64_t reduced);
+
+/* Some of an array's axes, the last one first, and how many positions they have. */
+typedef struct tg_axes {
+    int count;
+    int64_t size, n[TG_MAX_NDIM], stride[TG_MAX_NDIM];
+} tg_axes;
+
+/* Where position i, in C order, lies. */
+int64_t tg_axes_offset(const tg_axes *axes, int64_t i);
+
+/* An array whose last axes are kept and contiguous, with its other kept and reduced axes wherever
+ * they are. Strides in elements. */
+typedef struct tg_scattered {
+    const char *x;
+    tg_axes outer, rows;
+    int64_t cols;
+} tg_scattered;
+
+/* See x, which is not empty, as that, or false. */
+bool tg_fold_scattered(tg_scattered *s, const tg_tensor *x, uint64_t reduced);
 
 /* Axes p[0..n) as bits, or an error: they must be in range and ascend. */
 int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n);

@@ -1,88 +1,11 @@
 /* reduce.c: run functions of the reductions: sum mean prod max min, sum_to.
- * Brings any layout to (outer, n, cols) with n reduced, cuts that into tasks that the
- * pool may run in any order, and calls the kernels of reduce.h, where the order of arithmetic is
- * stated. Called by dispatch.c with the interpreter lock held. */
+ * Cuts what fold.c has brought to (outer, n, cols) into tasks that the pool may run in any order, and
+ * calls the kernels of reduce.h, where the order of arithmetic is stated. Called by dispatch.c with
+ * the interpreter lock held. */
+#include <string.h>
+
 #include "fold.h"
 #include "kernels.h"
-#include "move.h"
-
-typedef struct group {
-    int64_t n, stride;
-    bool is_reduced, is_even;
-} group;
-
-/* Axes of length 1 dropped, neighbours of one kind merged. is_even: one stride walks it. */
-static int group_axes(group *g, const tg_tensor *x, uint64_t reduced)
-{
-    int count = 0;
-    for (int i = 0; i < x->ndim; ++i) {
-        const int64_t n = tg_shape(x)[i], stride = tg_strides(x)[i];
-        const bool is_reduced = reduced >> i & 1;
-        if (n == 1)
-            continue;
-        if (count && g[count - 1].is_reduced == is_reduced) {
-            group *last = &g[count - 1];
-            last->is_even &= last->stride == stride * n;
-            last->n *= n;
-            last->stride = stride;
-        } else {
-            g[count++] = (group){n, stride, is_reduced, true};
-        }
-    }
-    return count;
-}
-
-/* x, copied so that its axes come as outer, reduced, columns. */
-static int fold_copy(tg_folded *f, tg_tensor *x, uint64_t reduced, bool columns)
-{
-    int order[TG_MAX_NDIM], last_reduced = -1, at = 0;
-    for (int i = 0; i < x->ndim; ++i)
-        if (tg_shape(x)[i] > 1 && (reduced >> i & 1))
-            last_reduced = i;
-    for (int pass = 0; pass < 3; ++pass)
-        for (int i = 0; i < x->ndim; ++i) {
-            const bool is_column = columns && i > last_reduced;
-            const int kind = reduced >> i & 1 && !is_column ? 1 : is_column ? 2 : 0;
-            if (kind == pass)
-                order[at++] = i;
-        }
-    f->copy = tg_copy_permuted(x, order);
-    if (!f->copy)
-        return TG_EMEMORY;
-    f->x = f->copy->data;
-    f->stride = f->cols;
-    f->outer_stride = f->n * f->cols;
-    return TG_OK;
-}
-
-int tg_fold_axes(tg_folded *f, tg_tensor *x, uint64_t reduced)
-{
-    group g[TG_MAX_NDIM];
-    const int count = group_axes(g, x, reduced);
-    const bool columns = count && !g[count - 1].is_reduced;
-    f->x = x->data;
-    f->copy = NULL;
-    f->outer = f->n = f->cols = 1;
-    f->outer_stride = f->stride = 1;
-    for (int i = 0; i < count; ++i)
-        *(g[i].is_reduced ? &f->n : columns && i == count - 1 ? &f->cols : &f->outer) *= g[i].n;
-    int i = 0;
-    bool fits = true;
-    if (i < count && !g[i].is_reduced && !(columns && i == count - 1)) {
-        f->outer_stride = g[i].stride;
-        fits &= g[i++].is_even;
-    }
-    if (i < count && g[i].is_reduced) {
-        f->stride = g[i].stride;
-        fits &= g[i].is_even && (columns || g[i].stride == 1);
-        ++i;
-    }
-    if (i < count && columns && i == count - 1) {
-        fits &= g[i].is_even && g[i].stride == 1;
-        ++i;
-    }
-    return fits && i == count ? TG_OK : fold_copy(f, x, reduced, columns);
-}
 
 /* --- running the kernels --------------------------------------------------------------------- */
 
@@ -201,26 +124,68 @@ static int run_fold(tg_tensor *out, const tg_folded *f, int fold)
     return TG_OK;
 }
 
-/* --- shapes -------------------------------------------------------------------------------- */
+/* --- rows that are not evenly spaced --------------------------------------------------------- */
 
-int tg_axis_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n)
+enum { STRIP = 1024 }; /* bytes of columns taken at a time: a block of their rows fits in L1 */
+
+typedef struct scattered_run {
+    const tg_reduce_kernels *kernels;
+    tg_scattered s;
+    int fold;
+    size_t item;
+    char *out;
+    int64_t batch; /* outer positions in a task */
+} scattered_run;
+
+/* Columns [first, first + n) of one outer position, whose elements begin at x: block by block of
+ * rows, brought together first. */
+static void fold_strip(const scattered_run *r, char *out, const char *x, int64_t n)
 {
-    *bits = 0;
-    for (int i = 0; i < n; ++i) {
-        if (p[i] < 0 || p[i] >= ndim || (i && p[i] <= p[i - 1]))
-            return tg_fail(TG_EVALUE, "%s: bad axis %lld among %d", name, (long long)p[i],
-                           ndim);
-        *bits |= (uint64_t)1 << p[i];
+    _Alignas(TG_PAD) char rows[TG_ROWS * STRIP], levels[TG_CHUNK_LEVELS * STRIP];
+    const size_t bytes = (size_t)n * r->item;
+    const int64_t count = r->s.rows.size;
+    for (int64_t row = 0; row < count; row += TG_ROWS) {
+        const int64_t here = tg_least(TG_ROWS, count - row);
+        for (int64_t i = 0; i < here; ++i)
+            memcpy(rows + (size_t)i * bytes,
+                   x + tg_axes_offset(&r->s.rows, row + i) * (int64_t)r->item, bytes);
+        r->kernels->column_block(r->fold, out, levels, STRIP / r->item, rows, n, (size_t)here,
+                                 (size_t)n, (size_t)(row / TG_ROWS), row + here == count);
     }
-    return TG_OK;
 }
 
-int tg_reduced_bits(uint64_t *bits, const char *name, int ndim, const int64_t *p, int n_p)
+static void run_scattered(void *ctx, size_t task)
 {
-    if (n_p < 1)
-        return tg_fail(TG_EVALUE, "%s: keepdims is missing", name);
-    return tg_axis_bits(bits, name, ndim, p + 1, n_p - 1);
+    const scattered_run *r = ctx;
+    const int64_t item = (int64_t)r->item, strip = STRIP / item,
+                  first = (int64_t)task * r->batch;
+    for (int64_t o = first; o < tg_least(first + r->batch, r->s.outer.size); ++o) {
+        const char *x = r->s.x + tg_axes_offset(&r->s.outer, o) * item;
+        for (int64_t c = 0; c < r->s.cols; c += strip)
+            fold_strip(r, r->out + (o * r->s.cols + c) * item, x + c * item,
+                       tg_least(strip, r->s.cols - c));
+    }
 }
+
+/* out = the fold of x without a copy of x, or false: its layout does not allow or reward that. */
+static bool fold_in_place(tg_tensor *out, tg_tensor *x, uint64_t reduced, int fold)
+{
+    const size_t item = tg_itemsize(x->dtype);
+    scattered_run r = {
+        .kernels = tg_isa->reduce[x->dtype], .fold = fold, .item = item, .out = out->data};
+    if (!tg_fold_scattered(&r.s, x, reduced) || r.s.cols * (int64_t)item < TG_PAD ||
+        r.s.rows.size > TG_ROWS * TG_CHUNK_BLOCKS)
+        return false;
+    const int64_t each = r.s.rows.size * r.s.cols;
+    const double cost = (double)x->size * 0.03 * (double)item;
+    r.batch = each < TASK ? TASK / each : 1;
+    void *lock = tg_unlock(cost);
+    tg_parallel((size_t)((r.s.outer.size + r.batch - 1) / r.batch), cost, run_scattered, &r);
+    tg_relock(lock);
+    return true;
+}
+
+/* --- shapes -------------------------------------------------------------------------------- */
 
 tg_tensor *tg_new_reduced(int dtype, const tg_tensor *x, uint64_t reduced, bool keepdims)
 {
@@ -278,7 +243,12 @@ static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tenso
         else
             fill(y, fold == TG_FOLD_PROD ? 1 : 0);
     } else if (!error) {
-        error = tg_fold_axes(&f, x, reduced);
+        const bool is_even = tg_fold_view(&f, x, reduced);
+        if (!is_even && fold_in_place(y, x, reduced, fold)) {
+            *out = y;
+            return TG_OK;
+        }
+        error = is_even ? TG_OK : tg_fold_axes(&f, x, reduced);
         if (!error)
             error = run_fold(y, &f, fold);
         tg_drop(f.copy);
@@ -296,7 +266,7 @@ static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tenso
 static int reduce(const tg_op *op, tg_tensor **out, tg_tensor *x, const int64_t *p, int n_p,
                   int fold, bool is_mean)
 {
-    uint64_t reduced;
+    uint64_t reduced = 0;
     if (!tg_is_compute(x->dtype))
         return TG_ENOKERNEL;
     int error = tg_reduced_bits(&reduced, op->name, x->ndim, p, n_p);

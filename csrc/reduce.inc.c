@@ -1,6 +1,7 @@
 /* reduce.inc.c: the kernels of reduce.h for one ISA and dtype; the order of arithmetic is stated
  * there. A fold is a constant wherever it reaches an inner loop: each exported kernel switches
- * once, outside. Folds and sequences are here; columns.inc.c and scan.inc.c have the others. */
+ * once, outside. Folds and one sequence are here; rows.inc.c, columns.inc.c and scan.inc.c have the
+ * others. */
 #include "vpart.inc.h"
 
 #define fold FN(fold)
@@ -13,7 +14,7 @@
 #define fold_lanes FN(fold_lanes)
 #define fold_across FN(fold_across)
 #define fold_vectors FN(fold_vectors)
-#define fold_rows FN(fold_rows)
+#define fold_row FN(fold_row)
 #define join_parts FN(join_parts)
 #define lanes_to FN(lanes_to)
 #define canon1 FN(canon1)
@@ -180,23 +181,17 @@ VFN T fold_vectors(int what, V *acc, size_t used)
     return fold_across(what, acc[0]);
 }
 
-/* out[i] = fold of x[i * stride + 0..n). */
-VFN void fold_rows(int what, T *out, const T *x, int64_t stride, size_t rows, size_t n)
+/* The fold of x[0..n), any n. */
+VFN T fold_row(int what, const T *x, size_t n)
 {
-    const V identity = fold_identity(what);
-    if (n <= (size_t)L) {
-        for (size_t i = 0; i < rows; ++i, x += stride)
-            out[i] = canon1(fold_across(what, vloadpart(x, n, identity)));
-        return;
-    }
-    for (size_t i = 0; i < rows; ++i, x += stride) {
-        V acc[NV];
-        if (n <= LANES * TG_ROWS)
-            fold_block(what, acc, x, n);
-        else
-            fold_lanes(what, acc, x, n);
-        out[i] = canon1(fold_vectors(what, acc, n));
-    }
+    if (n <= (size_t)L)
+        return fold_across(what, vloadpart(x, n, fold_identity(what)));
+    V acc[NV];
+    if (n <= LANES * TG_ROWS)
+        fold_block(what, acc, x, n);
+    else
+        fold_lanes(what, acc, x, n);
+    return fold_vectors(what, acc, n);
 }
 
 /* --- joining chunks -------------------------------------------------------------------------- */
@@ -213,17 +208,6 @@ VFN void join_parts(int what, T *parts, size_t n, size_t width)
 }
 
 /* --- the kernels ----------------------------------------------------------------------------- */
-
-static void FN(reduce_rows)(int what, void *out, const void *x, int64_t stride, size_t rows,
-                            size_t n)
-{
-    switch (what) {
-    case TG_FOLD_SUM: fold_rows(TG_FOLD_SUM, out, x, stride, rows, n); break;
-    case TG_FOLD_PROD: fold_rows(TG_FOLD_PROD, out, x, stride, rows, n); break;
-    case TG_FOLD_MAX: fold_rows(TG_FOLD_MAX, out, x, stride, rows, n); break;
-    default: fold_rows(TG_FOLD_MIN, out, x, stride, rows, n); break;
-    }
-}
 
 VFN void lanes_to(int what, T *lanes, const T *x, size_t n)
 {
@@ -253,11 +237,7 @@ static void FN(reduce_join)(int what, void *parts, size_t n, size_t width)
     }
 }
 
-static void FN(reduce_finish)(int what, void *out, const void *lanes)
-{
-    FN(reduce_rows)(what, out, lanes, 0, 1, LANES);
-}
-
+#include "rows.inc.c"
 #include "columns.inc.c"
 #include "scan.inc.c"
 

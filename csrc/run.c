@@ -106,10 +106,22 @@ spread_of(char *dst, const char *src, ptrdiff_t s, int64_t n, int64_t times, siz
 void tg_spread_run(char *dst, const char *src, ptrdiff_t s, int64_t n, int64_t times,
                    size_t item)
 {
-    switch (item) {
-    case 1: spread_of(dst, src, s, n, times, 1); break;
-    case 2: spread_of(dst, src, s, n, times, 2); break;
-    case 4: spread_of(dst, src, s, n, times, 4); break;
-    default: spread_of(dst, src, s, n, times, 8); break;
+#define SPREAD(times, item)                                                \
+    case times << 4 | item: spread_of(dst, src, s, n, times, item); break;
+    switch (times < 5 ? times << 4 | (int64_t)item : (int64_t)item) {
+        SPREAD(2, 4) /* constants: one store an element */
+        SPREAD(3, 4)
+        SPREAD(4, 4)
+        SPREAD(2, 8)
+        SPREAD(3, 8)
+        SPREAD(4, 8)
+    default:
+        switch (item) {
+        case 1: spread_of(dst, src, s, n, times, 1); break;
+        case 2: spread_of(dst, src, s, n, times, 2); break;
+        case 4: spread_of(dst, src, s, n, times, 4); break;
+        default: spread_of(dst, src, s, n, times, 8); break;
+        }
     }
+#undef SPREAD
 }

@@ -79,6 +79,7 @@ VFN V vfrombits(VI v) { return (V)v; }
  * vscale(y, t): y 2^k rounded once, t = k + 1.5 * 2^mantissa bits (k an integer in its low bits),
  *   y 2^(k/2) not below the normal numbers
  * vlookup(table, i): table[i] of 32 entries; i's higher bits do not count
+ * vpermute(v, i): v[i], 0 <= i < L
  * vloadbool(p), vstorebool(p, m): L bytes of 0/1 (any nonzero byte is true) */
 #define vfma FN(vfma)
 #define vsqrt FN(vsqrt)
@@ -100,6 +101,7 @@ VFN V vfrombits(VI v) { return (V)v; }
 #define vscale FN(vscale)
 #define visrare FN(visrare)
 #define vlookup FN(vlookup)
+#define vpermute FN(vpermute)
 #define vloadbool FN(vloadbool)
 #define vstorebool FN(vstorebool)
 #define vabs FN(vabs)

@@ -46,6 +46,8 @@ VFN V vcanon(V x)
     return (V)X(_mm512_fixupimm)(vset(K(__builtin_nan(""))), x, stay, 0);
 }
 
+VFN V vpermute(V v, VI i) { return (V)X(_mm512_permutexvar)((__m512i)i, v); }
+
 VFN V vscale(V y, V t)
 {
     return (V)X(_mm512_scalef)(y, t - K(1.5) * (T)((IT)1 << MANTISSA_BITS));

@@ -115,6 +115,18 @@ VFN V vlookup(const T *table, VI i)
 }
 #endif
 
+VFN V vpermute(V v, VI i)
+{
+#if defined TG_ISA_AVX2 && TG_REAL == 32
+    return (V)_mm256_permutevar8x32_ps(v, (__m256i)i);
+#else
+    V r;
+    for (int lane = 0; lane < L; ++lane)
+        r[lane] = v[i[lane] & (L - 1)];
+    return r;
+#endif
+}
+
 /* In two steps, since 2^k itself may be out of range; only the second can round. */
 VFN V vscale(V y, V t)
 {

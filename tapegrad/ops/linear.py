@@ -101,15 +101,25 @@ sum_to = linear(  # params: the shape to sum down to
     ulp=16,
     doc="The transpose of broadcast_to: elements that came from one are added.",
 )
+
+
+def _slice_vjp(ct, x_like, params):
+    if params[1::3] == x_like.shape and set(params[2::3]) <= {1, -1}:
+        return slice_(ct, params)  # all of it, some axes turned: turned back by the same slice
+    return slice_transpose(ct, params + x_like.shape)
+
+
 slice_ = linear(  # params: (start, length, step) per axis
     "slice",
     lambda x, *p: x[_box(p)],
-    lambda ct, x_like, params: slice_transpose(ct, params + x_like.shape),
+    _slice_vjp,
     examples=_cases(
         ([(7,)], (1, 3, 2)),
         ([(7,)], (6, 7, -1)),
         ([(3, 5)], (2, 2, -2, 1, 3, 1)),
         ([(3, 5)], (0, 0, 1, 0, 5, 1)),
+        ([(3, 5)], (2, 3, -1, 0, 5, 1)),
+        ([(0, 5)], (0, 0, -1, 4, 5, -1)),
         ([()], ()),
     ),
     doc="Every step-th element along each axis, a view.",

@@ -145,38 +145,46 @@ def _others(x, params):
 
     No division, so zeros are no special case, in any order of derivative.
     """
-    axes = params[1:]
-    kept = [i for i in range(len(x.shape)) if i not in axes]
-    perm = (*kept, *axes)
-    moved = transpose(x, perm)
-    n = _count(x, params)
-    lines = reshape(moved, (*[x.shape[i] for i in kept], n))
-    back = reshape(_others_of_line(lines), moved.shape)
-    return transpose(back, tuple(int(i) for i in np.argsort(perm)))
+    axes, shape = params[1:], x.shape
+    first = axes[0] if axes else len(shape)
+    if axes != tuple(range(first, first + len(axes))):
+        kept = [i for i in range(len(shape)) if i not in axes]
+        perm = (*kept, *axes)
+        moved = _others(transpose(x, perm), (0, *range(len(kept), len(shape))))
+        return transpose(moved, tuple(int(i) for i in np.argsort(perm)))
+    line = (*shape[:first], _count(x, params), *shape[first + len(axes) :])
+    return reshape(_others_along(reshape(x, line), first), shape)
 
 
-def _others_of_line(x):
-    """The same along the last axis, in time proportional to its length.
+def _others_along(x, axis):
+    """The same along one axis, in time proportional to its length.
 
     Element i and element i + half make a pair: what else is there for one of them is the
     other, and what else there is for the pair.
     """
-    n = x.shape[-1]
+    n = x.shape[axis]
     if n < 2:
-        return pad(_part_of_line(x, 0, 0), (0, 0) * (len(x.shape) - 1) + (0, n, 1.0))
+        return _with_ones(_part_along(x, axis, 0, 0), axis, n)
     half = (n + 1) // 2
-    left = _part_of_line(x, 0, half)
-    right = _part_of_line(x, half, n)
+    left = _part_along(x, axis, 0, half)
+    right = _part_along(x, axis, half, n)
     if n % 2:
-        right = pad(right, (0, 0) * (len(x.shape) - 1) + (0, 1, 1.0))
-    rest = _others_of_line(left * right)
-    both = concatenate(rest * right, rest * left, params=(len(x.shape) - 1,))
-    return _part_of_line(both, 0, n) if n % 2 else both
+        right = _with_ones(right, axis, 1)
+    rest = _others_along(left * right, axis)
+    both = concatenate(rest * right, rest * left, params=(axis,))
+    return _part_along(both, axis, 0, n) if n % 2 else both
 
 
-def _part_of_line(x, start, end):
-    *lead, _ = x.shape
-    return slice_(x, (*[v for m in lead for v in (0, m, 1)], start, end - start, 1))
+def _with_ones(x, axis, count):
+    after = [0] * len(x.shape)
+    after[axis] = count
+    return pad(x, (*[v for n in after for v in (0, n)], 1.0))
+
+
+def _part_along(x, axis, start, end):
+    box = [(0, n, 1) for n in x.shape]
+    box[axis] = (start, end - start, 1)
+    return slice_(x, tuple(v for part in box for v in part))
 
 
 PROD = custom(

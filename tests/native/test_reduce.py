@@ -26,7 +26,7 @@ EPS = {"f4": 6e-8, "f8": 1.1e-16}
 SHAPES = [
     (), (1,), (5,), (16,), (17,), (64,), (65,), (1025,), (70000,), (3, 4), (32, 1), (64, 10),
     (1100, 70), (17, 2100), (2, 3, 4), (5, 1, 7), (6, 50, 7), (3, 1100, 20), (2, 3, 4, 5),
-    (0,), (4, 0, 3),
+    (0,), (4, 0, 3), (3, 5, 6, 40), (20, 2, 5, 33), (2, 3, 2, 300),
 ]  # fmt: skip
 
 
@@ -183,6 +183,22 @@ def test_folds_treat_special_values_as_numpy_does(shape, dtype):
             assert np.array_equal(got[inf], fold(x, axis=axis)[inf])
         for name, find in (("argmax", np.argmax), ("argmin", np.argmin)):
             assert np.array_equal(same_everywhere(name, [x], (0, axis)), find(x, axis=axis))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("n", range(1, 19))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_short_rows_have_the_bits_of_each_row_alone(n, dtype):
+    x = specials((5, 7, n), dtype)
+    x[3], x[4] = -0.0, np.abs(x[4])
+    for name in ("sum", "prod", "max", "min"):
+        got = same_everywhere(name, [x], (0, 2))
+        alone = [run(name, [tg.tensor(row)], (0, 0)) for row in x.reshape(35, n)]
+        assert got.tobytes() == np.array(alone).tobytes()
+        if name == "sum":
+            assert np.all(np.signbit(got[3]))
+        apart = tg.tensor(np.concatenate([x, x], axis=2))[..., :n]
+        assert run(name, [apart], (0, 2)).tobytes() == got.tobytes()
 
 
 @pytest.mark.parametrize("n", [1, 10, 64, 100, 3000])
