@@ -97,6 +97,16 @@ class TestEveryLayout:
             part = apply(OPS["slice"].id, (t,), tuple(int(p) for p in params))
             same(run("slice_transpose", [part], (*params, *shape)), zeros)
 
+    def test_transposes_of_slices_that_leave_little_out(self, shape, dtype):
+        for first, rest, step in itertools.product((0, 1), (0, 1), (1, -1)):
+            lengths = [max(n - first - rest, 0) for n in shape]
+            starts = [first if step == 1 else max(first + n - 1, 0) for n in lengths]
+            params = [v for a, n in zip(starts, lengths) for v in (a, n, step)]
+            part, full = data(lengths, dtype), np.zeros(shape, dtype)
+            box = tuple(slice(first, first + n) for n in lengths)
+            full[box] = part[(slice(None, None, step),) * len(shape)]
+            same(run("slice_transpose", [tg.tensor(part)], (*params, *shape)), full)
+
     def test_slice_update(self, shape, dtype):
         rng = np.random.default_rng(4)
         x, other = data(shape, dtype), data(shape, dtype, 5)
@@ -243,6 +253,9 @@ REFUSED = [
     ("slice", [a], (0, 3, 1, 0, 2**62, 2**62), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, 3, 3), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, -3, 4), "negative"),
+    ("slice_transpose", [a], (1, 3, 1, 0, 4, 1, 3, 4), "axis 0"),
+    ("slice_transpose", [a], (1, 3, -1, 0, 4, 1, 3, 4), "axis 0"),
+    ("slice_transpose", [a], (-(2**63), 3, -1, 0, 4, 1, 3, 4), "axis 0"),
     ("slice_update", [a, a], (0, 3, 1, 0, 3, 1), "axis 1"),
     ("slice_update", [a, a], (0, 4, 1, 0, 4, 1), "axis 0"),
     ("slice_update", [a, a[0]], (0, 1, 1, 0, 4, 1), "1 axes"),
