@@ -89,6 +89,18 @@ typedef uint8_t tg_bytesmem __attribute__((vector_size(TG_VBYTES), aligned(1), m
   #undef LOGIC
 #endif
 
+/* As integers, of which no bit changes on the way. */
+static void FN(repeat)(void *out, const void *x, size_t n)
+{
+    IT bits;
+    memcpy(&bits, x, sizeof bits);
+    const V v = vfrombits(viset(bits));
+    T *to = out, *const end = to + n;
+    for (; to + L < end; to += L)
+        vstore(to, v);
+    vstore(end - L, v); /* over the one before, perhaps */
+}
+
 static const tg_map_kernels FN(map_kernels) = {
     .map =
         {

@@ -98,9 +98,10 @@ static inline size_t tg_group_places(const tg_group *g)
     return (size_t)(g->n_in + g->n_out + g->n_slots + g->n_inner) + 1;
 }
 
-static inline size_t tg_group_slots(const tg_group *g) /* their bytes */
+/* Bytes of the slots. An input's has room for two blocks: a block from anywhere in a period. */
+static inline size_t tg_group_slots(const tg_group *g)
 {
-    return (size_t)(g->n_in + g->n_out + g->n_slots) * g->slot_bytes +
+    return (size_t)(2 * g->n_in + g->n_out + g->n_slots) * g->slot_bytes +
            (size_t)g->n_inner * g->inner_bytes;
 }
 

@@ -7,7 +7,7 @@
 #include "scalar.h"
 
 enum {
-    STACK = 192 * 1024, /* slots of a thread that is not the caller: some 45 ends in float32 */
+    STACK = 288 * 1024, /* slots of a thread that is not the caller: some 45 ends in float32 */
     PLACES = 256,
 };
 
@@ -50,24 +50,32 @@ static void find_kernels(tg_group *g)
     g->isa = tg_isa;
 }
 
-/* Where slots are, and repeated values: the rest of the table is set for each block. */
+/* Whether one copy of the operand does for all blocks: each begins somewhere in its period. */
+static bool is_periodic(const tg_group *g, const tg_operand *o)
+{
+    return o->mode == TG_GATHERED && o->period && o->period <= g->block && g->block < g->n;
+}
+
+/* Where slots are, repeated values and periods: the rest of the table is set for each block. */
 static void lay_out(const tg_group *g, tg_place *places, char *slots)
 {
     const int n_ends = g->n_in + g->n_out;
-    for (int i = 0; i < g->n_in; ++i) {
+    for (int i = 0; i < g->n_in; ++i, slots += 2 * g->slot_bytes) {
         const tg_operand *o = &g->ends[i].operand;
+        if (is_periodic(g, o))
+            tg_operand_gather(slots, o, 0, o->period + g->block);
         if (o->mode != TG_REPEATED)
             continue;
         places[i] = (tg_place){(char *)(uintptr_t)o->value, 0};
         if (g->ends[i].is_spread) {
-            places[i].at = slots + (size_t)i * g->slot_bytes;
+            places[i].at = slots;
             for (size_t at = 0; at < TG_STRAND_BYTES; at += TG_PAD)
                 memcpy(places[i].at + at, o->value, TG_PAD);
         }
     }
-    for (int i = 0; i < g->n_slots; ++i)
-        places[n_ends + i] = (tg_place){slots + (size_t)(n_ends + i) * g->slot_bytes, 1};
-    slots += (size_t)(n_ends + g->n_slots) * g->slot_bytes;
+    slots += (size_t)g->n_out * g->slot_bytes;
+    for (int i = 0; i < g->n_slots; ++i, slots += g->slot_bytes)
+        places[n_ends + i] = (tg_place){slots, 1};
     for (int i = 0; i < g->n_inner; ++i)
         places[n_ends + g->n_slots + i] =
             (tg_place){slots + (size_t)i * g->inner_bytes, !g->strand};
@@ -89,10 +97,12 @@ static void run_calls(const tg_group *g, const tg_part *part, const tg_place *pl
 static void run_code(const tg_group *g, tg_place *places, size_t n)
 {
     if (g->strand && n < g->strand) { /* what strands leave of a span: all by calls */
-        const int inner = g->n_in + g->n_out + g->n_slots;
+        tg_place *inner = places + g->n_in + g->n_out + g->n_slots;
         for (int i = 0; i < g->n_inner; ++i)
-            places[inner + i].step = 1;
+            inner[i].step = 1;
         run_calls(g, &(tg_part){0, g->n_code, NULL}, places, n);
+        for (int i = 0; i < g->n_inner; ++i)
+            inner[i].step = 0;
         return;
     }
     for (const tg_part *part = g->parts; part < g->parts + g->n_parts; ++part)
@@ -143,11 +153,13 @@ static void run_block(const job *j, size_t first, size_t n, const desk *d)
     for (int i = 0; i < g->n_in; ++i) {
         const tg_end *e = &g->ends[i];
         const tg_operand *o = &e->operand;
-        char *slot = slots + (size_t)i * g->slot_bytes;
+        char *slot = slots + (size_t)i * 2 * g->slot_bytes;
         const size_t item = o->item;
         if (o->mode == TG_REPEATED)
             continue; /* it is laid out */
-        if (o->mode == TG_GATHERED) {
+        if (is_periodic(g, o))
+            places[i] = (tg_place){slot + first % o->period * item, 1};
+        else if (o->mode == TG_GATHERED) {
             tg_operand_gather(slot, o, first, n);
             if (is_last && n % e->lanes)
                 tg_fill_rest(slot, n, item, tg_round_up(n, e->lanes) * item);
@@ -165,7 +177,8 @@ static void run_block(const job *j, size_t first, size_t n, const desk *d)
     for (int i = g->n_in; i < n_stored; ++i) {
         const tg_end *e = &g->ends[i];
         const bool is_direct = !j->streams && (!is_last || e->has_room);
-        char *at = is_direct ? e->data + first * e->item : slots + (size_t)i * g->slot_bytes;
+        char *at = is_direct ? e->data + first * e->item
+                             : slots + (size_t)(g->n_in + i) * g->slot_bytes;
         places[i] = (tg_place){at, 1};
     }
     if (n <= g->vector)
@@ -184,7 +197,6 @@ static void run_block(const job *j, size_t first, size_t n, const desk *d)
 
 static void run_span(const job *j, size_t first, size_t end, const desk *d)
 {
-    lay_out(j->g, d->places, d->slots);
     const size_t block = j->g->block;
     const size_t rest = j->g->strand ? (end - first) % j->g->strand : 0;
     for (end -= rest; first < end; first += block)
@@ -213,6 +225,7 @@ static void run_apart(void *context, size_t unit)
     const job *j = context;
     _Alignas(TG_PAD) char slots[STACK], staged[TG_UNIT * sizeof(double) + TG_PAD];
     tg_place places[PLACES];
+    lay_out(j->g, places, slots);
     run_unit(j, unit, &(desk){.places = places, .slots = slots, .staged = staged});
 }
 
@@ -285,11 +298,14 @@ int tg_group_run(tg_group *g, tg_tensor *const *in, const uint32_t *in_layouts,
                  .result = g->ending.n ? out[g->n_out - g->ending.is_staged] : NULL};
         if (n_units > 1 && n_places <= PLACES && tg_group_slots(g) <= STACK)
             tg_parallel(n_units, cost_of(g), run_apart, &j);
-        else if (g->ending.n)
-            for (size_t unit = 0; unit < n_units; ++unit)
-                run_unit(&j, unit, &d);
-        else
-            run_span(&j, 0, g->n, &d);
+        else {
+            lay_out(g, d.places, d.slots);
+            if (g->ending.n)
+                for (size_t unit = 0; unit < n_units; ++unit)
+                    run_unit(&j, unit, &d);
+            else
+                run_span(&j, 0, g->n, &d);
+        }
         if (g->ending.n)
             tg_group_fold_parts(g, j.parts, j.result);
     }

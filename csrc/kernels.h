@@ -47,6 +47,10 @@ typedef struct tg_strand_kernels {
     tg_strand_fn *rows[TG_N_MAP][TG_N_FORMS]; /* NULL: not in this form, or not cheap */
 } tg_strand_kernels;
 
+/* out[i] = *x for i < n, whatever the bits mean; any alignment, at least
+ * TG_PAD bytes. */
+typedef void tg_repeat_fn(void *out, const void *x, size_t n);
+
 /* out[i] = (to)in[i], i < n; no padding needed. out and in do not overlap. A float outside an
  * integer type's range gives the type's lowest value (0 for u8). NULL where there is no kernel. */
 typedef void tg_cast_fn(void *out, const void *in, size_t n);
@@ -67,6 +71,7 @@ typedef struct tg_kernels {
     const tg_optim_kernels *optim[2];
     const tg_strand_kernels *strand[2];
     tg_correlate_fn *correlate[2];
+    tg_repeat_fn *repeat[2]; /* of elements as wide */
     tg_map_fn *integers[TG_N_MAP]; /* rows of int64; tests give bools; NULL: there is none */
     tg_cast_fn *cast[TG_N_DTYPES][TG_N_DTYPES]; /* [to][from] */
 } tg_kernels;

@@ -43,6 +43,7 @@ const tg_kernels TG_TABLE(TG_ISA_NAME) = {
     .optim = {&optim_kernels_f32, &optim_kernels_f64},
     .strand = {&strand_kernels_f32, &strand_kernels_f64},
     .correlate = {correlate_f32, correlate_f64},
+    .repeat = {repeat_f32, repeat_f64},
     .integers =
         {
 #define INTEGERS(name, ...) [TG_MAP_##name] = integers_##name,

@@ -208,6 +208,7 @@ int tg_operand_plan(tg_operand *o, tg_tensor *t, int ndim, const int64_t *shape,
     } else {
         merge_axes(o, t, ndim, shape);
         o->mode = o->ndim == 1 && o->strides[0] == 0 ? TG_REPEATED : TG_GATHERED;
+        o->period = o->strides[0] == 0 && n ? n / (size_t)o->shape[0] : 0;
     }
     if (o->mode == TG_REPEATED && n)
         tg_operand_repeat(o);

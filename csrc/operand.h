@@ -14,6 +14,7 @@ typedef struct tg_operand {
     enum tg_mode mode;
     int ndim; /* of a gathered one, adjacent axes merged */
     size_t item;
+    size_t period; /* elements after which a gathered one comes again; 0: it does not */
     const char *data;
     tg_tensor *copy; /* what data is of, when made for the plan: the caller's to drop */
     _Alignas(TG_PAD) char value[TG_PAD]; /* of a repeated one */

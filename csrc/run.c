@@ -1,5 +1,6 @@
 /* run.c: copies along one axis: strided, reversed, of one element, or of each of several times.
  * Called by copy.c and operand.c. */
+#include "kernels.h"
 #include "move.h"
 
 typedef uint64_t tg_words __attribute__((vector_size(16), aligned(1), may_alias));
@@ -70,6 +71,8 @@ void tg_copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t it
 {
     if (step == (ptrdiff_t)item && n * item >= 64)
         memcpy(dst, src, n * item);
+    else if (step == 0 && item >= 4 && item <= 8 && n * item >= TG_PAD)
+        tg_isa->repeat[item == 8](dst, src, n);
     else if (step == 0 && item == 4)
         repeat_run(dst, src, n, 4);
     else if (step == 0 && item == 8)

@@ -209,6 +209,17 @@ def test_short_runs_are_gathered_as_they_lie(dtype):
                 same(run("copy", [whole]), expected)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_repeated_elements_keep_every_bit(dtype, each_isa):
+    """Of a signalling nan and a subnormal number too: elements may be integers."""
+    bits = {"f4": [0x7FA00001, 0x80000001], "f8": [0x7FF4000000000001, 0x8000000000000001]}
+    x = np.array(bits[dtype], f"u{dtype[1]}").view(dtype)[:, None]
+    for _ in each_isa():
+        for times in range(1, 70):
+            wide = apply(OPS["broadcast_to"].id, (tg.tensor(x),), (2, times))
+            same(run("copy", [wide]), np.broadcast_to(x, (2, times)))
+
+
 def test_take_along_axis_broadcasts_the_other_axes():
     x, idx = data((3, 1, 5), "f4"), np.array([[[0, 4, 2]], [[1, 1, 1]], [[3, 0, 0]]])
     idx = np.broadcast_to(idx, (3, 4, 3)).copy()
