@@ -115,6 +115,8 @@ int tg_run_map(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in,
 
 uint32_t tg_map_reads(int op, int k) { return reads[op][k]; }
 
+bool tg_map_is_cheap(int op) { return rows[op].ns <= TG_CHEAP_NS; }
+
 int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *place, tg_tensor *ct,
                tg_tensor *const *in, tg_tensor *y, const int64_t *p, int n_p)
 {

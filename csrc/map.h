@@ -15,6 +15,8 @@ int tg_map_vjp(int op, int k, tg_tensor **out, tg_tensor *place, tg_tensor *ct,
 
 /* What that kernel reads besides ct: bit i for the row's input i, the bit after them its output. */
 uint32_t tg_map_reads(int op, int k);
+/* Whether the row takes no longer than to read its result from memory (TG_CHEAP_NS). */
+bool tg_map_is_cheap(int op);
 /* What runs elementwise row op, or with k >= 0 its vjp for input k, over operands of these
  * dtypes (-1: absent; for a vjp: ct, the row's inputs, its output). */
 typedef struct tg_map_use {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gemm.h"
+#include "map.h"
 
 /* --- binding ------------------------------------------------------------------------------ */
 
@@ -344,5 +345,15 @@ int tg_add_program_type(PyObject *module)
     if (!depths || PyObject_SetAttrString(type, "DEPTHS", depths) < 0)
         return TG_EPYTHON;
     Py_DECREF(depths);
+    PyObject *cheap = PyFrozenSet_New(NULL); /* ids of rows */
+    for (int op = 0; cheap && op < TG_N_MAP; ++op) {
+        PyObject *id = tg_map_is_cheap(op) ? PyLong_FromLong(op) : NULL;
+        if (id && PySet_Add(cheap, id) < 0)
+            Py_CLEAR(cheap);
+        Py_XDECREF(id);
+    }
+    if (!cheap || PyObject_SetAttrString(type, "CHEAP", cheap) < 0)
+        return TG_EPYTHON;
+    Py_DECREF(cheap);
     return TG_OK;
 }

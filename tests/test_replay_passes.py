@@ -106,6 +106,98 @@ def test_a_bias_joins_the_product_and_then_its_activation():
         np.testing.assert_array_equal(a, b)
 
 
+WIDE = np.linspace(-1, 1, 12000, dtype="f4").reshape(100, 120)
+SCALE = tg.parameter(WIDE + 2)
+
+
+def of_one_array(x):
+    y = tnp.abs(x)
+    return (y * y).sum() * y + x
+
+
+def of_a_value_that_is_stored(x):
+    e = tnp.exp(x)
+    y = e + 1.0
+    return y * (y * e).sum() + e
+
+
+def by_two(x):
+    y = x * x
+    a = (y * y).sum() * y + x
+    return a, (a * a).sum() * y - x
+
+
+def of_two_rows(x):
+    y = tnp.abs(x * 0.5)
+    return (y * y).sum() * y + x
+
+
+def dear(x):
+    y = tnp.exp(x)
+    return (y * y).sum() * y + x
+
+
+def of_what_nobody_reads_later(x):
+    y = x * x
+    return (y * y).sum() * y
+
+
+def read_by_one_that_does_not_read_x(x):
+    y = x * x
+    a = (y * y).sum() * y + x
+    return (a * a).sum() * y
+
+
+def a_result(x):
+    y = x * x
+    return y, (y * y).sum() * y + x
+
+
+def read_by_a_reduction(x):
+    y = x * x
+    return y.sum() * y + x
+
+
+def small(x):
+    y = x[:50] * x[:50]
+    return (y * y).sum() * y + x[:50]
+
+
+def of_another_shape(x):
+    y = x * x
+    z = (y * y).sum() * y + x
+    return tnp.stack([z, z]) * y + x
+
+
+def of_what_is_written_between(x):
+    y = SCALE * x
+    SCALE.assign(tnp.exp(y * 0.01))
+    return y * SCALE + x
+
+
+AGAIN = [  # with the arrays of that size that are stored by groups
+    (of_one_array, 1), (of_a_value_that_is_stored, 2), (by_two, 2),
+    (of_two_rows, 2), (dear, 2),
+    (of_what_nobody_reads_later, 2), (read_by_one_that_does_not_read_x, 2), (a_result, 2),
+    (read_by_a_reduction, 2), (small, 2), (of_another_shape, 4), (of_what_is_written_between, 3),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(tg.backend() != "native", reason="the C core says which rows are cheap")
+@pytest.mark.parametrize(("function", "stored"), AGAIN, ids=lambda x: getattr(x, "__name__", x))
+def test_groups_compute_again_what_they_have_at_hand(function, stored):
+    before = SCALE.numpy().copy()
+    program = recorded(function, WIDE)
+    SCALE.assign(before)
+    fused = passes.optimise(program)
+    sizes = [program.values[v].nbytes for e in fused.entries for v in e.outputs if not e.view]
+    assert sum(n >= WIDE.nbytes // 2 for n in sizes) == stored
+    found = outputs(fused, WIDE)
+    SCALE.assign(before)
+    for a, b in zip(found, outputs(program, WIDE), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
 @pytest.mark.skipif(tg.backend() != "native", reason="rules are several entries on NumPy")
 def test_derivatives_and_sums_of_gradients_join_products():
     v = tg.parameter(np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4))

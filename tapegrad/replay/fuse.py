@@ -17,6 +17,7 @@ import numpy as np
 
 from ..engine.dtypes import CODES
 from ..ops.table import OPS
+from .again import compute_again
 from .ir import GROUP, OP, VJP, Entry, Program
 
 ROWS = {op for op in OPS.values() if op.is_elementwise}
@@ -55,7 +56,9 @@ def _of_vjp(n_inputs: int, reads: int) -> Callable[[tuple], tuple]:
 
 
 @dataclass(eq=False)
-class _Group:
+class Group:
+    """Entries over one shape and dtype, its key, that shall be one."""
+
     key: tuple
     entries: list[Entry] = field(default_factory=list)
     reads: dict[int, None] = field(default_factory=dict)  # from outside, in order
@@ -75,9 +78,9 @@ class _Fuser:
     def __init__(self, program: Program):
         self.program = program
         self.values = program.values
-        self.open: dict[tuple, _Group] = {}
-        self.home: dict[int, _Group] = {}  # value: the open group that makes it
-        self.entries: list[Entry | _Group] = []
+        self.open: dict[tuple, Group] = {}
+        self.home: dict[int, Group] = {}  # value: the open group that makes it
+        self.entries: list[Entry | Group] = []
 
     def key_of(self, e: Entry) -> tuple | None:
         """Shape and dtype of the group an entry may join; None: it is not elementwise."""
@@ -97,7 +100,7 @@ class _Fuser:
             dtype = F64 if (made.shape, F64) in self.open else F32
         return (made.shape, dtype) if dtype in FLOATS else None
 
-    def close(self, group: _Group) -> None:
+    def close(self, group: Group) -> None:
         """Put an open group, and those it reads from, into the program."""
         del self.open[group.key]
         for v in group.reads:
@@ -117,7 +120,7 @@ class _Fuser:
                 self.close(maker)
                 group = open.get(key)  # closed with it if it read from this one
         if group is None:
-            group = open[key] = _Group(key)
+            group = open[key] = Group(key)
         reads = group.reads
         for v in e.inputs:
             if v not in home:
@@ -148,9 +151,16 @@ class _Fuser:
         while self.open:
             self.close(next(iter(self.open.values())))
         read = set(self.program.results)
+        groups = []
         for x in self.entries:
-            read.update(x.reads if isinstance(x, _Group) else x.inputs)
-        entries = [x.closed(read) if isinstance(x, _Group) else x for x in self.entries]
+            if isinstance(x, Group):
+                groups.append(x)
+            else:
+                read.update(x.inputs)
+        compute_again(self.program, groups, read)
+        for group in groups:
+            read.update(group.reads)
+        entries = [x.closed(read) if isinstance(x, Group) else x for x in self.entries]
         return self.program.through(entries)
 
 
