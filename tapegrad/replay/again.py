@@ -15,7 +15,7 @@ from .ir import CONSTANT, LIVE, Entry, Program
 if TYPE_CHECKING:
     from .fuse import Group
 
-LEAST = 1 << 15  # bytes of a value that the first cache does not keep for its readers
+LEAST = 1 << 18  # bytes of a value that, with others, goes through the second cache
 
 
 def compute_again(program: Program, groups: list[Group], elsewhere: set[int]) -> None:
@@ -51,25 +51,9 @@ def compute_again(program: Program, groups: list[Group], elsewhere: set[int]) ->
                     given[r][e.outputs[0]] = e
     gone = {v for entries in given.values() for v in entries}
     for group in groups if gone else ():
-        group.entries = needed(placed(group.entries, [*given[group].values()]), gone)
+        group.entries = needed([*given[group].values(), *group.entries], gone)
         made = {e.outputs[0] for e in group.entries}
         group.reads = dict.fromkeys(v for e in group.entries for v in e.inputs if v not in made)
-
-
-def placed(entries: list[Entry], given: list[Entry]) -> list[Entry]:
-    """The entries, and each of those given, which are in order, right before what first reads it:
-    it may find it in registers."""
-    first: dict[int, int] = {}
-    for i, e in enumerate(entries):
-        for v in e.inputs:
-            first.setdefault(v, i)
-    before: list[list[Entry]] = [[] for _ in entries]
-    for e in reversed(given):
-        i = first[e.outputs[0]]
-        before[i].append(e)
-        for v in e.inputs:
-            first[v] = min(first.get(v, i), i)
-    return [e for i, last in enumerate(entries) for e in (*reversed(before[i]), last)]
 
 
 def needed(entries: list[Entry], gone: set[int]) -> list[Entry]:
