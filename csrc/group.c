@@ -7,7 +7,7 @@
 #include "scalar.h"
 
 enum {
-    STACK = 288 * 1024, /* slots of a thread that is not the caller: some 45 ends in float32 */
+    STACK = 192 * 1024, /* slots of a thread that is not the caller */
     PLACES = 256,
 };
 
