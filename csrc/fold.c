@@ -109,7 +109,8 @@ int tg_fold_axes(tg_folded *f, tg_tensor *x, uint64_t reduced)
 
 bool tg_fold_scattered(tg_scattered *s, const tg_tensor *x, uint64_t reduced)
 {
-    *s = (tg_scattered){.x = x->data, .outer.size = 1, .rows.size = 1, .cols = 1};
+    *s =
+        (tg_scattered){.x = x->data, .outer = {.size = 1, .n = {1}}, .rows.size = 1, .cols = 1};
     bool is_column = true;
     for (int i = x->ndim; i-- > 0;) {
         const int64_t n = tg_shape(x)[i], stride = tg_strides(x)[i];
@@ -134,7 +135,8 @@ bool tg_fold_scattered(tg_scattered *s, const tg_tensor *x, uint64_t reduced)
 int64_t tg_axes_offset(const tg_axes *axes, int64_t i)
 {
     int64_t offset = 0;
-    for (int k = 0; k < axes->count; i /= axes->n[k++])
+    const int last = axes->count - 1;
+    for (int k = 0; k < last; i /= axes->n[k++])
         offset += i % axes->n[k] * axes->stride[k];
-    return offset;
+    return last < 0 ? 0 : offset + i * axes->stride[last];
 }

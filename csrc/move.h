@@ -22,6 +22,11 @@ void tg_copy_run(char *dst, const char *src, ptrdiff_t step, size_t n, size_t it
 void tg_spread_run(char *dst, const char *src, ptrdiff_t s, int64_t n, int64_t times,
                    size_t item);
 
+/* `rows` runs of n elements, `across` bytes from one to the next and `step` bytes from element to
+ * element, one after the other to contiguous dst. */
+void tg_copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
+                  size_t n, size_t item);
+
 /* Estimated time of moving that many elements once, in ns. */
 double tg_move_cost(int64_t size, size_t item);
 

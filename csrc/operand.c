@@ -13,65 +13,6 @@ const _Alignas(TG_PAD) char tg_nothing[TG_PAD];
 
 /* --- gathering ---------------------------------------------------------------------------- */
 
-/* tg_copy_run for `rows` runs `across` bytes apart, one after the other: n, item are constants. */
-static inline __attribute__((always_inline)) void
-copy_short_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
-                const size_t n, const size_t item)
-{
-    for (; rows > 0; --rows, src += across)
-        for (size_t i = 0; i < n; ++i, dst += item)
-            memcpy(dst, src + (ptrdiff_t)i * step, item);
-}
-
-/* The same for runs of contiguous elements, 16 bytes or more; the last 16 over those before. */
-static inline __attribute__((always_inline)) void
-copy_close_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, const size_t bytes)
-{
-    for (; rows > 0; --rows, src += across, dst += bytes) {
-        for (size_t at = 0; at + 16 < bytes; at += 16)
-            memcpy(dst + at, src + at, 16);
-        memcpy(dst + bytes - 16, src + bytes - 16, 16);
-    }
-}
-
-/* The same for any n, item and step. Of short runs (points of the plane or of space, channels)
- * calls and loops would take longer than the elements. */
-static void copy_runs(char *dst, const char *src, ptrdiff_t across, size_t rows, ptrdiff_t step,
-                      size_t n, size_t item)
-{
-#define SHORT(n, item)                                                                 \
-    case n << 4 | item: copy_short_runs(dst, src, across, rows, step, n, item); break;
-#define SHORTS(item)                                                                          \
-    SHORT(1, item) SHORT(2, item) SHORT(3, item) SHORT(4, item) SHORT(5, item) SHORT(6, item)
-    const size_t bytes = n * item;
-    if (across == 0 && rows > 8) { /* the first one again and again */
-        tg_copy_run(dst, src, step, n, item);
-        for (size_t done = bytes, all = rows * bytes; done < all; done *= 2)
-            memcpy(dst + done, dst, done < all - done ? done : all - done);
-        return;
-    }
-    if (step == (ptrdiff_t)item && bytes >= 16 && bytes <= 256) {
-        if (bytes == 32) /* a constant: eight channels in float32 */
-            copy_close_runs(dst, src, across, rows, 32);
-        else
-            copy_close_runs(dst, src, across, rows, bytes);
-        return;
-    }
-    if (step == 0 && item <= 8 && bytes < TG_PAD) {
-        tg_spread_run(dst, src, across, (int64_t)rows, (int64_t)n, item);
-        return;
-    }
-    switch (n < 8 ? n << 4 | item : 0) {
-        SHORTS(4)
-        SHORTS(8)
-    default:
-        for (; rows > 0; --rows, src += across, dst += bytes)
-            tg_copy_run(dst, src, step, n, item);
-    }
-#undef SHORT
-#undef SHORTS
-}
-
 const char *tg_operand_run(const tg_operand *o, size_t first, size_t n)
 {
     int d = o->ndim - 1;
@@ -105,7 +46,7 @@ void tg_operand_gather(char *dst, const tg_operand *o, size_t first, size_t n)
         if (run == length && d >= 0) { /* whole runs, as far as the axis before goes */
             const size_t left = (size_t)(o->shape[d] - index[d]);
             const size_t rows = n / length < left ? n / length : left;
-            copy_runs(dst, src, o->strides[d] * item, rows, step, length, o->item);
+            tg_copy_runs(dst, src, o->strides[d] * item, rows, step, length, o->item);
             n -= rows * length;
             dst += rows * length * o->item;
             index[d] += (int64_t)rows - 1;

@@ -6,6 +6,7 @@
 
 #include "fold.h"
 #include "kernels.h"
+#include "move.h"
 
 /* --- running the kernels --------------------------------------------------------------------- */
 
@@ -137,33 +138,37 @@ typedef struct scattered_run {
     int64_t batch; /* outer positions in a task */
 } scattered_run;
 
-/* Columns [first, first + n) of one outer position, whose elements begin at x: block by block of
- * rows, brought together first. */
-static void fold_strip(const scattered_run *r, char *out, const char *x, int64_t n)
+/* n columns, whose elements begin at x, of each of `positions` outer ones that follow each other on
+ * one axis: block by block of rows, brought together first. */
+static void fold_strip(const scattered_run *r, char *out, const char *x, int64_t positions,
+                       int64_t n)
 {
     _Alignas(TG_PAD) char rows[TG_ROWS * STRIP], levels[TG_CHUNK_LEVELS * STRIP];
-    const size_t bytes = (size_t)n * r->item;
-    const int64_t count = r->s.rows.size;
+    const int64_t item = (int64_t)r->item, across = r->s.outer.stride[0] * item,
+                  all = positions * n, count = r->s.rows.size;
     for (int64_t row = 0; row < count; row += TG_ROWS) {
         const int64_t here = tg_least(TG_ROWS, count - row);
         for (int64_t i = 0; i < here; ++i)
-            memcpy(rows + (size_t)i * bytes,
-                   x + tg_axes_offset(&r->s.rows, row + i) * (int64_t)r->item, bytes);
-        r->kernels->column_block(r->fold, out, levels, STRIP / r->item, rows, n, (size_t)here,
-                                 (size_t)n, (size_t)(row / TG_ROWS), row + here == count);
+            tg_copy_runs(rows + i * all * item, x + tg_axes_offset(&r->s.rows, row + i) * item,
+                         across, (size_t)positions, item, (size_t)n, r->item);
+        r->kernels->column_block(r->fold, out, levels, STRIP / r->item, rows, all, (size_t)here,
+                                 (size_t)all, (size_t)(row / TG_ROWS), row + here == count);
     }
 }
 
 static void run_scattered(void *ctx, size_t task)
 {
     const scattered_run *r = ctx;
-    const int64_t item = (int64_t)r->item, strip = STRIP / item,
-                  first = (int64_t)task * r->batch;
-    for (int64_t o = first; o < tg_least(first + r->batch, r->s.outer.size); ++o) {
+    const int64_t item = (int64_t)r->item, strip = STRIP / item, cols = r->s.cols,
+                  first = (int64_t)task * r->batch,
+                  end = tg_least(first + r->batch, r->s.outer.size);
+    for (int64_t o = first, positions; o < end; o += positions) {
         const char *x = r->s.x + tg_axes_offset(&r->s.outer, o) * item;
-        for (int64_t c = 0; c < r->s.cols; c += strip)
-            fold_strip(r, r->out + (o * r->s.cols + c) * item, x + c * item,
-                       tg_least(strip, r->s.cols - c));
+        const int64_t length = r->s.outer.n[0], left = tg_least(length - o % length, end - o);
+        positions = cols < strip ? tg_least(left, strip / cols) : 1;
+        for (int64_t c = 0; c < cols; c += strip)
+            fold_strip(r, r->out + (o * cols + c) * item, x + c * item, positions,
+                       tg_least(strip, cols - c));
     }
 }
 
@@ -173,7 +178,8 @@ static bool fold_in_place(tg_tensor *out, tg_tensor *x, uint64_t reduced, int fo
     const size_t item = tg_itemsize(x->dtype);
     scattered_run r = {
         .kernels = tg_isa->reduce[x->dtype], .fold = fold, .item = item, .out = out->data};
-    if (!tg_fold_scattered(&r.s, x, reduced) || r.s.cols * (int64_t)item < TG_PAD ||
+    if (!tg_fold_scattered(&r.s, x, reduced) ||
+        r.s.cols * r.s.outer.n[0] * (int64_t)item < TG_PAD / 2 ||
         r.s.rows.size > TG_ROWS * TG_CHUNK_BLOCKS)
         return false;
     const int64_t each = r.s.rows.size * r.s.cols;
@@ -228,6 +234,14 @@ static int64_t reduced_count(const tg_tensor *x, uint64_t reduced)
     return n;
 }
 
+/* Whether each outer position is worth a kernel's call: few rows of few columns are better taken side
+ * by side with the next position's. */
+static bool is_large(const tg_folded *f, int dtype)
+{
+    return f->cols == 1 || f->outer == 1 ||
+           f->n * f->cols * (int64_t)tg_itemsize(dtype) >= STRIP;
+}
+
 /* out = the fold of x over those axes; on an error out is dropped. */
 static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tensor *x,
                        uint64_t reduced, int fold)
@@ -244,7 +258,7 @@ static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tenso
             fill(y, fold == TG_FOLD_PROD ? 1 : 0);
     } else if (!error) {
         const bool is_even = tg_fold_view(&f, x, reduced);
-        if (!is_even && fold_in_place(y, x, reduced, fold)) {
+        if (!(is_even && is_large(&f, y->dtype)) && fold_in_place(y, x, reduced, fold)) {
             *out = y;
             return TG_OK;
         }
