@@ -300,3 +300,15 @@ def test_derivatives_do_not_depend_on_layout_nor_threads(op, native, threads, rn
             ct = cotangent(y, rng) if ct is None else ct
             results.append([bits(g) for g in t.gradient(y, xs, ct)])
         assert all(r == results[0] for r in results), describe(op, inputs, params)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(("name", "whole"), [("remainder", np.floor), ("fmod", np.trunc)])
+def test_remainders_know_their_quotient(name, whole, dtype, backend, rng):
+    a = (rng.normal(size=3000) * 10 ** rng.uniform(-6, 6, 3000)).astype(dtype)
+    b = (rng.normal(size=3000) * 10 ** rng.uniform(-3, 3, 3000)).astype(dtype)
+    f = getattr(tnp, name)
+    da, db = tg.grad(lambda a, b: f(a, b).sum(), argnums=(0, 1))(tg.tensor(a), tg.tensor(b))
+    quotient = whole(a.astype("longdouble") / b.astype("longdouble"))
+    assert (da.numpy() == 1).all()
+    np.testing.assert_allclose(db.numpy(), -quotient.astype(dtype), rtol=4 * np.finfo(dtype).eps)
