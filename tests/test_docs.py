@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import tapegrad.replay
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SNIPPET = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
@@ -27,6 +29,12 @@ def test_python_snippets_run(page, tmp_path, monkeypatch):
             exec(compile(source, str(page), "exec"), namespace)
         if snippet[2] is not None:
             assert printed.getvalue() == snippet[2], f"{page.name}:{lines_above}"
+
+
+def test_the_map_of_replay_names_each_of_its_files():
+    named = re.findall(r"\w+", tapegrad.replay.__doc__)
+    files = {path.stem for path in (ROOT / "tapegrad" / "replay").glob("[!_]*.py")}
+    assert files - set(named) == set()
 
 
 def test_every_printed_table_of_a_tape_is_shown():

@@ -32,7 +32,11 @@ class GuardFailed(Exception):
 def run(program: ir.Program, arguments: list, counters: list, done: list | None = None) -> list:
     """The Tensors of program.outputs; writes parameters, optimizer state and `.grad`.
 
-    `done` gets each entry when it has run.
+    Args:
+        counters: the state of each generator where the run begins.
+        done: gets each entry when it has run.
+    Raises:
+        GuardFailed, and what an entry raises; .grad is then as it was.
     """
     done = [] if done is None else done
     with no_grad():

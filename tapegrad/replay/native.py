@@ -33,8 +33,8 @@ class NativeProgram:
 
     def __init__(self, recorded: ir.Program):
         self.program = optimise(recorded)
-        self._live: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
-        self._numbers: list[tuple[Live, np.ndarray]] = []
+        self._optimizers: list[tuple[Any, int, np.ndarray]] = []  # optimizer, group, its numbers
+        self._lives: list[tuple[Live, np.ndarray]] = []
         self.grads_read = grads_read(self.program)
         self._outputs = list(dict.fromkeys(self.program.outputs))
         self.order = [self._outputs.index(v) for v in self.program.outputs]
@@ -70,7 +70,7 @@ class NativeProgram:
 
     def _number(self, live: Live, t: Any) -> Any:
         """The Tensor of a hyper-parameter, written before each run."""
-        self._numbers.append((live, select.engine().shared_memory(t).reshape(1)))
+        self._lives.append((live, select.engine().shared_memory(t).reshape(1)))
         return t
 
     def _step(self, e: ir.Entry) -> tuple:
@@ -91,7 +91,7 @@ class NativeProgram:
             if not isinstance(a, Live):
                 return kinds.RANDOM, DRAWS[kind], (), e.outputs, (a, b), (generator, offset)
             numbers = np.array([a.value(), b])
-            self._numbers.append((a, numbers))
+            self._lives.append((a, numbers))
             return kinds.RANDOM, DRAWS[kind], (), e.outputs, (), (generator, offset, numbers, 0)
         if e.kind == ir.OPTIMIZER:
             return self._optimizer(e)
@@ -108,16 +108,16 @@ class NativeProgram:
             return kinds.PYTHON, -1, e.inputs, (), written, _updater(e)
         number, width = RULES[rule]
         numbers = np.zeros(width)
-        self._live.append((slots.owner, slots.group, numbers))
+        self._optimizers.append((slots.owner, slots.group, numbers))
         params = (len(slots.states), *updated)
         return kinds.OPTIM, number, e.inputs, (), params, (numbers, slots.steps)
 
     # --- running
 
     def read_numbers(self) -> None:
-        for owner, group, numbers in self._live:
+        for owner, group, numbers in self._optimizers:
             numbers[:] = owner.hyper(group)
-        for live, numbers in self._numbers:
+        for live, numbers in self._lives:
             numbers[0] = live.value()
 
     def seeds(self) -> tuple:

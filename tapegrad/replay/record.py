@@ -1,7 +1,7 @@
 """Record a step: run a Python function once while the engine logs every op of this thread.
 
 What the engine cannot see is reported by those who do it: optimizers, random draws, values that
-Python looks at. Out comes a raw Program, one entry an op, before any pass.
+Python looks at. Out comes a Recording, which compare.py compares and build.py makes a Program of.
 """
 
 from __future__ import annotations

@@ -8,9 +8,6 @@ from ..engine.recording import Live
 from ..tensor import identity
 from .ir import GRAD, GUARD, MADE, RANDOM, Program
 
-# Bytes of an ndarray that is compared before each call because Python may have looked into it.
-MAX_WATCHED = 2**16
-
 
 class State(NamedTuple):
     """Where a step begins; a replay is right only from a state like that of its recording.

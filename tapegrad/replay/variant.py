@@ -17,9 +17,10 @@ from .ir import ARRAY, GROUP, PRODUCT, PYTHON, Program
 from .look import contents
 from .native import NativeProgram
 from .record import Recording
-from .state import MAX_WATCHED, State
+from .state import State
 
 MADE = object()  # in a result: a Tensor
+MAX_WATCHED = 2**16  # bytes of an ndarray that is compared because Python may have looked into it
 
 
 class Plain:
