@@ -40,6 +40,7 @@ def test_what_a_callback_writes_is_seen_in_arrays_read_in_place(make_data, sums,
     ("arrays", "options", "error", "message"),
     [
         ((X, Y[:5]), {"batch_size": 8}, ShapeError, "same number of rows"),
+        ((list(X), Y[:7]), {"batch_size": 8}, ShapeError, r"got \(5,\), \(7,\)$"),
         ((), {"batch_size": 8}, ShapeError, "no arrays"),
         ((X, np.float32(1)), {"batch_size": 8}, ShapeError, "same number of rows"),
         ((X, Y), {"batch_size": 0}, ValueError, "batch_size is 0"),

@@ -288,14 +288,15 @@ class Compiled:
 
     @property
     def program(self) -> Program:
-        """The program of the latest replay, after all passes (before the first: as recorded)."""
+        """The program of the latest replay, after all passes; as recorded before the first one, and
+        on the NumPy engine, which runs it so."""
         variant = self._latest()
         return variant.ready.program if variant.ready else program_of(variant.recording)
 
     def memory_plan(self) -> MemoryPlan:
         """Bytes, peak and lifetimes of that program's own memory, after all passes."""
-        ready = self._latest().ready
-        return plan_memory(self.program if ready else optimise(self.program))
+        is_optimised = isinstance(self._latest().ready, NativeProgram)
+        return plan_memory(self.program if is_optimised else optimise(self.program))
 
     def profile(self, *args: Any, runs: int = 100, **kwargs: Any) -> Profile:
         """Call the function `runs` times, as training does, and time each entry of its program.

@@ -99,7 +99,7 @@ def _data(arrays: tuple) -> tuple[list[np.ndarray], Callable, int]:
     data = list(map(_readable, found))
     lengths = {x.shape[:1] for x in data}
     if len(lengths) != 1 or () in lengths:
-        shapes = ", ".join(str(x.shape) for x in data) or (
+        shapes = ", ".join(dict.fromkeys(str(x.shape) for x in data)) or (
             "no arrays: give ndarrays, or Tensors that are no parameters"
         )
         raise ShapeError(f"epoch: the arrays must have the same number of rows, got {shapes}")

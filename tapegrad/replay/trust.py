@@ -24,8 +24,8 @@ MAX_VARIANTS = 8  # of one signature: by what its guards found, by its branches
 
 WRITES = (
     "it changes what it reads or keeps, or another thread did so meanwhile: {}. A replay would not "
-    "do so again: state belongs in a tapegrad.parameter, written by assign(); count, collect and "
-    "draw outside"
+    "do so again: state belongs in a tapegrad.parameter, written by assign(); count, collect, "
+    "draw, and call train() and eval() outside"
 )
 
 MOVED = (
