@@ -95,7 +95,6 @@ def test_a_step_needs_no_more_memory_than_eager(sizes, activation, batch):
     assert not plan.hosts or " of v" in str(plan)
 
 
-@pytest.mark.skipif(tg.backend() != "native", reason="memory is planned for the C core")
 def test_the_plan_is_known_before_the_first_replay():
     compiled = tg.compile(mlp_gradient)
     plans = []

@@ -294,7 +294,8 @@ class Compiled:
         return variant.ready.program if variant.ready else program_of(variant.recording)
 
     def memory_plan(self) -> MemoryPlan:
-        """Bytes, peak and lifetimes of that program's own memory, after all passes."""
+        """Bytes, peak and lifetimes of that program's own memory in C, after all passes; before the
+        first replay, and on the NumPy engine, what they would be there."""
         is_optimised = isinstance(self._latest().ready, NativeProgram)
         return plan_memory(self.program if is_optimised else optimise(self.program))
 
