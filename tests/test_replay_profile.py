@@ -5,7 +5,7 @@ import pytest
 
 import tapegrad as tg
 from tapegrad import nn, optim
-from tapegrad.replay.profile import take
+from tapegrad.replay.profile import measure
 
 X = np.linspace(-1, 1, 60, dtype="f4").reshape(15, 4)
 
@@ -69,7 +69,7 @@ class TestNative:
 
         ready = changing._last.ready
         with pytest.raises(tg.ReplayError, match="not all calls replayed the same"):
-            take(ready, call, runs=3)
+            measure(ready, call, runs=3)
         assert ready.core.step_ns is None
 
     def test_an_empty_program(self):

@@ -26,7 +26,7 @@ from .methods import Bound, CompiledOfClass
 from .native import NativeProgram
 from .passes import optimise
 from .plan import MemoryPlan, plan_memory
-from .profile import Profile, take
+from .profile import Profile, measure
 from .signatures import difference, endless
 from .trust import UNFIT, check_given, record_call
 from .variant import Variant
@@ -314,7 +314,7 @@ class Compiled:
         variant = next((v for v in self._fast if v.call.fits(args, kwargs)), self._last)
         if not isinstance(getattr(variant, "ready", None), NativeProgram):
             raise ReplayError(f"profile: {self._name} is not replayed by the native engine")
-        return take(variant.ready, lambda: self(*args, **kwargs), runs)
+        return measure(variant.ready, lambda: self(*args, **kwargs), runs)
 
     def explain(self) -> str:
         """Why programs were recorded, and what the passes made of the latest one."""

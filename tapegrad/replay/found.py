@@ -46,7 +46,7 @@ class Found:
     What the walk's course depended on beside:
         course: rows.
         absent: (keys of a container, names that were not among them).
-        unset: (cell or object, name of what was not there).
+        unset: (object, name of a slot in which nothing was).
         inside: (wrapper, what it wrapped).
     """
 

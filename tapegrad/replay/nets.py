@@ -61,7 +61,7 @@ class Nets(Found):
             self.values.append((where, value))
         if look.bases:
             self._slots(path, module)
-            self._class(path, type(module), constructs=False)
+            self._class(type(module), constructs=False)
 
     def _optimizer(self, path: str, optimizer: Optimizer) -> None:
         """Structure and flags of its groups; of their numbers only those user code reads."""
@@ -91,7 +91,7 @@ class Nets(Found):
         for name in self.names_in(found, known.names_of(found)):
             if name not in ("param_groups", "_slots"):
                 self._item(f"{path}.{name}", found, name)
-        self._class(path, type(optimizer), constructs=False)
+        self._class(type(optimizer), constructs=False)
 
 
 def _is_live(value: Any) -> bool:

@@ -28,7 +28,7 @@ class Profile(list):
         return "\n".join([*lines, f"{1e6 * total:10.2f} us, {len(self)} entries"])
 
 
-def take(ready: NativeProgram, call: Callable[[], Any], runs: int) -> Profile:
+def measure(ready: NativeProgram, call: Callable[[], Any], runs: int) -> Profile:
     """Medians over so many calls, each of which runs that program."""
     core, found = ready.core, []
     try:

@@ -161,14 +161,14 @@ class Walk(Nets, Containers):
             self._optimizer(path, value)
         elif isinstance(value, type):
             self.looks_unseen |= looks_unseen(value)
-            self._class(path, value, constructs=True)
-            self._class(path, type(value), constructs=False)
+            self._class(value, constructs=True)
+            self._class(type(value), constructs=False)
         elif isinstance(value, types.ModuleType):
             if not is_library_module(value):
                 names = self._names_of(vars(value)) | {"__getattr__"}  # which gives the others
                 for name in self.names_in(vars(value), names):
                     self._item(f"{path}.{name}", vars(value), name)
-                self._class(path, kind, constructs=False)
+                self._class(kind, constructs=False)
         elif isinstance(value, types.FunctionType):
             self._function(path, value)
         elif isinstance(value, types.MethodType):
@@ -264,7 +264,7 @@ class Walk(Nets, Containers):
                 self.rows.append((cell, CELL_CONTENTS, None, "unset"))
                 continue
             if name == "__class__":  # what super() needs
-                self._class(name, value, constructs=False)
+                self._class(value, constructs=False)
                 continue
             self.rows.append((cell, "cell_contents", value, "cell"))
             self._visit(f"closure variable {name!r}", value)
@@ -315,7 +315,7 @@ class Walk(Nets, Containers):
 
     # --- objects
 
-    def _class(self, path: str, cls: type, constructs: bool) -> None:
+    def _class(self, cls: type, constructs: bool) -> None:
         """The attributes of a user's class that may be read, through it or an instance."""
         for base in look_at(cls).bases:
             key = (id(base), constructs)
@@ -360,7 +360,7 @@ class Walk(Nets, Containers):
             if isinstance(value, Enum):
                 self._item(f"{path}.value", found, "_value_")
         self._slots(path, value)
-        self._class(path, cls, constructs=False)
+        self._class(cls, constructs=False)
 
     def _slots(self, path: str, value: Any) -> None:
         slots = look_at(type(value)).slots
