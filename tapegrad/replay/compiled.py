@@ -20,7 +20,7 @@ from .audit import audit, snapshot
 from .build import program_of
 from .call import fast_call
 from .compare import Branch
-from .epoch import count, run_epoch
+from .epoch import run_epoch, whole_number
 from .ir import Entry, Program
 from .methods import Bound, CompiledOfClass
 from .native import NativeProgram
@@ -308,7 +308,7 @@ class Compiled:
         Raises:
             ReplayError: on the NumPy engine, or if these calls do not replay one program.
         """
-        runs = count("profile: runs", runs)
+        runs = whole_number("profile: runs", runs)
         for _ in range(3):  # two recordings, and a replay that C may take from then on
             self(*args, **kwargs)
         variant = next((v for v in self._fast if v.call.fits(args, kwargs)), self._last)
@@ -358,7 +358,7 @@ def compile(function: Callable | None = None, *, audit: int = 0) -> Any:
         ReplayError: from the call, if the function does what no replay can repeat.
         TypeError, ValueError: for what is no such function or number.
     """
-    audit = count("compile: audit, the replays between two audits,", audit, low=0)
+    audit = whole_number("compile: audit, the replays between two audits,", audit, low=0)
     if function is None:
         return functools.partial(compile, audit=audit)
     if isinstance(function, (staticmethod, classmethod)):

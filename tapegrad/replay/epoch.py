@@ -42,7 +42,8 @@ def run_epoch(
         data, rebuild, n = _data(arrays[len(of) :])
     except RecursionError:
         raise endless(compiled._function, arrays, {}) from None
-    batch_size, every = count("epoch: batch_size", batch_size), count("epoch: every", every)
+    batch_size = whole_number("epoch: batch_size", batch_size)
+    every = whole_number("epoch: every", every)
     if not isinstance(drop_last, (bool, np.bool_)):
         raise TypeError(f"epoch: drop_last is {drop_last!r}; give True or False")
     if callback is not None and not callable(callback):
@@ -62,7 +63,7 @@ def run_epoch(
     return run.results()
 
 
-def count(what: str, value: Any, low: int = 1) -> int:
+def whole_number(what: str, value: Any, low: int = 1) -> int:
     """An argument that is a whole number, NumPy's too, of at least low; errors begin with what."""
     try:
         n = operator.index(value)

@@ -189,7 +189,7 @@ def _step(e: ir.Entry, inputs: tuple) -> None:
 
 
 @contextlib.contextmanager
-def whole() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait for the end of a step, as it does in C; a second one does not wait."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
@@ -227,7 +227,7 @@ class Interpreted:
         program = self.program
         counters = [g.get_state() for g in program.generators]
         done: list[ir.Entry] = []
-        with whole():
+        with uninterrupted():
             try:
                 return run(program, as_arrays(arrays), counters, done)
             except GuardFailed:

@@ -201,7 +201,7 @@ class Known:
     """What walks have learned: attribute names that are read, and of which hyper-parameters."""
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
+        self.names: set[str] = set()  # Reads.attributes; the rest of Reads by its own names
         self.loose: set[str] = set()
         self.read: set[tuple[int, str]] = set()  # (id of a module or optimizer, attribute)
         self.methods: dict[Any, Any] = {}  # function: the one object it is a method of
@@ -231,10 +231,12 @@ class Known:
             self.loose.add(value)
 
     def bind(self, method: Any, value: Any) -> None:
+        """A function that is a method of this object, and of no other so far perhaps."""
         if self.methods.setdefault(method, value) is not value:
             self.shared.add(method)
 
     def size(self) -> tuple:
+        """What grows when something is learned."""
         learned = (
             self.names, self.loose, self.fragments, self.read, self.methods, self.shared,
         )  # fmt: skip
