@@ -42,6 +42,22 @@ def running_statistic_in_a_parameter():
     return step, [XY] * 6, lambda: [net.running.numpy(), *numbers(net)()]
 
 
+@case()
+def parameters_made_inside_of_arrays_and_written():
+    start = np.ones(3)
+
+    def step(x):
+        p, q, r = tg.parameter(start), tg.parameter(np.zeros(3)), tg.parameter(2.0)
+        before, product = p[1:], x[0] * r
+        p.assign(p + x[0])
+        q.assign(q + p * r)
+        r.assign(r + before.sum())
+        p.assign(p * q)
+        return before * 1.0, product, p, q, r * q
+
+    return step, [(i * np.ones((2, 3)),) for i in range(6)], lambda: [start]
+
+
 def running(first, update):
     """A module that rebinds or writes an attribute at each call."""
 

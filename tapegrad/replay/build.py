@@ -9,9 +9,10 @@ from typing import Any
 
 from ..engine.recording import GRAD_NOTE, PYTHON_NOTE
 from ..ops.calls import is_call
+from ..ops.table import OPS
 from ..tensor import identity
 from ..transforms.entries import EntryCall
-from .ir import GRAD, OP, OPTIMIZER, PYTHON, RANDOM, VJP, Entry, Program, Value
+from .ir import ARRAY, GRAD, OP, OPTIMIZER, PYTHON, RANDOM, VJP, Entry, Program, Value
 from .record import Event, Recording
 
 
@@ -43,6 +44,7 @@ class _Builder:
             begin = event.position
             self._add_event(event)
         self._add_entries(rows)
+        self._copy_what_is_written()
         numbers = range(max(self.values, default=-1) + 1)
         return Program(
             list(map(self.values.get, numbers, repeat(Value(0, ())))),  # some are nobody's
@@ -96,6 +98,15 @@ class _Builder:
             grads = frozenset(inputs[1 :: 2 + len(slots.states)])
             extra = (rule, slots, grads, updated)
         self.entries.append(Entry(kind, None, inputs, outputs, line=line, extra=extra))
+
+    def _copy_what_is_written(self) -> None:
+        """A parameter made inside the step of an ndarray has memory of its own: if the step writes
+        it, each run begins with a copy, and the ndarray stays as it is."""
+        values = self.values
+        for v in {v for e in self.entries for v in e.writes if values[v].kind == ARRAY}:
+            array = max(values) + 1
+            values[array], values[v] = values[v], Value(values[v].dtype, values[v].shape)
+            self.entries.insert(0, Entry(OP, OPS["copy"], (array,), (v,)))
 
     def _grads(self) -> list[tuple[Any, int]]:
         """The variables whose .grad is another one after the step."""

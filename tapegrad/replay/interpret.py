@@ -89,8 +89,12 @@ def _run_entry(e: ir.Entry, values: list, program: ir.Program, counters: list) -
         if e.kind == ir.PYTHON and e.extra is not None:  # a primitive
             values[e.outputs[0]] = tensor(e.extra.run(tuple([t.numpy() for t in inputs])))
         elif e.op.name == "assign":
-            select.engine().assign(*inputs)
-            values[e.outputs[0]] = inputs[0]
+            target = e.inputs[0]
+            if program.values[target].kind == ir.MADE:  # views of it stay what they were
+                values[target] = _fresh(inputs[1])
+            else:
+                select.engine().assign(*inputs)
+            values[e.outputs[0]] = values[target]
         else:
             values[e.outputs[0]] = select.apply(e.op.id, inputs, e.params)
     elif e.kind == ir.VJP:
