@@ -258,14 +258,12 @@ static int reduce_into(const char *name, tg_tensor **out, tg_tensor *y, tg_tenso
             fill(y, fold == TG_FOLD_PROD ? 1 : 0);
     } else if (!error) {
         const bool is_even = tg_fold_view(&f, x, reduced);
-        if (!(is_even && is_large(&f, y->dtype)) && fold_in_place(y, x, reduced, fold)) {
-            *out = y;
-            return TG_OK;
+        if ((is_even && is_large(&f, y->dtype)) || !fold_in_place(y, x, reduced, fold)) {
+            error = is_even ? TG_OK : tg_fold_axes(&f, x, reduced);
+            if (!error)
+                error = run_fold(y, &f, fold);
+            tg_drop(f.copy);
         }
-        error = is_even ? TG_OK : tg_fold_axes(&f, x, reduced);
-        if (!error)
-            error = run_fold(y, &f, fold);
-        tg_drop(f.copy);
     }
     if (error) {
         tg_drop(y);
