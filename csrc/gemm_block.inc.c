@@ -18,6 +18,7 @@ enum {
 #undef NARROW
 #undef NEAR_A
 #undef NEAR_B
+#undef ROWS_TO_FETCH
 #undef ROWS_FOR_B
 #if defined TG_ISA_AVX512 || defined TG_ISA_AVX2
   #define NARROW 4 /* columns that gemm_narrow.inc.c does */
@@ -27,10 +28,12 @@ enum {
 #ifdef TG_ISA_AVX2
   #define NEAR_A (48 * 1024)
   #define NEAR_B (256 * 1024)
+  #define ROWS_TO_FETCH 9 /* with which panels of B have a first tile of their own */
   #define ROWS_FOR_B 96 /* that a copy of B must serve */
 #else
   #define NEAR_A (128 * 1024)
   #define NEAR_B (640 * 1024)
+  #define ROWS_TO_FETCH FIRST_ROWS
   #define ROWS_FOR_B 49
 #endif
 enum {
@@ -174,13 +177,15 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
     return next;
 }
 
-/* Rows [i, i + m) of one panel of columns, from job->a and job->b; to job->c. */
+/* Rows [i, i + m) of one panel of columns, from job->a and job->b; to job->c. first: does its
+ * first FIRST_ROWS; or NULL. */
 static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, size_t m,
-                          size_t j, size_t wide, bool special, bool at_end,
+                          size_t j, size_t wide, FN(tile_fn) * first, bool special, bool at_end,
                           FN(next_slice) * next)
 {
-    const uint32_t most = FN(tile_rows)[wide], n_tiles = ((uint32_t)m + most - 1) / most;
-    const uint32_t even = (uint32_t)m / n_tiles, longer = (uint32_t)m % n_tiles;
+    const uint32_t left = (uint32_t)m - (first ? FIRST_ROWS : 0);
+    const uint32_t most = FN(tile_rows)[wide], n_tiles = (left + most - 1) / most;
+    const uint32_t even = n_tiles ? left / n_tiles : 0, longer = left - even * n_tiles;
 #ifdef TG_ISA_AVX512
     const bool half = job->last <= L / 2;
 #else
@@ -208,6 +213,10 @@ static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, s
     job->c_ahead = job->c;
     if (job->add) /* its first element so far */
         job->add += (ptrdiff_t)i * g->c_row + (ptrdiff_t)j;
+    if (first) {
+        job->count = 1;
+        first(job);
+    }
     if (longer) {
         job->count = longer;
         tiles[even + 1](job);
@@ -280,22 +289,23 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const T *const addend = accumulates ? (const T *)(g->addend ? g->addend : g->c) : NULL;
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
+    const bool far_b = m >= ROWS_TO_FETCH && depth * n * sizeof(T) > NEAR_B;
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
      * eight rows fit a set of the cache however far apart they are. */
-    const size_t wide = n <= L                                                    ? 1
-                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2)  ? 4
-                        : m <= FN(tile_rows)[3] || (far && FN(tile_rows)[3] >= 8) ? 3
-                                                                                  : 2;
+    const size_t wide = n <= L                                                   ? 1
+                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2) ? 4
+                        : m <= FN(tile_rows)[3]                                  ? 3
+                        : far || far_b                                           ? FIRST_WIDE
+                                                                                 : 2;
     /* All panels over some rows before the next: what comes from memory comes once. */
     const bool tall =
         (n > 3 * L || beside) && n < 128 && k >= 64 && g->a_col == 1 && m * k > FN(tall);
-    const bool copy_b =
-        g->b_col != 1 || (tall && n % L) || (m >= ROWS_FOR_B && depth * n * sizeof(T) > NEAR_B);
+    const bool copy_b = g->b_col != 1 || (tall && n % L) || (far_b && m >= ROWS_FOR_B);
     const bool copy_a = g->a_col != 1 && n >= 128 && depth * m * sizeof(T) > NEAR_A;
     const bool sliced = far || copy_a || tall;
+    const bool keep_b = copy_b && sliced; /* each panel's copy for the slices to come */
     /* In even parts: a short last one would cost as much copying of A as the others. */
-    const size_t parts =
-        (copy_b && sliced) || strip ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
+    const size_t parts = keep_b || strip ? (n + TG_GEMM_COLUMNS - 1) / TG_GEMM_COLUMNS : 1;
     const size_t nc = ((n + parts - 1) / parts + L - 1) / L * L;
     const size_t slice = sliced ? FN(slice) : strip ? FN(strip) / (nc + beside) : m;
     FN(tile_job) job;
@@ -313,8 +323,6 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
             const T *b_block =
                 (const T *)g->b + (ptrdiff_t)pc * g->b_row + (ptrdiff_t)(j0 + jc) * g->b_col;
             job.k = kc;
-            if (copy_b && sliced)
-                FN(pack_b)(b_copy, b_block, g->b_row, g->b_col, kc, columns, wide);
             for (size_t ic = 0; ic < m; ic += slice) {
                 const size_t i = i0 + ic, rows = m - ic < slice ? m - ic : slice;
                 const T *a = a_block + (ptrdiff_t)ic * g->a_row;
@@ -336,23 +344,31 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     const size_t v = FN(panel_vectors)(columns - j, wide);
                     const size_t left = columns - j - (v - 1) * L;
                     const bool copied = copy_b || left < L; /* tiles read whole vectors */
+                    const bool is_new = ic == 0 || !keep_b;
+                    const bool through = g->c_col != 1 || (special && at_end);
                     const T *b = b_block + (ptrdiff_t)j * g->b_col;
+                    ptrdiff_t b_row = g->b_row;
+                    FN(tile_fn) *first = NULL;
                     job.last = left < L ? left : L;
-                    job.b_row = (copied ? (ptrdiff_t)(v * L) : g->b_row) * (ptrdiff_t)sizeof(T);
-                    job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
-                    job.add = pc > 0 ? (const T *)g->c : addend;
-                    job.c = to + j;
-                    if (copy_b && sliced) {
-                        b = b_copy + j * kc;
-                    } else if (copied) { /* one panel's place, that stays in L1 */
-                        FN(pack_b)(b_copy, b, g->b_row, g->b_col, kc, (v - 1) * L + job.last,
-                                   wide);
-                        b = b_copy;
+                    job.copy = keep_b ? b_copy + j * kc : b_copy; /* one place stays near */
+                    if (far_b && is_new && g->b_col == 1 && left >= L && v == FIRST_WIDE &&
+                        rows >= FIRST_ROWS && !through) {
+                        first = copied ? FN(copying_tile) : FN(fetching_tile);
+                    } else if (copied) {
+                        if (is_new)
+                            FN(pack_panel)(job.copy, v * L, b, b_row, g->b_col, kc,
+                                           (v - 1) * L + job.last);
+                        b = job.copy;
+                        b_row = (ptrdiff_t)(v * L);
                     }
                     job.a = (const char *)a;
                     job.b = (const char *)b;
-                    FN(run_panel)(g, &job, i, rows, j0 + jc + j, v,
-                                  g->c_col != 1 || (special && at_end), at_end, &next);
+                    job.b_row = b_row * (ptrdiff_t)sizeof(T);
+                    job.bias = at_end && g->bias ? (const T *)g->bias + j0 + jc + j : NULL;
+                    job.add = pc > 0 ? (const T *)g->c : addend;
+                    job.c = to + j;
+                    FN(run_panel)(g, &job, i, rows, j0 + jc + j, v, first, through, at_end,
+                                  &next);
                     j += v * L;
                 }
 #if NARROW

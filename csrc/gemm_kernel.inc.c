@@ -119,6 +119,13 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 }
 #endif
 
+/* Rows of B that a large tile takes the time of memory for, about 400 cycles. */
+#undef FETCH_ROWS
+#ifdef TG_ISA_AVX2
+  #define FETCH_ROWS 64
+#else
+  #define FETCH_ROWS 16
+#endif
 #undef FETCH_EVERY
 #undef FETCH_LINES
 #define FETCH_EVERY                                                                \
@@ -134,6 +141,7 @@ typedef struct FN(tile_job) {
     ptrdiff_t a_row, a_col, b_row;
     ptrdiff_t c_row; /* in elements */
     size_t last; /* columns of C in the last vector, 1..L; B has L to read */
+    T *copy; /* where the copying tile puts B's rows, one after the other */
     const T *bias; /* one per column of the tile, added last; or NULL */
     const T *add; /* added to the sums: C's own of the earlier blocks of k, or another array
                    * with its strides; moves on with the tiles; or NULL */
@@ -146,15 +154,19 @@ typedef struct FN(tile_job) {
 } FN(tile_job);
 
 /* sum += column of A times row of B. at[] has one pointer for three rows of A: with one for each
- * the integer registers would not do. */
+ * the integer registers would not do. copy: where the row of B goes; or NULL. */
 VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptrdiff_t a_row,
-                   const char *at_b, const int rows, const int wide, const int half)
+                   const char *at_b, T *copy, const int rows, const int wide, const int half)
 {
     const T *b = (const T *)(const void *)at_b;
     V row[TG_TILE_WIDE];
     UNROLL
     for (int j = 0; j < wide; ++j)
         row[j] = vload(b + j * L);
+    if (copy)
+        UNROLL
+    for (int j = 0; j < wide; ++j)
+        vstore(copy + j * L, row[j]);
     UNROLL
     for (int i = 0; i < rows; ++i) {
         const V x = vset(*(const T *)(const void *)(at[i / 3] + i % 3 * a_row));
@@ -173,8 +185,11 @@ VFN void FN(outer)(V sum[TG_TILE_ROWS][TG_TILE_WIDE], const char *const *at, ptr
 
 /* job->count tiles below each other. rows and wide are compile-time constants: every loop over them
  * unrolls, so that sum is registers. half: at most half of the last vector counts; only
- * AVX-512, whose half vectors take half the time, has tiles for it. */
-VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int half)
+ * AVX-512, whose half vectors take half the time, has tiles for it. fetches: B is far away, in
+ * rows that may lie pages apart, where no CPU fetches ahead; to the second cache, as a set of the
+ * first may have to hold them all. copies: B to job->copy. */
+VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int half,
+                  const int fetches, const int copies)
 {
     do {
         REREAD;
@@ -183,6 +198,7 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
         const char *at[4] = {job->a, job->a + 3 * a_row, job->a + 6 * a_row,
                              job->a + 9 * a_row};
         const char *at_b = job->b;
+        T *copy = copies ? job->copy : NULL;
         job->a += rows * a_row;
         UNROLL
         for (int i = 0; i < rows; ++i)
@@ -193,11 +209,20 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
             size_t p = left < job->stretch ? left : job->stretch;
             left -= p;
             for (; p > 0; --p) {
-                FN(outer)(sum, at, a_row, at_b, rows, wide, half);
+                if (fetches) {
+                    const char *next = at_b + FETCH_ROWS * b_row;
+                    UNROLL
+                    for (int j = 0; j < wide * (int)sizeof(V); j += 64)
+                        __builtin_prefetch(next + j, 0, 2);
+                    __builtin_prefetch(next + wide * (int)sizeof(V) - 1, 0, 2);
+                }
+                FN(outer)(sum, at, a_row, at_b, copy, rows, wide, half);
                 UNROLL
                 for (int i = 0; i < 4; ++i)
                     at[i] += a_col;
                 at_b += b_row;
+                if (copies)
+                    copy += wide * L;
             }
             if (left == 0)
                 break;
@@ -270,7 +295,7 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
 #define TILE(rows, wide)                                     \
     static void FN(tile_##rows##x##wide)(FN(tile_job) * job) \
     {                                                        \
-        FN(tile)(job, rows, wide, false);                    \
+        FN(tile)(job, rows, wide, false, false, false);      \
     }
 TILES(TILE)
 #undef TILE
@@ -278,7 +303,7 @@ TILES(TILE)
   #define TILE(rows, wide)                                            \
       static void FN(tile_##rows##x##wide##_half)(FN(tile_job) * job) \
       {                                                               \
-          FN(tile)(job, rows, wide, true);                            \
+          FN(tile)(job, rows, wide, true, false, false);              \
       }
 TILES(TILE)
   #undef TILE
@@ -297,6 +322,31 @@ static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 };
 #undef TILE
 #undef TILES
+
+/* The first tile of a panel that comes from far away. It also makes the copy for those below it:
+ * stores find room between products. */
+#undef FIRST_ROWS
+#undef FIRST_WIDE
+#if defined TG_ISA_AVX512 || defined __aarch64__
+  #define FIRST_ROWS 8
+  #define FIRST_WIDE 3
+#elif defined TG_ISA_AVX2
+  #define FIRST_ROWS 6
+  #define FIRST_WIDE 2
+#else
+  #define FIRST_ROWS 2
+  #define FIRST_WIDE 2
+#endif
+static void FN(fetching_tile)(FN(tile_job) * job)
+{
+    FN(tile)(job, FIRST_ROWS, FIRST_WIDE, false, true, false);
+}
+static void FN(copying_tile)(FN(tile_job) * job)
+{
+    FN(tile)(job, FIRST_ROWS, FIRST_WIDE, false, true, true);
+    job->b = (const char *)job->copy;
+    job->b_row = (ptrdiff_t)(FIRST_WIDE * sizeof(V));
+}
 
 #include "gemm_pack.inc.c"
 #include "gemm_block.inc.c"

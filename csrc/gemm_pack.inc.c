@@ -70,11 +70,23 @@ VFN void FN(transpose)(T *to, size_t step, const T *from, ptrdiff_t col, int n)
         *(FN(pair) *)(void *)(to + (size_t)p * step) = out[p];
 }
 
-/* A panel of B, k x n, whose columns are strided, as rows of `step` elements. After the n-th come
- * numbers of no account, but numbers. */
+/* A panel of B, k x n, as rows of `step` elements, whole vectors. After the n-th come numbers of no
+ * account, but numbers. */
 static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdiff_t col,
                            size_t k, size_t n)
 {
+    if (col == 1) {
+        for (size_t p = 0; p < k; ++p, to += step, b += row) {
+            size_t j = 0;
+            for (; j + L < n; j += L) {
+                __builtin_prefetch(b + FETCH_ROWS * row + j);
+                vstore(to + j, vload(b + j));
+            }
+            __builtin_prefetch(b + FETCH_ROWS * row + j);
+            vstore(to + j, FN(vload_part)(b + j, n - j));
+        }
+        return;
+    }
     size_t j = 0;
     if (row == 1) /* twice as many columns at a time: whole lines written soon after another */
         for (; j + 2 * SIDE <= n; j += 2 * SIDE) {
@@ -107,42 +119,6 @@ static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdif
     for (; j < step; ++j) /* an empty half of a vector, or vectors shorter than SIDE */
         for (size_t p = 0; p < k; ++p)
             to[p * step + j] = j < n ? b[(ptrdiff_t)j * col + (ptrdiff_t)p * row] : 0;
-}
-
-/* A block of B, k x n: its panels one after the other. */
-static void FN(pack_b)(T *to, const T *b, ptrdiff_t row, ptrdiff_t col, size_t k, size_t n,
-                       size_t wide)
-{
-    if (col == 1) { /* some rows at a time: both sides see runs of memory */
-        for (size_t first = 0; first < k; first += 8) {
-            const size_t rows = k - first < 8 ? k - first : 8;
-            const T *from = b + (ptrdiff_t)first * row;
-            for (size_t j = 0; j < n;) {
-                const size_t vectors = FN(panel_vectors)(n - j, wide);
-                T *at = to + j * k + first * vectors * L;
-                for (size_t p = 0; p < rows; ++p) {
-                    const T *now = from + (ptrdiff_t)p * row + (ptrdiff_t)j;
-                    for (size_t v = 1; v < vectors; ++v, at += L, now += L) {
-                        __builtin_prefetch(now + 8 * row);
-                        vstore(at, vload(now));
-                    }
-                    const size_t left = n - j - (vectors - 1) * L;
-                    __builtin_prefetch(now + 8 * row);
-                    vstore(at, left < L ? FN(vload_part)(now, left) : vload(now));
-                    at += L;
-                }
-                j += vectors * L;
-            }
-        }
-        return;
-    }
-    for (size_t j = 0; j < n;) {
-        const size_t step = FN(panel_vectors)(n - j, wide) * L;
-        FN(pack_panel)(to, step, b + (ptrdiff_t)j * col, row, col, k,
-                       n - j < step ? n - j : step);
-        to += k * step;
-        j += step;
-    }
 }
 
 /* Rows of A, m x k, copied so that they lie close: row after row, or where A's columns are

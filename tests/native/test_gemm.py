@@ -188,6 +188,16 @@ class TestBits:
         assert_same_bits(multiply(a, b, bias=bias), wanted)
         assert_same_bits(multiply(padded_rows(a), column_major(b), bias=bias), wanted)
 
+    @pytest.mark.parametrize("m", [7, 8, 9, 14, 30, 48, 49, 96, 131])
+    def test_first_tiles_of_what_the_second_cache_does_not_keep(self, isa, dtype, m):
+        for n, k in [(345, BLOCK[dtype] + 9), (368, BLOCK[dtype])]:
+            a, b = operands(dtype, m, n, k)
+            bias = np.broadcast_to(np.arange(n, dtype=dtype), (m, n))
+            wanted = reference(a, b, bias=bias)
+            assert_same_bits(multiply(a, b, bias=bias), wanted)
+            assert_same_bits(multiply(column_major(a), padded_rows(b), bias=bias), wanted)
+            assert_same_bits(multiply(a, b, by_column=True, bias=bias), wanted)
+
     def test_repeated_rows_and_columns(self, isa, dtype):
         a, b = operands(dtype, 1, 1, 21)
         a, b = np.broadcast_to(a, (9, 21)), np.broadcast_to(b, (21, 18))
