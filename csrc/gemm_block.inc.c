@@ -12,12 +12,14 @@ enum {
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
     FN(tall) = 8 * 1024 * 1024 / sizeof(T), /* more of them come from memory each time */
 };
-/* Bytes of A's contiguous columns and of B that are read in place. A tile of AVX2 reads twice
- * as often as it would with longer vectors, so that rows far apart, few of which fit L1, are
- * copied sooner. */
+/* Bytes of A's contiguous columns and of B that are read in place, and of C that are stored to
+ * without fetching their lines first. A tile of AVX2 reads twice as often as it would with longer
+ * vectors, so that rows far apart, few of which fit L1, are copied sooner; and stores to half as
+ * many lines. */
 #undef NARROW
 #undef NEAR_A
 #undef NEAR_B
+#undef NEAR_C
 #undef ROWS_TO_FETCH
 #undef ROWS_FOR_B
 #if defined TG_ISA_AVX512 || defined TG_ISA_AVX2
@@ -28,11 +30,13 @@ enum {
 #ifdef TG_ISA_AVX2
   #define NEAR_A (48 * 1024)
   #define NEAR_B (256 * 1024)
+  #define NEAR_C SIZE_MAX
   #define ROWS_TO_FETCH 9 /* with which panels of B have a first tile of their own */
   #define ROWS_FOR_B 96 /* that a copy of B must serve */
 #else
   #define NEAR_A (128 * 1024)
   #define NEAR_B (640 * 1024)
+  #define NEAR_C (512 * 1024)
   #define ROWS_TO_FETCH FIRST_ROWS
   #define ROWS_FOR_B 49
 #endif
@@ -289,7 +293,11 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const T *const addend = accumulates ? (const T *)(g->addend ? g->addend : g->c) : NULL;
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
-    const bool far_b = m >= ROWS_TO_FETCH && depth * n * sizeof(T) > NEAR_B;
+    const bool far_b =
+        m >= ROWS_TO_FETCH && depth >= 2 * FETCH_ROWS && depth * n * sizeof(T) > NEAR_B;
+    /* What is short in k stores to lines of C so soon that a tile fetches all of its own, two rows
+     * a stretch; what is long in k fetches some, and A. */
+    const bool far_c = !strip && depth < 4 * FETCH_EVERY && m * n * sizeof(T) > NEAR_C;
     /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
      * eight rows fit a set of the cache however far apart they are. */
     const size_t wide = n <= L                                                   ? 1
@@ -309,7 +317,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const size_t nc = ((n + parts - 1) / parts + L - 1) / L * L;
     const size_t slice = sliced ? FN(slice) : strip ? FN(strip) / (nc + beside) : m;
     FN(tile_job) job;
-    job.stretch = far ? FETCH_EVERY : SIZE_MAX;
+    job.stretch = far_c ? (depth + TG_TILE_ROWS / 2) / (TG_TILE_ROWS / 2 + 1)
+                  : far ? FETCH_EVERY
+                        : SIZE_MAX;
     for (size_t jc = 0; jc < n; jc += nc) {
         const size_t columns = n - jc < nc ? n - jc : nc;
         const size_t width = columns + (jc + columns == n ? beside : 0);
@@ -328,7 +338,7 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                 const T *a = a_block + (ptrdiff_t)ic * g->a_row;
                 ptrdiff_t a_row = g->a_row, a_col = g->a_col;
                 FN(next_slice) next = {.left = 0};
-                if (far && ic + slice < m)
+                if (far && !far_c && ic + slice < m)
                     next = FN(slice_ahead)(a + (ptrdiff_t)slice * a_row, a_row, a_col,
                                            m - ic - slice < slice ? m - ic - slice : slice, kc,
                                            (columns + wide * L - 1) / (wide * L));

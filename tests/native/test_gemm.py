@@ -198,6 +198,16 @@ class TestBits:
             assert_same_bits(multiply(column_major(a), padded_rows(b), bias=bias), wanted)
             assert_same_bits(multiply(a, b, by_column=True, bias=bias), wanted)
 
+    @pytest.mark.parametrize("k", [1, 2, 6, 7, 8, 33, 64, 130])
+    def test_short_sums_that_no_cache_keeps(self, isa, dtype, k):
+        m, n = 390, 343
+        a, b = operands(dtype, m, n, k)
+        bias = np.broadcast_to(np.arange(n, dtype=dtype), (m, n))
+        wanted = reference(a, b, bias=bias)
+        assert_same_bits(multiply(a, b, bias=bias), wanted)
+        assert_same_bits(multiply(column_major(a), padded_rows(b), bias=bias), wanted)
+        assert_same_bits(multiply(a, column_major(b), bias=bias), wanted)
+
     def test_repeated_rows_and_columns(self, isa, dtype):
         a, b = operands(dtype, 1, 1, 21)
         a, b = np.broadcast_to(a, (9, 21)), np.broadcast_to(b, (21, 18))
