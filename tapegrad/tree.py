@@ -86,8 +86,13 @@ def outline(tree: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Its repr(), or what it would be if its class had none: one may fail."""
+    """Its repr(), or what it would be if its class had none: one may fail, and that of a Tensor
+    says other values after each step, while it is the same key of a dict."""
+    if isinstance(value, Tensor):
+        return object.__repr__(value)
     try:
+        if type(value) is tuple:
+            return f"({', '.join(map(text_of, value))}{',' * (len(value) == 1)})"
         return repr(value)
     except Exception:
         return object.__repr__(value)

@@ -36,6 +36,32 @@ def counter_on_an_object():
     return step, [X] * 10
 
 
+def moments_by_parameter(key):
+    """As PyTorch's optimizers keep their state; a key's repr() has its values."""
+    net, moments = network(), {}
+
+    def step(x, y):
+        with tape() as t:
+            loss = nn.cross_entropy(net(x), y)
+        params = list(net.parameters())
+        for p, g in zip(params, t.gradient(loss, params)):
+            moments[key(p)] = moments.get(key(p), 0) * 0.9 + g
+            p.assign(p - 0.1 * moments[key(p)])
+        return loss
+
+    return step, [(batch(), labels())] * 10, numbers(net)
+
+
+@case(error="is another. A replay would not do so again")
+def moments_in_a_dict_by_parameter():
+    return moments_by_parameter(lambda p: p)
+
+
+@case(error="is another. A replay would not do so again")
+def moments_in_a_dict_by_parameter_and_name():
+    return moments_by_parameter(lambda p: (p, "moment"))
+
+
 @case(error="last")
 def tensor_kept_on_an_object():
     trainer = types.SimpleNamespace(last=None)

@@ -83,6 +83,25 @@ def test_results_may_have_any_keys(result, backend):
         assert list(step(x)) == list(result(x))
 
 
+def test_results_are_kept_under_parameters(backend):
+    params = [tg.parameter(np.ones(2)) for _ in range(2)]
+    runs = itertools.count()
+
+    @tg.compile
+    def step(x):
+        next(runs)
+        for p in params:
+            p.assign(p + x)  # after which its repr() is another one
+        return {p: p * 2 for p in params} | {(p, "old"): p - x for p in params}
+
+    for k in range(5):
+        found = step(np.ones(2))
+        for p in params:
+            assert found[p].tolist() == [2 * (k + 2)] * 2
+            assert found[p, "old"].tolist() == [k + 1] * 2
+    assert next(runs) == 2
+
+
 def test_arrays_among_the_results_are_fresh(backend):
     step = tg.compile(lambda x: (x, np.ones(3)))
     for _ in range(5):
