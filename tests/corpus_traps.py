@@ -135,7 +135,7 @@ def numpy_of_a_captured_parameter():
     return lambda x: x * float(w.numpy().max()), [X, X, X, lambda: w.assign(5.0), X, X]
 
 
-@case(error="corpus_traps.py")
+@case(error="p.assign(p - rate * p.grad) writes a parameter")
 def data_written_in_the_step():
     w = tg.parameter(np.ones(3, np.float32))
 

@@ -85,6 +85,8 @@ class Recorder:
         instead = ""
         if what == "NumPy":  # as an index of an ndarray, a part of one, or an operand
             instead = " (tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)"
+        elif what == "data":
+            instead = " (p.assign(p - rate * p.grad) writes a parameter)"
         elif what.startswith("numpy."):
             instead = f" (tg.primitive({what}) is called anew by each replay)"
         self.refuse(
