@@ -189,3 +189,9 @@ def learning_rate_set_from_an_argument():
         return loss
 
     return step, [(batch(), labels(), rate) for rate in (0.1, 0.2, 0.3)] * 3, numbers(net)
+
+
+@case(runs=3)
+def learning_rate_set_from_an_array():
+    opt = optim.SGD(network().parameters(), lr=0.1)
+    return lambda rate: setattr(opt, "lr", rate), [(np.float32(0.1),)] * 3, lambda: [opt.lr]

@@ -272,6 +272,7 @@ REFUSED = [
     (lambda: optim.Adam([P], betas=(0.9,)), ValueError, "give two numbers"),
     (lambda: optim.Adam([P], eps=-1e-8), ValueError, "eps=-1e-08"),
     (lambda: setattr(optim.Adam([P]), "lr", -1.0), ValueError, "lr=-1.0"),
+    (lambda: setattr(optim.Adam([P]), "lr", tg.tensor(0.1)), ValueError, "lr is a Tensor"),
     (lambda: optim.Adam([P], betas=0.9), ValueError, "give two numbers"),
     (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, "model.parameters.. for example; got Linear"),
     (lambda: step_with(lr="fast"), ValueError, "lr='fast'"),
