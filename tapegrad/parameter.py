@@ -68,7 +68,7 @@ class Parameter(Tensor):
         lives tapes copy this parameter when they save it."""
         engine = select.engine()
         if here.recorder is not None:
-            here.recorder.escape("data")
+            here.recorder.escape("data", self)
         engine.touch(engine.adopt(self))
         return engine.to_numpy(self, writable=True)
 

@@ -66,7 +66,7 @@ class Tensor(Attached):
     def _escape(self, how: str) -> None:
         """Tell a recording that Python reads these values: an error if a run computes them."""
         if self._is_computed:
-            here.recorder.escape(how)
+            here.recorder.escape(how, self)
 
     @property
     def _is_computed(self) -> bool:

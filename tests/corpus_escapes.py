@@ -95,6 +95,21 @@ def value_as_an_index():
     return lambda x: x * table[x[0].argmax()], [X, X, OTHER]
 
 
+@case(error="give it int(n) or float(x)")
+def argument_that_chooses_an_axis():
+    return lambda x, axis: x.sum(axis=axis), [(batch(), np.int64(k % 2)) for k in range(3)]
+
+
+@case(error="tg.numpy.zeros(n)")
+def values_stored_in_an_array_of_the_steps():
+    def step(x):
+        rows = np.zeros((2, 3))
+        rows[1] = x.sum(axis=0)
+        return rows
+
+    return step, [X, X, TWICE]
+
+
 @case(error="corpus_escapes.py")
 def text_of_a_value():
     return lambda x: (x * 2, f"{x.sum()}"), [X, X, TWICE]

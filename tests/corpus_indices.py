@@ -142,7 +142,7 @@ def mask_written_along_another_axis():
     return step, [(X,)] * 3
 
 
-@case(error="(tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)")
+@case(error="(tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list")
 def value_as_an_index_of_an_array():
     table = np.arange(3.0)
     return lambda x: x * table[x.argmax(axis=1)].sum(), [(X,), (X,), (-X,)]

@@ -6,7 +6,7 @@ Python looks at. Out comes a Recording, which compare.py compares and build.py m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,8 +50,9 @@ class Event(NamedTuple):
 class Recorder:
     """What a thread's recording knows beside the engine's log."""
 
-    def __init__(self, engine: Any):
+    def __init__(self, engine: Any, arguments: Iterable = ()):
         self.engine = engine
+        self._arguments = arguments  # Tensors of the step's
         self.events: list[Event] = []
         self.numbers: list[tuple[Any, Live]] = []
         self.watched: list[Live] = []
@@ -80,15 +81,20 @@ class Recorder:
         self.refused = self.refused or error
         raise error
 
-    def escape(self, what: str) -> None:
+    def escape(self, what: str, tensor: Any) -> None:
         """Python reads the values of a traced Tensor."""
         instead = ""
         if what == "NumPy":  # as an index of an ndarray, a part of one, or an operand
-            instead = " (tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list)"
+            instead = (
+                " (tg.asarray(a)[index] for a[index] of an ndarray, tg.numpy.array of a list, "
+                "tg.numpy.zeros(n) for an array to fill)"
+            )
         elif what == "data":
             instead = " (p.assign(p - rate * p.grad) writes a parameter)"
         elif what.startswith("numpy."):
             instead = f" (tg.primitive({what}) is called anew by each replay)"
+        elif not tensor.shape and any(tensor is x for x in self._arguments):
+            instead = " (what a step may look at are plain numbers: give it int(n) or float(x))"
         self.refuse(
             f"reads a computed value by {what}, which a replay could not see: return the Tensor "
             f"and read it outside, or compute with it as a Tensor{instead}"
@@ -171,7 +177,7 @@ class Recorder:
 class _Aside(Recorder):
     """The recorder while a primitive's function runs."""
 
-    def escape(self, what: str) -> None:
+    def escape(self, what: str, tensor: Any) -> None:
         if what == "data":  # a view to write through
             self.writes()
 
@@ -291,7 +297,7 @@ def record(arguments: list, call: Callable) -> tuple[Any, Recording]:
     call() returns the result and the Tensors in it; the recording's outputs are those Tensors.
     """
     engine = select.engine()
-    recorder = Recorder(engine)
+    recorder = Recorder(engine, arguments)
     for t in arguments:
         t._flags |= TRACED
     engine.log.begin(is_step=True)
