@@ -241,18 +241,22 @@ static bool read_seeds(call_object *self)
     return fits;
 }
 
-static PyObject *run_call(call_object *self, PyObject *args, PyObject *kwargs)
+static tg_found room_of(const call_object *self)
+{
+    return (tg_found){.arrays = self->arrays, .memory = self->memory, .dims = self->dims};
+}
+
+static PyObject *run_call(call_object *self, PyObject *args, PyObject *kwargs, tg_found *found)
 {
     PyObject *near[16], **outputs = near, *answer = NULL;
     program_object *p = self->program;
-    tg_found found = {self->arrays, self->memory, self->dims, 0};
-    const int same = match(self, args, kwargs, &found);
+    const int same = match(self, args, kwargs, found);
     if (same < 0 || (same && !read_seeds(self)))
         return NULL;
     if (same && p->n_outputs > 16 &&
         !(outputs = malloc((size_t)p->n_outputs * sizeof(PyObject *))))
         return PyErr_NoMemory();
-    const int ran = same ? run(self, &found, outputs) : 0;
+    const int ran = same ? run(self, found, outputs) : 0;
     if (ran > 0) {
         answer = tg_pattern_make(self->result, outputs);
         for (int k = 0; k < p->n_outputs; ++k)
@@ -299,7 +303,9 @@ static PyObject *call(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
     }
     const int entered = enter(self);
     if (entered > 0) {
-        answer = run_call(self, args[0], args[1]);
+        tg_found found = room_of(self);
+        answer = run_call(self, args[0], args[1], &found);
+        Py_XDECREF(found.scalars);
         leave(self);
         return answer;
     }
@@ -313,14 +319,15 @@ static PyObject *call(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
 static PyObject *fits(PyObject *o, PyObject *const *args, Py_ssize_t n_args)
 {
     call_object *self = (call_object *)o;
-    tg_found found = {self->arrays, self->memory, self->dims, 0};
     if (n_args != 2) {
         PyErr_SetString(PyExc_TypeError, "fits(args, kwargs)");
         return NULL;
     }
     int same = enter(self);
     if (same > 0) {
+        tg_found found = room_of(self);
         same = match(self, args[0], args[1], &found);
+        Py_XDECREF(found.scalars);
         leave(self);
     }
     return same < 0 ? NULL : PyBool_FromLong(same);

@@ -9,6 +9,7 @@
 /* KEYWORDS: a dict in any order. */
 typedef enum kind {
     ARRAY,
+    SCALAR,
     SAME,
     IS,
     EQUAL,
@@ -21,14 +22,14 @@ typedef enum kind {
     N_KINDS
 } kind;
 
-static const char *const kinds[N_KINDS] = {"array", "same",  "is",   "equal", "made",
-                                           "value", "tuple", "list", "dict",  "keywords"};
+static const char *const kinds[N_KINDS] = {"array", "scalar", "same", "is",   "equal",   "made",
+                                           "value", "tuple",  "list", "dict", "keywords"};
 
 struct tg_pattern {
     kind kind;
     PyObject
-        *object; /* IS, EQUAL, VALUE: it; DICT, KEYWORDS: the tuple of keys. Borrowed from the
-                  * spec */
+        *object; /* IS, EQUAL, VALUE: it; SCALAR: its type; DICT, KEYWORDS: the tuple of keys.
+                  * Borrowed from the spec */
     int number, dtype, ndim;
     bool strided;
     int64_t *dims; /* shape, then strides */
@@ -82,6 +83,15 @@ static bool read_array(tg_pattern *p, PyObject *spec, int n_arrays)
            (!p->strided || read_dims(p->dims + p->ndim, strides, p->ndim));
 }
 
+static bool read_scalar(tg_pattern *p, PyObject *spec, int n_arrays)
+{
+    PyObject *name;
+    if (!PyArg_ParseTuple(spec, "OiiO!", &name, &p->number, &p->dtype, &PyType_Type,
+                          &p->object))
+        return false;
+    return p->number >= 0 && p->number < n_arrays ? true : refuse();
+}
+
 static bool read_parts(tg_pattern *p, PyObject *parts, int n_arrays)
 {
     if (!PyTuple_Check(parts) ||
@@ -110,6 +120,7 @@ static bool read_spec(tg_pattern *p, PyObject *spec, int n_arrays)
         return refuse();
     switch (p->kind) {
     case ARRAY: return read_array(p, spec, n_arrays);
+    case SCALAR: return read_scalar(p, spec, n_arrays);
     case SAME:
     case MADE:
         p->number = (int)PyLong_AsLong(PyTuple_GetItem(spec, 1));
@@ -172,6 +183,22 @@ static bool match_array(const tg_pattern *p, PyObject *o, tg_found *found)
     return true;
 }
 
+static int match_scalar(const tg_pattern *p, PyObject *o, tg_found *found)
+{
+    if ((PyObject *)Py_TYPE(o) != p->object || found->n != p->number)
+        return 0;
+    if (!found->scalars && !(found->scalars = PyList_New(0)))
+        return -1;
+    PyObject *array = PyObject_CallMethod(o, "__array__", NULL); /* a copy: o owns no memory */
+    if (!tg_list_give(found->scalars, array))
+        return -1;
+    tg_memory *m = &found->memory[p->number];
+    if (!tg_memory_of_array(array, m, found->dims[p->number]) || m->dtype != p->dtype)
+        return 0;
+    found->arrays[found->n++] = array;
+    return 1;
+}
+
 /* Whether two keys are one, or equal and of a type whose equals nobody can tell apart. */
 static int is_same_key(PyObject *wanted, PyObject *key)
 {
@@ -217,6 +244,7 @@ int tg_pattern_match(const tg_pattern *p, PyObject *o, tg_found *found)
     int same = 1;
     switch (p->kind) {
     case ARRAY: return match_array(p, o, found);
+    case SCALAR: return match_scalar(p, o, found);
     case SAME: return p->number < found->n && found->arrays[p->number] == o;
     case IS: return p->object == o;
     case EQUAL:

@@ -8,6 +8,7 @@
 /* What an argument must be: nested tuples
  *   ("array", number, dtype, shape, strides)  the number-th array; strides in elements, or None: a
  *       Tensor that is no variable, or a C-order ndarray
+ *   ("scalar", number, dtype, type)   the number-th array: a number of one of NumPy's types
  *   ("same", number)      the very object that array is
  *   ("is", object), ("equal", object)   this one; one of its type that is equal
  *   ("tuple", parts), ("list", parts), ("dict", keys, parts)   exactly that type
@@ -17,7 +18,8 @@ typedef struct tg_pattern tg_pattern;
 
 /* Where the arrays of a call are found. */
 typedef struct tg_found {
-    PyObject **arrays; /* borrowed from the arguments */
+    PyObject **arrays; /* borrowed from the arguments, or from scalars */
+    PyObject *scalars; /* NULL, or a list of the 0-d arrays of NumPy's numbers; the caller's */
     tg_memory *memory;
     int64_t (*dims)[2 * TG_MAX_NDIM];
     int n;

@@ -73,6 +73,9 @@ def argument(x: Any, arrays: list) -> tuple:
         if x.dtype not in CODES:
             raise NoPattern
         return "array", len(arrays) - 1, CODES[x.dtype], x.shape, strides
+    if isinstance(x, np.generic) and type(x) is x.dtype.type and x.dtype in CODES:
+        arrays.append(x)
+        return "scalar", len(arrays) - 1, CODES[x.dtype], type(x)
     if isinstance(x, (np.ndarray, np.generic, tuple, dict)) or hasattr(
         type(x), "__dataclass_fields__"
     ):

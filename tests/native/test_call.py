@@ -1,6 +1,7 @@
 """Replayed calls in C: what must be as it was, refreshed numbers, nested arguments and results."""
 
 import gc
+import sys
 import weakref
 
 import numpy as np
@@ -93,6 +94,48 @@ def test_a_call_is_replayed_only_for_what_it_was_recorded_for(pattern, fits, doe
     assert call(fits[0], fits[0]) is NotImplemented
     assert call(fits[0], a=1) is NotImplemented
     assert call(fits[0]) is not NotImplemented
+
+
+def product():
+    b = Building()
+    x, factor = b.argument(np.zeros(4, "f4")), b.argument(np.zeros((), "f4"))
+    return b.program([b.run("multiply", [x, factor], (4,), role="o")])
+
+
+def test_numbers_of_numpys_are_arrays_of_their_type():
+    class Special(np.float32):
+        pass
+
+    call = make(product(), ("tuple", (array(0), ("scalar", 1, F4, np.float32))))
+    for factor in map(np.float32, range(5)):
+        assert call(X, factor).tolist() == (X * factor).tolist()
+    for other in (2.0, np.float64(2), np.int32(2), np.array(2, "f4"), Special(2), None):
+        assert call(X, other) is NotImplemented
+    assert call(np.float32(2), X) is NotImplemented
+    with pytest.raises(TypeError):
+        make(product(), ("tuple", (array(0), ("scalar", 1, F4, "float32"))))
+
+
+def test_numbers_of_numpys_are_let_go_of():
+    call = make(product(), ("tuple", (array(0), ("scalar", 1, F4, np.float32))))
+    factor = np.float32(2)
+    for x, others in ((X, ()), (X[:3], ()), (X, (X,))):  # runs, and two that do not fit
+        before = sys.getrefcount(factor), len(gc.get_objects())
+        for _ in range(50):
+            call(x, factor, *others)
+        assert sys.getrefcount(factor) == before[0]
+        assert len(gc.get_objects()) < before[1] + 20
+
+
+def test_c_answers_calls_with_numbers_of_numpys(monkeypatch):
+    step = tg.compile(lambda x, parts: x * parts["rate"] + parts["bias"][0])
+    rates = [np.float32(k) for k in range(6)]
+    for rate in rates[:3]:
+        step(X, {"rate": rate, "bias": [np.float64(1)]})
+    monkeypatch.setattr(type(step), "_call", None)
+    for rate in rates:
+        found = step(X, {"rate": rate, "bias": [np.float64(rate)]})
+        assert found.numpy().tobytes() == (X * rate + np.float64(rate)).tobytes()
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (2, 0), (3, 0, 2)], ids=str)
