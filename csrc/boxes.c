@@ -52,24 +52,32 @@ int op_slice(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int n_in, c
     return *out ? TG_OK : TG_EMEMORY;
 }
 
-/* y[slice p] = part, an array of the slice's shape or a number. p: (start, length, step) an
- * axis. */
-static int write_slice(const char *name, tg_tensor *y, const tg_tensor *part, const int64_t *p)
-{
+/* A slice of an array that part, an array of the slice's shape or a number, is written to. */
+typedef struct {
     int64_t shape[TG_MAX_NDIM], strides[TG_MAX_NDIM], offset;
-    const int error =
-        slice_of(name, shape, strides, &offset, y->ndim, tg_shape(y), tg_strides(y), p);
+} target;
+
+/* p: (start, length, step) an axis of y. */
+static int target_of(const char *name, target *slice, const tg_tensor *y, const tg_tensor *part,
+                     const int64_t *p)
+{
+    const int error = slice_of(name, slice->shape, slice->strides, &slice->offset, y->ndim,
+                               tg_shape(y), tg_strides(y), p);
     if (error)
         return error;
     for (int i = 0; i < part->ndim; ++i)
-        if (shape[i] != tg_shape(part)[i])
+        if (slice->shape[i] != tg_shape(part)[i])
             return tg_fail(TG_ESHAPE, "%s: axis %d of the part has length %lld, the slice %lld",
-                           name, i, (long long)tg_shape(part)[i], (long long)shape[i]);
+                           name, i, (long long)tg_shape(part)[i], (long long)slice->shape[i]);
+    return TG_OK;
+}
+
+static void write_slice(tg_tensor *y, const target *slice, const tg_tensor *part)
+{
     static const int64_t none[TG_MAX_NDIM];
     const size_t item = tg_itemsize(y->dtype);
-    tg_copy_strided(y->data + offset * (int64_t)item, strides, part->data,
-                    part->ndim ? tg_strides(part) : none, y->ndim, shape, item);
-    return TG_OK;
+    tg_copy_strided(y->data + slice->offset * (int64_t)item, slice->strides, part->data,
+                    part->ndim ? tg_strides(part) : none, y->ndim, slice->shape, item);
 }
 
 /* y = value, an element, but in the box of that shape that begins `before` positions along each
@@ -95,7 +103,7 @@ static char *fill_around(const tg_tensor *y, const int64_t *before, const int64_
     return at;
 }
 
-/* Zeros where the slice p of full, most of it, is not; or everywhere. */
+/* Zeros where the slice p of full, most of it, is not; or everywhere. p has been checked. */
 static void fill_for_slice(const tg_tensor *full, const tg_tensor *part, const int64_t *p)
 {
     static const char zero[32];
@@ -103,9 +111,8 @@ static void fill_for_slice(const tg_tensor *full, const tg_tensor *part, const i
     bool is_box = 2 * part->size > full->size;
     for (int i = 0; i < part->ndim && is_box; ++i) {
         const int64_t start = p[3 * i], n = p[3 * i + 1], step = p[3 * i + 2];
-        is_box = start >= 0 && n == tg_shape(part)[i] && (n == 1 || step == 1 || step == -1);
+        is_box = n == 1 || step == 1 || step == -1;
         before[i] = n > 1 && step < 0 ? start - (n - 1) : start;
-        is_box = is_box && before[i] >= 0 && before[i] <= tg_shape(full)[i] - n;
     }
     if (is_box)
         fill_around(full, before, tg_shape(part), zero);
@@ -128,16 +135,18 @@ int op_slice_transpose(const tg_op *op, tg_tensor **out, tg_tensor *const *in, i
     tg_tensor *full = tg_new(ct->dtype, ndim, p + 3 * ndim);
     if (!full)
         return TG_EMEMORY;
-    const size_t item = tg_itemsize(ct->dtype);
-    void *lock = tg_unlock(tg_move_cost(full->size, item));
-    fill_for_slice(full, ct, p);
-    const int error = write_slice(op->name, full, ct, p);
-    tg_relock(lock);
-    if (error)
+    target slice;
+    const int error = target_of(op->name, &slice, full, ct, p);
+    if (error) {
         tg_drop(full);
-    else
-        *out = full;
-    return error;
+        return error;
+    }
+    void *lock = tg_unlock(tg_move_cost(full->size, tg_itemsize(ct->dtype)));
+    fill_for_slice(full, ct, p);
+    write_slice(full, &slice, ct);
+    tg_relock(lock);
+    *out = full;
+    return TG_OK;
 }
 
 /* x with its slice p replaced by in[1], an array of that shape or a number. */
@@ -154,15 +163,18 @@ int op_slice_update(const tg_op *op, tg_tensor **out, tg_tensor *const *in, int 
     tg_tensor *y = tg_new(x->dtype, x->ndim, tg_shape(x));
     if (!y)
         return TG_EMEMORY;
+    target slice;
+    const int error = target_of(op->name, &slice, y, part, p);
+    if (error) {
+        tg_drop(y);
+        return error;
+    }
     tg_copy(y, x);
     void *lock = tg_unlock(tg_move_cost(part->size, tg_itemsize(x->dtype)));
-    const int error = write_slice(op->name, y, part, p);
+    write_slice(y, &slice, part);
     tg_relock(lock);
-    if (error)
-        tg_drop(y);
-    else
-        *out = y;
-    return error;
+    *out = y;
+    return TG_OK;
 }
 
 /* --- pad ----------------------------------------------------------------------------------- */

@@ -264,6 +264,7 @@ REFUSED = [
     ("slice", [a], (0, 3, 1, 0, 2**62, 2**62), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, 3, 3), "axis 1"),
     ("slice_transpose", [a], (0, 3, 1, 0, 4, 1, -3, 4), "negative"),
+    ("slice_transpose", [a], (0, 2, 1, 0, 4, 1, 3, 4), "axis 0 of the part"),
     ("slice_transpose", [a], (1, 3, 1, 0, 4, 1, 3, 4), "axis 0"),
     ("slice_transpose", [a], (1, 3, -1, 0, 4, 1, 3, 4), "axis 0"),
     ("slice_transpose", [a], (-(2**63), 3, -1, 0, 4, 1, 3, 4), "axis 0"),
