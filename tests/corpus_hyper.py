@@ -130,6 +130,29 @@ def momentum_switched_on():
     return training(net, opt), [XY, XY, XY, change, XY, XY, XY, XY], numbers(net)
 
 
+def back_and_forth(rule, name, value, **options):
+    """A hyper-parameter by which the rule keeps one state more."""
+
+    def make():
+        net = network()
+        opt = rule(net.parameters(), lr=0.1, **options)
+        on, off = [
+            lambda v=v: opt.param_groups[0].update({name: v}) for v in (value, type(value)())
+        ]
+        return (
+            training(net, opt),
+            [XY, XY, XY, *[on, XY, XY, XY, off, XY, XY, XY] * 3],
+            numbers(net),
+        )
+
+    make.__name__ = f"{name}_back_and_forth"
+    return make
+
+
+case(runs=4)(back_and_forth(optim.SGD, "momentum", 0.9, dampening=0.5))
+case(runs=6)(back_and_forth(optim.Adam, "amsgrad", True))
+
+
 @case()
 def momentum_changes():
     net = network()

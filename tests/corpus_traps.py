@@ -70,7 +70,7 @@ def called_inside_a_tape():
     return lambda x: x * 1, [X, differentiate, X, differentiate, X], lambda: found
 
 
-@case(runs=4)
+@case()
 def optimizer_state_loaded():
     net = network()
     opt = optim.Adam(net.parameters(), lr=0.05)
@@ -79,6 +79,19 @@ def optimizer_state_loaded():
     load = lambda: opt.load_state_dict(saved[0])  # noqa: E731
     script = [XY, save, XY, XY, XY, load, XY, XY, XY, XY]
     return training(net, opt), script, numbers(net)
+
+
+@case(runs=3)
+def optimizer_state_loaded_in_the_step():
+    net = network()
+    opt = optim.Adam(net.parameters(), lr=0.05)
+    train, saved = training(net, opt), []
+
+    def step(x, y):
+        opt.load_state_dict(saved[0])
+        return train(x, y)
+
+    return step, [lambda: saved.append(opt.state_dict()), XY, XY, XY], numbers(net)
 
 
 @case(runs=6)

@@ -80,6 +80,25 @@ def test_momentum_may_be_switched_on_later():
     assert p.item() == -1 - 1 - 1.5
 
 
+def test_momentum_goes_on_from_the_velocity_it_had():
+    (p,) = make([()], "f8")
+    p.assign(0.0)
+    optimizer = optim.SGD([p], lr=1.0, momentum=0.5)
+    for momentum in (0.5, 0.5, 0.0):  # velocities of 1, 1.5
+        p.grad = 1.0
+        optimizer.param_groups[0]["momentum"] = momentum
+        optimizer.step()
+    assert p.item() == -1 - 1.5 - 1
+    twin = tg.parameter(p.numpy())
+    loaded = optim.SGD([twin], lr=1.0)
+    loaded.load_state_dict(optimizer.state_dict())
+    for q, o in (p, optimizer), (twin, loaded):
+        q.grad = 1.0
+        o.param_groups[0]["momentum"] = 0.5
+        o.step()
+        assert q.item() == -3.5 - 1.75
+
+
 def test_closure_is_called_and_its_result_returned():
     (p,) = make([()], "f8")
     p.assign(3.0)

@@ -28,6 +28,7 @@ class Adam(Optimizer):
     """
 
     kind = "adam"
+    states = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     is_decoupled = False
 
     def __init__(
@@ -59,9 +60,8 @@ class Adam(Optimizer):
         for beta in group["betas"]:
             check_range("betas", beta, low=0.0, below=1.0)
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        names = ("exp_avg", "exp_avg_sq")
-        return names + ("max_exp_avg_sq",) if group["amsgrad"] else names
+    def _n_states(self, group: dict[str, Any]) -> int:
+        return 3 if group["amsgrad"] else 2
 
     def _hyper(self, group: dict[str, Any]) -> tuple:
         beta1, beta2 = group["betas"]

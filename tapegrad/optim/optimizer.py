@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import select
-from ..engine.recording import is_number
+from ..engine.recording import here, is_number
 from ..errors import StateDictError
 from ..nn.module import clear_grad
 from ..parameter import Parameter
@@ -39,6 +39,19 @@ class Slots:
         self.owner: Any = None  # the optimizer, and the number of its group
         self.group = 0
 
+    def is_like(self, other: Slots) -> bool:
+        """Whether both are of the same parameters, with states of the same names."""
+        return self.params is other.params and self.states.keys() == other.states.keys()
+
+    def take(self, other: Slots) -> None:
+        """Become equal to another one that is like it."""
+        engine = select.engine()
+        for mine, theirs in zip(self.states.values(), other.states.values()):
+            for state, value in zip(mine, theirs):
+                engine.assign(engine.adopt(state), value)
+        self.steps[...] = other.steps
+        self.hyper = other.hyper
+
     def __reduce__(self) -> tuple:
         return Slots, (self.params, self.hyper, self.states, self.steps)
 
@@ -57,6 +70,7 @@ class Optimizer:
     """
 
     kind = ""  # the rule's name in the engines
+    states: tuple[str, ...] = ()  # names of the arrays it may keep for a parameter, in its order
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]):
         if isinstance(params, Tensor):
@@ -84,8 +98,9 @@ class Optimizer:
         """Raise ValueError for hyper-parameters out of range."""
         raise NotImplementedError
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """Names of the arrays kept for each parameter."""
+    def _n_states(self, group: dict[str, Any]) -> int:
+        """How many of `states`, the first ones, an update reads. What a group has it keeps, as
+        PyTorch does: for a momentum that is 0 for a while."""
         raise NotImplementedError
 
     def _hyper(self, group: dict[str, Any]) -> tuple:
@@ -183,10 +198,10 @@ class Optimizer:
         current = self.param_groups[group]
         try:
             self._check(current)
-            names = self._state_names(current)
+            n = self._n_states(current)
         except (TypeError, ValueError, LookupError):
             return False  # step() says what is wrong
-        return slots.params is current["params"] and tuple(slots.states) == names
+        return slots.params is current["params"] and len(slots.states) >= n
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear every parameter's `.grad`: to None, or to zeros."""
@@ -200,15 +215,15 @@ class Optimizer:
     def _lay_out(self, i: int, group: dict[str, Any]) -> Slots:
         """The Slots of a group that is new or has changed; state is carried over."""
         old = self._slots[i]
-        names = self._state_names(group)
         self._check(group)  # it may have been written since
         hyper = self.hyper(i)
-        if old is not None and old.params is group["params"] and tuple(old.states) == names:
+        if old is not None and self.is_laid_out(i, old):
             old.hyper = hyper
             return old
+        n = max(self._n_states(group), len(old.states) if old else 0)
         params = group["params"] = tuple(group["params"])
         known = self._state_of(old)
-        states: dict[str, list[Tensor]] = {name: [] for name in names}
+        states: dict[str, list[Tensor]] = {name: [] for name in self.states[:n]}
         steps = np.zeros(len(params), np.int64)
         for k, p in enumerate(params):
             own = known.get(id(p), {"step": 0})
@@ -275,28 +290,40 @@ class Optimizer:
                 f"load_state_dict: the state has groups of {theirs} parameters, this optimizer "
                 f"of {ours}; make it over the same parameters in the same order"
             )
-        groups, slots = [], []
-        for group, new in zip(self.param_groups, given):
+        groups, loaded = [], []
+        for group, new, old in zip(self.param_groups, given, self._slots):
             group = {**group, **{name: new[name] for name in self.defaults if name in new}}
             self._check(group)
             groups.append(group)
-            slots.append(self._load_slots(group, [state.get(k, {}) for k in new["params"]]))
-        for group, loaded in zip(self.param_groups, groups):
-            group.update(loaded)
-        self._slots = list(slots)
+            found = [state.get(k, {}) for k in new["params"]]
+            loaded.append(self._load_slots(group, found, len(old.states) if old else 0))
+        for group, new in zip(self.param_groups, groups):
+            group.update(new)
+        for i, (old, slots) in enumerate(zip(self._slots, loaded)):
+            # programs read the slots that they were recorded with; a load inside of a step, which
+            # they would not repeat, must show as others
+            if here.recorder is None and old is not None and old.is_like(slots):
+                old.take(slots)
+            else:
+                self._slots[i] = slots
 
-    def _load_slots(self, group: dict[str, Any], found: list[Mapping[str, Any]]) -> Slots:
-        params = group["params"]
+    def _load_slots(self, group: dict[str, Any], found: list[Mapping[str, Any]], n: int) -> Slots:
+        """The state that was found for each parameter; n: how many states it has at least."""
+        params, needed = group["params"], self._n_states(group)
+        there = [any(own.get(name) is not None for own in found) for name in self.states]
+        while n < len(there) and (n < needed or there[n]):
+            n += 1
         states: dict[str, list[Tensor]] = {}
-        for name in self._state_names(group):
+        for k, name in enumerate(self.states[:n]):
             states[name] = []
             for p, own in zip(params, found):
                 array = np.zeros(p.shape, p.dtype)
-                if own:
-                    if name not in own or np.shape(own[name]) != p.shape:
-                        got = np.shape(own[name]) if name in own else "nothing"
+                value = own.get(name)
+                if value is not None or (own and k < needed):
+                    if value is None or np.shape(value) != p.shape:
+                        got = "nothing" if value is None else np.shape(value)
                         raise StateDictError(f"load_state_dict: {name} needs {p.shape}, got {got}")
-                    array[...] = own[name]
+                    array[...] = value
                 states[name].append(tensor(array))
         # PyTorch's SGD keeps a buffer and no count: it has stepped.
         steps = np.array([int(own.get("step", bool(own))) for own in found], np.int64)

@@ -20,7 +20,7 @@ class SGD(Optimizer):
     Args:
         params: Parameters or groups, see Optimizer.
         lr: learning rate.
-        momentum: decay of the velocity v; 0 keeps none.
+        momentum: decay of the velocity v; 0 makes none, and leaves one that is there alone.
         dampening: how much of each new gradient is left out of v.
         weight_decay: L2 penalty's factor.
         nesterov: look ahead along v; needs momentum and no dampening.
@@ -28,6 +28,7 @@ class SGD(Optimizer):
     """
 
     kind = "sgd"
+    states = ("momentum_buffer",)
 
     def __init__(
         self,
@@ -58,8 +59,8 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
             raise ValueError("nesterov=True needs momentum above 0 and dampening 0")
 
-    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return ("momentum_buffer",) if group["momentum"] else ()
+    def _n_states(self, group: dict[str, Any]) -> int:
+        return int(group["momentum"] != 0)
 
     def _hyper(self, group: dict[str, Any]) -> tuple:
         return (
