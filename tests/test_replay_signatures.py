@@ -195,21 +195,67 @@ def test_the_order_of_keywords_counts_where_it_is_seen(function, programs, b, ba
     assert f": {2 * programs} programs" in compiled.explain()
 
 
-def test_explain_says_so_of_gradients(backend):
+@pytest.mark.parametrize(
+    ("before", "after", "change"), [(None, X, "None, is there"), (X, None, "there, is None")]
+)
+def test_explain_names_the_parameter_whose_gradient_came_or_went(before, after, change, backend):
     w = tg.parameter(X)
 
     @tg.compile
     def step(x):
         with tg.tape():
             loss = (w * x).sum()
-        loss.backward()  # from nothing at the first call
+        loss.backward()
 
-    for _ in range(4):
+    for grad in (before, after):
+        w.grad = grad
         step(X)
     assert step.explain().splitlines()[1:3] == [
         "  recorded: first call",
-        "  recorded: gradients or optimizers differ",
+        f"  recorded: closure variable 'w'.grad was {change}",
     ]
+
+
+def loads(optimizer):
+    optimizer.load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("groups", "options", "change", "within", "reason"),
+    [
+        (1, {}, {"momentum": 0.9, "lr": 0.5}, None, "SGD's momentum was 0.0, is 0.9"),
+        (2, {}, {"momentum": 0.9}, None, "SGD's group 1: momentum was 0.0, is 0.9"),
+        (1, {"momentum": 0.9}, {"momentum": 0.0, "lr": 0.5}, None, None),
+        (
+            1,
+            {"momentum": 0.9},
+            {},
+            loads,
+            "the step reads other state of an optimizer than at the call before",
+        ),
+    ],
+)
+def test_explain_names_the_number_of_an_optimizer(groups, options, change, within, reason, backend):
+    ws = [tg.parameter(X) for _ in range(groups)]
+    optimizer = tg.optim.SGD([{"params": [w]} for w in ws], **options)
+
+    @tg.compile
+    def step(x):
+        if within is not None:
+            within(optimizer)
+        optimizer.zero_grad()
+        with tg.tape():
+            loss = sum([(w * x).sum() for w in ws])
+        loss.backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step(X)
+    optimizer.param_groups[-1].update(change)
+    for _ in range(3):
+        step(X)
+    told = [line for line in step.explain().splitlines() if "recorded: " in line]
+    assert set(told) == {"  recorded: first call", f"  recorded: {reason}"} - {"  recorded: None"}
 
 
 @pytest.mark.skipif(tg.backend() != "native", reason="there is one engine in this run")

@@ -51,15 +51,17 @@ class Live:
     """A number that a program reads anew before each run: function(owner.name).
 
     fits: whether a program recorded with one value is right for another.
+    was: the value that it was recorded with.
     """
 
-    __slots__ = ("owner", "name", "function", "fits")
+    __slots__ = ("owner", "name", "function", "fits", "was")
 
     def __init__(self, owner: Any, name: str, function: Any, fits: Any):
         self.owner = owner
         self.name = name
         self.function = function
         self.fits = fits
+        self.was = getattr(owner, name)
 
     def value(self) -> float:
         return self.function(float(getattr(self.owner, self.name)))

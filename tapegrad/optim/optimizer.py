@@ -203,6 +203,14 @@ class Optimizer:
             return False  # step() says what is wrong
         return slots.params is current["params"] and len(slots.states) >= n
 
+    def keeps_alike(self, group: dict[str, Any], other: dict[str, Any]) -> bool:
+        """Whether a group, and another that may be out of range, need the same states."""
+        try:
+            self._check(other)
+            return self._n_states(group) == self._n_states(other)
+        except (TypeError, ValueError, LookupError):
+            return False
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear every parameter's `.grad`: to None, or to zeros."""
         for group in self.param_groups:

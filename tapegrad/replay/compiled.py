@@ -28,7 +28,7 @@ from .passes import optimise
 from .plan import MemoryPlan, plan_memory
 from .profile import Profile, measure
 from .signatures import difference, endless
-from .trust import UNFIT, check_given, record_call
+from .trust import check_given, record_call
 from .variant import Variant
 
 MAX_SIGNATURES = 64  # see _least_used
@@ -135,8 +135,8 @@ class Compiled:
         for variant in reversed(variants):
             if variant.ready is None:
                 continue
-            if not variant.fits():
-                reason = reason or variant.guards.changed() or UNFIT
+            if (unfit := variant.unfit()) is not None:
+                reason = reason or unfit
                 continue
             if variant.call is not None:  # what C checks may hold again
                 result = variant.call.call(args, kwargs)
@@ -191,7 +191,7 @@ class Compiled:
         key: list[Any] = [engine.name, state]
         flatten((args, {}), [], key)
         variants = self._signatures.get(tuple(key), ())
-        variant = next((v for v in reversed(variants) if v.ready and v.fits()), None)
+        variant = next((v for v in reversed(variants) if v.ready and v.unfit() is None), None)
         if here.recorder is not None or variant is None or not variant.ready.steps_without_python:
             return None, 0  # part of what is being recorded, to be recorded, or run by Python
         if self.audit:  # due after every so many replays

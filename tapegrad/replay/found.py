@@ -34,7 +34,8 @@ class Found:
         others: what no row can compare, see is_content: (set, Identities), (bytearray, Members),
             (OrderedDict, Order), (ContextVar, what it holds or NOTHING) and (ndarray, Contents).
         modules, tensors: what to look at only when changes.config has risen: (module, its class,
-            tuple of its attributes' names and values in turn), (Tensor, its flags, what it holds).
+            tuple of its attributes' names and values in turn), (Tensor, its flags, what it holds,
+            path).
         settings: (vars(module), name, path, value) of the numbers and flags among them.
         values: (path, value) of everything compared, in the order of the walk.
         kept: the same of each result that a cache keeps, which come and go; by the call.
@@ -54,7 +55,7 @@ class Found:
         self.rows: list[tuple[Any, Any, Any, str]] = []
         self.others: list[tuple[Any, Any]] = []
         self.modules: list[tuple[Module, type, tuple]] = []
-        self.tensors: list[tuple[Tensor, int, Contents]] = []
+        self.tensors: list[tuple[Tensor, int, Contents, str]] = []
         self.settings: list[tuple[dict, str, str, Any]] = []
         self.values: list[tuple[str, Any]] = []
         self.kept: dict[str, list[tuple[str, Any]]] = {}
@@ -89,7 +90,7 @@ class Found:
         return self._tensors_hold()
 
     def _tensors_hold(self) -> bool:
-        for tensor, flags, held in self.tensors:
+        for tensor, flags, held, _ in self.tensors:
             if tensor._flags != flags or (held and held_by(tensor) != held):
                 return False
         return True

@@ -21,7 +21,7 @@ import numpy as np
 
 from .. import changes
 from ..nn.module import Module
-from ..tensor import Tensor
+from ..tensor import Tensor, identity
 from ..tree import text_of
 from .checks import Checks
 from .libraries import is_library_function
@@ -96,6 +96,12 @@ class Guards:
     def arrays(self) -> list[tuple[str, np.ndarray]]:
         """(what to call its contents, ndarray) of those that the function may read."""
         return self._found.arrays
+
+    def name_of(self, tensor: Tensor) -> str:
+        """Where the function reads a Tensor."""
+        found = identity(tensor)
+        paths = (path for t, *_, path in self._found.tensors if identity(t) == found)
+        return next(paths, f"a {short(tensor)}")
 
     @property
     def sees_looks(self) -> bool:

@@ -56,6 +56,7 @@ class Recorder:
         self.events: list[Event] = []
         self.numbers: list[tuple[Any, Live]] = []
         self.watched: list[Live] = []
+        self.groups: list[dict] = []  # of the optimizers that took a step, as they were then
         self.used: list[tuple[Any, Any]] = []  # Live or Slots, its numbers when they were used
         self.wrote = 0  # the line where the step first wrote a parameter
         self.refused: ReplayError | None = None
@@ -138,6 +139,7 @@ class Recorder:
                 updated.append(k)
                 tensors += row
         self._note(OPTIMIZER, tensors, (kind, slots, tuple(updated)), line)
+        self.groups.append(dict(slots.owner.param_groups[slots.group]))
         self.used.append((slots, slots.hyper))
 
     def live(self, live: Live, dtype: Any) -> Any:
@@ -233,6 +235,7 @@ class Recording:
             logged.reads_grad,
             logged.without_grad,
             [e.data[1] for e in self.events if e.kind == OPTIMIZER],
+            recorder.groups,
             read + recorder.watched + [a for a in draws if isinstance(a, Live)],
         )
 

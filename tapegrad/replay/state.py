@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..engine.recording import Live
 from ..tensor import identity
+from .guards import short
 from .ir import GRAD, GUARD, MADE, RANDOM, Program
 
 
@@ -15,45 +17,64 @@ class State(NamedTuple):
     reads_grad: variables whose .grad from before the step is read.
     without_grad: variables that must have none.
     slots: of the optimizers that take a step (optim.optimizer.Slots).
+    groups: the entries of their param_groups as they were then.
     numbers: the hyper-parameters that are read anew before each run, or that it branched on.
     """
 
     reads_grad: list[Any]
     without_grad: list[Any]
     slots: list[Any]
+    groups: list[dict]
     numbers: list[Live]
 
-    def fits(self) -> bool:
-        """Whether gradients, optimizer state and hyper-parameters are where they were."""
+    def changed(self, name_of: Callable[[Any], str]) -> str | None:
+        """None if gradients, optimizer state and hyper-parameters are where they were, else a
+        sentence that says what is not. name_of: of a variable."""
         for p in self.reads_grad:
             if p.grad is None:
-                return False
+                return f"{name_of(p)}.grad was there, is None"
         for p in self.without_grad:
             if p.grad is not None:
-                return False
-        for slots in self.slots:
+                return f"{name_of(p)}.grad was None, is there"
+        for slots, group in zip(self.slots, self.groups):
             if not slots.owner.is_laid_out(slots.group, slots):
-                return False
-        return all(live.is_fit() for live in self.numbers)
+                return _laid_out_anew(slots.owner, slots.group, group)
+        for x in self.numbers:
+            if not x.is_fit():
+                now = short(getattr(x.owner, x.name))
+                return f"{type(x.owner).__name__}'s {x.name} was {short(x.was)}, is {now}"
+        return None
 
-    def is_like(self, other: State) -> bool:
-        """Whether two recordings began with gradients, optimizers and hyper-parameters alike."""
+    def difference(self, other: State) -> str | None:
+        """What two recordings, of which neither found a change, began with otherwise."""
+        for what, ours, theirs in (
+            ("gradients", self._gradients(), other._gradients()),
+            ("state of an optimizer", [*map(id, self.slots)], [*map(id, other.slots)]),
+            ("hyper-parameters", len(self.numbers), len(other.numbers)),
+        ):
+            if ours != theirs:
+                return f"the step reads other {what} than at the call before"
+        return None
 
-        def key(s: State) -> tuple:
-            return (
-                [identity(x) for x in s.reads_grad],
-                [identity(x) for x in s.without_grad],
-                [id(x) for x in s.slots],
-                len(s.numbers),
-            )
-
-        return key(self) == key(other)
+    def _gradients(self) -> tuple[list, list]:
+        return [*map(identity, self.reads_grad)], [*map(identity, self.without_grad)]
 
     def numbers_made_anew(self, other: State) -> set[str]:
         """Names of the hyper-parameters whose owners each of two recordings of a step made itself:
         copies, perhaps, of layers whose numbers then are the step's."""
         pairs = zip(self.numbers, other.numbers)
         return {a.name for a, b in pairs if a.owner is not b.owner}
+
+
+def _laid_out_anew(owner: Any, number: int, was: dict) -> str:
+    """Why an optimizer's group, which was so, needs other state than a program has."""
+    name = f"{type(owner).__name__}'s "
+    if len(owner.param_groups) > 1:
+        name += f"group {number}: "
+    for key, now in owner.param_groups[number].items() if number < len(owner.param_groups) else ():
+        if key != "params" and not owner.keeps_alike(was, {**was, key: now}):
+            return f"{name}{key} was {short(was.get(key))}, is {short(now)}"
+    return f"{name}state is another one: its parameters are, or a step loads it"
 
 
 def grads_read(program: Program) -> list[Any]:

@@ -43,8 +43,6 @@ ENDLESS = (
     "found: return those parts of it that are needed"
 )
 
-UNFIT = "gradients or optimizers differ"
-
 
 def record_call(
     compiled: Any, variants: list, rebuild: Any, arrays: list, key: list, reason: str
@@ -58,11 +56,10 @@ def record_call(
     Raises:
         ReplayError: if no replay could repeat it.
     """
-    waiting = [v for v in variants if v.ready is None and v.fits()]
+    unfit = {v: v.unfit() for v in variants if v.ready is None}
+    waiting = [v for v, why in unfit.items() if why is None]
     if not waiting:
-        if not reason and variants:
-            reason = variants[-1].guards.changed() or UNFIT
-        compiled._note(reason or "first call")
+        compiled._note(reason or next(reversed(unfit.values()), None) or "first call")
         guards = Guards(compiled._function, arguments=objects(key))
     else:
         guards = waiting[0].guards.again()
@@ -128,8 +125,8 @@ def _confirm(
             return
         if isinstance(why, Branch):
             branch, why = why, None
-        elif not old.state.is_like(new.state):
-            branch, why = UNFIT, None
+        elif begins := old.state.difference(new.state):
+            branch, why = begins, None
     if why is not None:
         raise _refusal(compiled, why)
     if written and written.path in [v.changed for v in variants if v.ready is None]:

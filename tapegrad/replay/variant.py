@@ -69,7 +69,7 @@ class Variant:
     def __init__(self, guards: Guards):
         self.guards = guards
         self.recording: Recording | None = None  # until it is confirmed
-        self.state: State | None = None  # where the recording began
+        self.state: State  # where the recording began
         self.changed: str | None = None  # what had, when the world was last looked at
         self.n_recorded = 0  # entries before any pass, once confirmed
         self.ready: Any = None  # what runs it, once confirmed
@@ -80,11 +80,12 @@ class Variant:
         self.call: Any = None  # the replay in C
         self.replays = 0  # by Python
 
-    def fits(self) -> bool:
-        """Whether the world is as at the recording, as far as can be told before a run."""
+    def unfit(self) -> str | None:
+        """None if the world is as at the recording, as far as can be told before a run; else a
+        sentence that says what is not."""
         change = self.guards.changed()
         self.changed = change and change.path
-        return self.state is None or (change is None and self.state.fits())
+        return change or self.state.changed(self.guards.name_of)
 
     def watch(self, makes_arrays: bool, looked: set[int]) -> None:
         """From now on compare the contents of those ndarrays of which Python may make something.

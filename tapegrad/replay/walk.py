@@ -148,7 +148,7 @@ class Walk(Nets, Containers):
             self._visit(path, wrapped)
         elif isinstance(value, Tensor):
             flags, held = value._flags, held_by(value)
-            self.tensors.append((value, flags, held))
+            self.tensors.append((value, flags, held, path))
             self.values.append((f"{path}.requires_grad", bool(flags & VARIABLE)))
             self.values.append((f"the values of {path}", held))
         elif isinstance(value, PLAIN):
