@@ -154,6 +154,28 @@ case(runs=6)(back_and_forth(optim.Adam, "amsgrad", True))
 
 
 @case()
+def rate_goes_back_after_replays():
+    """The optimizer takes a step outside of them, too."""
+    params = [tg.parameter(np.ones(3, np.float16))]  # which has no kernel in C
+    opt = optim.SGD(params, lr=0.5)
+    first = opt.lr
+
+    def step(x):
+        with tape():
+            loss = (params[0] * x).sum()
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+    def rate(value):
+        return lambda: setattr(opt, "lr", value)
+
+    x = (np.ones(3, np.float16),)
+    script = [x, x, x, opt.step, rate(0.25), x, rate(first), opt.step, x]
+    return step, script, lambda: [params[0].numpy()]
+
+
+@case()
 def momentum_changes():
     net = network()
     opt = optim.SGD(net.parameters(), lr=0.1, momentum=0.5)

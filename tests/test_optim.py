@@ -68,6 +68,32 @@ def test_hyper_parameters_are_read_at_each_step():
     np.testing.assert_allclose(p.numpy(), before - 0.75, rtol=1e-15)
 
 
+@pytest.mark.parametrize("rate", [1, np.float32(0.1), np.float64(0.1), np.int8(1)], ids=repr)
+def test_a_rate_of_any_kind_of_number_is_laid_out_once(rate, monkeypatch):
+    pair = make([(3,)], "f8"), make([(3,)], "f8")
+    ours, floats = (optim.SGD(ps, lr=lr) for ps, lr in zip(pair, (rate, float(rate))))
+    for (p,), optimizer in zip(pair, (ours, floats)):
+        p.grad = np.ones(3)
+        optimizer.step()
+    laid_out = []
+    monkeypatch.setattr(optim.Optimizer, "_lay_out", lambda *args: laid_out.append(args))
+    ours.step()
+    floats.step()
+    assert not laid_out
+    np.testing.assert_array_equal(*[p.numpy() for (p,) in pair])
+
+
+def test_a_rate_that_equals_the_last_one_is_read():
+    (p,) = make([()], "f8")
+    p.grad = 1.0
+    optimizer = optim.SGD([p], lr=0.02)
+    for rate in (0.02, np.float32(0.02), 0.02):
+        before = p.item()
+        optimizer.lr = rate
+        optimizer.step()
+        assert p.item() == before - float(rate)
+
+
 def test_momentum_may_be_switched_on_later():
     (p,) = make([()], "f8")
     p.assign(0.0)

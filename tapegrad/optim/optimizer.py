@@ -7,6 +7,7 @@ arithmetic is in engine/numpy_optim.py, the specification, and csrc/optim.c.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -22,22 +23,31 @@ from ..tensor import Tensor, tensor
 class Slots:
     """The parameters of one group with their state, laid out as an engine reads them."""
 
-    __slots__ = ("params", "hyper", "states", "steps", "native", "owner", "group")
+    __slots__ = ("params", "hyper", "given", "states", "steps", "native", "owner", "group")
 
     def __init__(
         self,
         params: tuple[Parameter, ...],
-        hyper: tuple,
+        given: tuple,
         states: dict[str, list[Tensor]],
         steps: np.ndarray,
     ):
         self.params = params
-        self.hyper = hyper  # the floats of the last update; a new object when they change
+        self.read(given)
         self.states = states  # name: one Tensor a parameter
         self.steps = steps  # updates each parameter has had, int64; engines count
         self.native: Any = None  # the native engine's pointers, made at first use
         self.owner: Any = None  # the optimizer, and the number of its group
         self.group = 0
+
+    def read(self, given: tuple) -> None:
+        """Take these numbers for the next updates."""
+        self.given = given
+        self.hyper = tuple(map(float, given))  # a new object when they change
+
+    def read_anew(self) -> None:
+        """Take the numbers that the group has now."""
+        self.read(self.owner._hyper(self.owner.param_groups[self.group]))
 
     def is_like(self, other: Slots) -> bool:
         """Whether both are of the same parameters, with states of the same names."""
@@ -50,10 +60,10 @@ class Slots:
             for state, value in zip(mine, theirs):
                 engine.assign(engine.adopt(state), value)
         self.steps[...] = other.steps
-        self.hyper = other.hyper
+        self.read(other.given)
 
     def __reduce__(self) -> tuple:
-        return Slots, (self.params, self.hyper, self.states, self.steps)
+        return Slots, (self.params, self.given, self.states, self.steps)
 
 
 class Optimizer:
@@ -174,13 +184,12 @@ class Optimizer:
         update = select.engine().optimizer_step
         for i, group in enumerate(self.param_groups):
             slots = self._slots[i]
-            hyper = self._hyper(group)
+            given = self._hyper(group)
             if (
                 slots is None
                 or slots.params is not group["params"]
-                or slots.hyper != hyper
-                # a number of NumPy's may be equal and another one: 0.02 == np.float32(0.02)
-                or type(sum(hyper)) is not float
+                # equal is not enough: 0.02 == np.float32(0.02)
+                or not all(map(is_, slots.given, given))
             ):
                 slots = self._lay_out(i, group)
             slots.owner, slots.group = self, i
@@ -224,9 +233,9 @@ class Optimizer:
         """The Slots of a group that is new or has changed; state is carried over."""
         old = self._slots[i]
         self._check(group)  # it may have been written since
-        hyper = self.hyper(i)
+        given = self._hyper(group)
         if old is not None and self.is_laid_out(i, old):
-            old.hyper = hyper
+            old.read(given)
             return old
         n = max(self._n_states(group), len(old.states) if old else 0)
         params = group["params"] = tuple(group["params"])
@@ -238,7 +247,7 @@ class Optimizer:
             steps[k] = own["step"]
             for name, tensors in states.items():
                 tensors.append(own[name] if name in own else tensor(np.zeros(p.shape, p.dtype)))
-        slots = self._slots[i] = Slots(params, hyper, states, steps)
+        slots = self._slots[i] = Slots(params, given, states, steps)
         return slots
 
     @staticmethod
@@ -335,7 +344,7 @@ class Optimizer:
                 states[name].append(tensor(array))
         # PyTorch's SGD keeps a buffer and no count: it has stepped.
         steps = np.array([int(own.get("step", bool(own))) for own in found], np.int64)
-        return Slots(params, tuple(map(float, self._hyper(group))), states, steps)
+        return Slots(params, self._hyper(group), states, steps)
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

@@ -184,7 +184,7 @@ def _step(e: ir.Entry, inputs: tuple) -> None:
         p.grad = None
     for n, k in enumerate(updated):
         slots.params[k].grad = inputs[n * width + 1]
-    slots.hyper = slots.owner.hyper(slots.group)
+    slots.read_anew()
     try:
         select.engine().optimizer_step(rule, slots)
     finally:

@@ -224,7 +224,7 @@ def _updater(e: ir.Entry) -> Any:
     engine, width = select._engines["numpy"], 2 + len(slots.states)
 
     def call(inputs: list) -> None:
-        slots.hyper = slots.owner.hyper(slots.group)
+        slots.read_anew()
         for n, i in enumerate(updated):
             numpy_optim.update(engine, rule, slots, i, inputs[n * width + 1])
 
