@@ -40,6 +40,19 @@ def exception_in_mid_step():
     return step, [XY, XY, XY, (*XY, True), XY, (*XY, True), XY], numbers(net)
 
 
+@case(runs=5)
+def numbers_that_no_float_can_hold():
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.LeakyReLU(0.1), nn.Linear(8, 2))
+    opt = adam(net)
+    script = [XY, XY, XY]
+    for owner, name in (opt.param_groups[0], "lr"), (net[1], "p"), (net[2], "negative_slope"):
+        write = owner.__setitem__ if isinstance(owner, dict) else owner.__setattr__
+        was = owner[name] if isinstance(owner, dict) else getattr(owner, name)
+        script += [lambda w=write, n=name: w(n, 10**400), XY]
+        script += [lambda w=write, n=name, v=was: w(n, v), XY]
+    return training(net, opt), script, numbers(net)
+
+
 def bad_labels():
     y = labels()
     y[3] = 9

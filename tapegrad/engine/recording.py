@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from sys import float_info
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,10 @@ class Hyper(float):
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating))
+    """Whether it is a number of those that a float can hold: 10**400 is none."""
+    if isinstance(value, int):
+        return -float_info.max <= value <= float_info.max
+    return isinstance(value, (float, np.integer, np.floating))
 
 
 def is_zero(value: Any) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from ..engine.recording import here, hyper, is_number
-from ..tensor import Tensor
+from ..engine.recording import here, hyper
+from ..ops.activations import checked
 from . import functional as F
 from .module import Module
 
@@ -31,19 +29,13 @@ class ReLU(Module):
     __call__ = forward
 
 
-def _checked(what: str, number: Any) -> Any:
-    if not is_number(number) and not isinstance(number, (Tensor, np.ndarray)):
-        raise TypeError(f"{what}={number!r}; it must be a number, or an array or Tensor of some")
-    return number
-
-
 class LeakyReLU(Module):
     """x where it is positive, negative_slope x elsewhere."""
 
     _live = frozenset({"negative_slope"})
 
     def __init__(self, negative_slope: float = 0.01):
-        self.negative_slope = _checked("LeakyReLU: negative_slope", negative_slope)
+        self.negative_slope = checked("LeakyReLU: negative_slope", negative_slope)
 
     def forward(self, x: Any) -> Any:
         slope = self.negative_slope if here.recorder is None else hyper(self, "negative_slope")
@@ -61,7 +53,7 @@ class ELU(Module):
     _live = frozenset({"alpha"})
 
     def __init__(self, alpha: float = 1.0):
-        self.alpha = _checked("ELU: alpha", alpha)
+        self.alpha = checked("ELU: alpha", alpha)
 
     def forward(self, x: Any) -> Any:
         alpha = self.alpha if here.recorder is None else hyper(self, "alpha")

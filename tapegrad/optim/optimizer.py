@@ -360,6 +360,7 @@ def check_range(name: str, value: Any, low: float, below: float = np.inf) -> Non
         limit = f"at least {low:g}" + ("" if below == np.inf else f" and below {below:g}")
         if isinstance(value, Tensor):  # whose repr() no compiled step may read
             raise ValueError(
-                f"{name} is a Tensor: it must be a number, {limit}, set outside of a compiled step"
+                f"{name} is a Tensor: it must be a finite number, {limit}, set outside of a "
+                "compiled step"
             )
-        raise ValueError(f"{name}={value!r}: it must be a number, {limit}")
+        raise ValueError(f"{name}={value!r}: it must be a finite number, {limit}")
