@@ -21,7 +21,7 @@ from .errors import DTypeError, ShapeError
 from .lines import ON_EVERY_TAPE, keep
 from .ops.table import OPS
 from .tensor import Tensor, along, cotangent_for, identity, tensor
-from .tree import flatten, flatten_like, outline
+from .tree import counted, flatten, flatten_like, outline
 from .wengert import Entry, entry_of, table
 
 
@@ -116,7 +116,7 @@ class tape:
         state = (
             "recording" if self._tape.is_open else "swept" if self._tape.is_consumed else "closed"
         )
-        return f"<tape: {len(self)} entries, {state}>"
+        return f"<tape: {counted(len(self), 'entry')}, {state}>"
 
     def __str__(self) -> str:
         """The Wengert list as a table: one line per entry, v0, v1 ... are their outputs.

@@ -98,6 +98,12 @@ def text_of(value: Any) -> str:
         return object.__repr__(value)
 
 
+def counted(n: int, one: str) -> str:
+    """So many of what this is the singular of: "1 entry", "2 entries", "0 groups"."""
+    many = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
+    return f"{n} {one if n == 1 else many}"
+
+
 class _Node(NamedTuple):
     """A container taken apart."""
 

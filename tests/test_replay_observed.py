@@ -143,7 +143,7 @@ def test_a_memmap_that_ops_alone_read_is_read_anew(backend, array):
     for i in range(5):
         array[0] = i
         assert compiled(rows).tolist() == [[6, 8, 10], [2 * i] * 3]
-    assert "1 programs" in compiled.explain()
+    assert "1 program," in compiled.explain()
 
 
 def test_results_of_a_recorded_step_are_plain(backend):

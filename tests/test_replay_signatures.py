@@ -63,7 +63,7 @@ DIFFERENCES = [
     ((X, Number(1)), (X, Number(2)), "argument y was 1.0, is 2.0"),
     ((X, Data(1, 2)), (X, Pair(1, 2)), "argument y was a Data of a, b, is a Pair of 2"),
     ((X, 1, 2), (X, 1, 3), "argument 2 was 2, is 3"),
-    ((X, 1), (X, 1, 2), "args was a tuple of 2, is a tuple of 3"),
+    ((X, 1), (X, 1, 2), "it was called with x, y by position, is with x, y, 2 by position"),
 ]
 
 
@@ -73,6 +73,30 @@ def test_explain_says_which_argument_is_another(first, second, why):
     compiled(*first)
     compiled(*second)
     assert compiled.explain().splitlines()[2] == f"  recorded: {why}"
+
+
+def test_explain_says_how_arguments_were_passed():
+    compiled = tg.compile(lambda x=X, y=X: x * y)
+    compiled(X, X + 1)
+    compiled(y=X + 1, x=X)
+    compiled()
+    assert compiled.explain().splitlines() == [
+        "<lambda>: 3 programs, 0 replaying",
+        "  recorded: first call",
+        "  recorded: it was called with x, y by position, is with x, y by keyword",
+        "  recorded: it was called with x, y by keyword, is with no arguments",
+    ]
+
+
+def test_explain_counts_in_the_singular_too(backend):
+    compiled = tg.compile(lambda x: x * 2.0)
+    for _ in range(3):
+        compiled(X)
+    first, _, *summary = compiled.explain().splitlines()
+    assert first == "<lambda>: 1 program, 1 replaying"
+    grouped = "1 elementwise entry in 1 group" if backend == "native" else None
+    wanted = ["  1 entry as recorded, 1 run", f"  {grouped or '0 elementwise entries in 0 groups'}"]
+    assert summary == wanted
 
 
 def test_explain_names_what_has_no_repr():
@@ -95,7 +119,7 @@ def test_explain_says_so_of_keywords_and_tapes():
     with tg.no_grad():
         compiled(X, scale=2)
     assert compiled.explain().splitlines()[2:] == [
-        "  recorded: kwargs was a dict of nothing, is a dict of scale",
+        "  recorded: it was called with x by position, is with x by position and scale by keyword",
         "  recorded: argument scale was 1, is 2",
         "  recorded: it was called outside tapes, is inside no_grad",
     ]
@@ -113,7 +137,7 @@ def test_explain_names_the_line_of_a_branch(signs, backend):
         compiled(sign * X)
     line = step.__code__.co_firstlineno + 1
     assert compiled.explain().splitlines()[:3] == [
-        "step: 2 programs, 2 of them replaying",
+        "step: 2 programs, 2 replaying",
         "  recorded: first call",
         f"  recorded: {step.__code__.co_filename}:{line}: a branch on data went the other way",
     ]
@@ -305,7 +329,7 @@ def test_a_step_that_finds_another_world_at_each_call_warns_and_goes_on():
     rate = 3.0
     for _ in range(3):
         np.testing.assert_array_equal(step(np.ones(2)), [3.0, 3.0])
-    assert "1 of them replaying" in step.explain()
+    assert "1 replaying" in step.explain()
 
 
 @pytest.mark.parametrize(("what", "recorded"), [("signatures", 16), ("worlds", 8), ("branches", 8)])

@@ -12,6 +12,7 @@ from ..engine.recording import Live
 from ..lines import line_name
 from ..tensor import identity
 from ..transforms.entries import EntryCall
+from ..tree import counted
 from .arguments import compares_by_value
 from .build import program_of
 from .ir import (
@@ -123,8 +124,8 @@ def _explain(a: Program, b: Program) -> str | None:
     if len(a.entries) != len(b.entries):
         longer = max(a.entries, b.entries, key=len)[min(len(a.entries), len(b.entries))]
         return (
-            f"{line_name(longer.line)}: {len(b.entries)} entries where the first recording had "
-            f"{len(a.entries)}"
+            f"{line_name(longer.line)}: {counted(len(b.entries), 'entry')} where the first "
+            f"recording had {len(a.entries)}"
         )
     if (a.outputs, len(a.values)) != (b.outputs, len(b.values)):
         return "the results are others"

@@ -15,6 +15,7 @@ from ..engine.recording import here
 from ..errors import ReplayError, ReplayWarning
 from ..lines import user_line
 from ..tensor import Tensor, asarray
+from ..tree import counted
 from .arguments import Identity, Taken, flatten, parts_of, sees_order
 from .audit import audit, snapshot
 from .build import program_of
@@ -320,7 +321,8 @@ class Compiled:
         """Why programs were recorded, and what the passes made of the latest one."""
         variants = [v for vs in self._signatures.values() for v in vs]
         ready = [v for v in variants if v.ready]
-        lines = [f"{self._name}: {len(variants)} programs, {len(ready)} of them replaying"]
+        programs = counted(len(variants), "program")
+        lines = [f"{self._name}: {programs}, {len(ready)} replaying"]
         lines += [f"  recorded: {why}" for why in self._why]
         if ready:
             lines += self._latest().summary()

@@ -52,7 +52,7 @@ def run_epoch(
     n_steps = full + (rest > 0 and not drop_last)
     if not n_steps:
         advice = "give drop_last=False" if n else "give arrays with rows"
-        raise ValueError(f"epoch: {n} rows make no batch of {batch_size}; {advice}")
+        raise ValueError(f"epoch: no batch of {batch_size} in {tree.counted(n, 'row')}; {advice}")
     run = _Epoch(compiled, of, not held, data, rebuild, _order(shuffle, n), batch_size, n_steps)
     while run.step < n_steps:
         stop = n_steps if callback is None else min(n_steps, run.step + every - run.step % every)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from ..errors import ReplayError
+from ..tree import counted
 from .ir import Entry, listing
 from .native import NativeProgram
 
@@ -25,7 +26,7 @@ class Profile(list):
     def __str__(self) -> str:
         total = sum(t.seconds for t in self) or 1.0
         lines = [f"{1e6 * t.seconds:10.2f} us {t.seconds / total:6.1%}  {t.text}" for t in self]
-        return "\n".join([*lines, f"{1e6 * total:10.2f} us, {len(self)} entries"])
+        return "\n".join([*lines, f"{1e6 * total:10.2f} us, {counted(len(self), 'entry')}"])
 
 
 def measure(ready: NativeProgram, call: Callable[[], Any], runs: int) -> Profile:

@@ -22,6 +22,9 @@ def difference(old: tuple, new: tuple, function: Callable) -> str:
         return f"the engine was {old[0]}, is {new[0]}"
     if old[1] != new[1]:
         return f"it was called {_STATES[old[1]]}, is {_STATES[new[1]]}"
+    was, now = _passed(function, old[2:]), _passed(function, new[2:])
+    if was != now:
+        return f"it was called with {was}, is with {now}"
     for path, was, now in zip(_paths(function, new[2:]), old[2:], new[2:]):
         if was != now:
             return f"{path} was {_text(was)}, is {_text(now)}"
@@ -55,6 +58,15 @@ def _paths(function: Callable, signature: tuple) -> Iterator[str]:
     yield "kwargs"
     for name in names:
         yield from _inside(f"argument {name}", parts)
+
+
+def _passed(function: Callable, signature: tuple) -> str:
+    """Which arguments a call gave by position, and which by keyword."""
+    found = dict(zip(_paths(function, signature), signature))
+    by_position = ", ".join(map(str, _positional(function, found["args"][1])))
+    by_keyword = ", ".join(found["kwargs"][1])
+    texts = by_position and f"{by_position} by position", by_keyword and f"{by_keyword} by keyword"
+    return " and ".join(filter(None, texts)) or "no arguments"
 
 
 def _positional(function: Callable, n: int) -> list:

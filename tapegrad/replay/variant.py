@@ -10,6 +10,7 @@ import numpy as np
 from ..engine import select
 from ..engine.operands import is_plain
 from ..tensor import Tensor
+from ..tree import counted
 from .build import program_of
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
@@ -148,18 +149,17 @@ class Variant:
         """What the passes made of its program."""
         program = self.ready.program
         groups = [e for e in program.entries if e.kind == GROUP]
+        grouped = sum(len(e.extra) for e in groups)
         products = [e.extra for e in program.entries if e.kind == PRODUCT]
         slow = sorted({e.name for e in program.entries if e.kind == PYTHON})
         lines = [
-            f"  {self.n_recorded} entries as recorded, {len(program.entries)} run",
-            f"  {sum(len(e.extra) for e in groups)} elementwise entries in {len(groups)} groups",
+            f"  {counted(self.n_recorded, 'entry')} as recorded, {len(program.entries)} run",
+            f"  {counted(grouped, 'elementwise entry')} in {counted(len(groups), 'group')}",
         ]
-        for n, what in (
-            (sum(then is not None for then, _ in products), "elementwise entries"),
-            (sum(ending is not None for _, ending in products), "reductions over rows"),
-        ):
-            if n:
-                lines.append(f"  {n} {what} joined to the product before them")
+        if n := sum(then is not None for then, _ in products):
+            lines.append(f"  {counted(n, 'elementwise entry')} joined to the product before")
+        if n := sum(ending is not None for _, ending in products):
+            lines.append(f"  {counted(n, 'reduction')} over rows joined to the product before")
         if slow:
             lines.append(f"  run by NumPy, whose bits may differ elsewhere: {', '.join(slow)}")
         return lines
