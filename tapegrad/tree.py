@@ -1,14 +1,14 @@
 """Nested containers of Tensors: flatten to a list, and rebuild the same structure.
 
-Containers are lists, tuples, named tuples, dicts and dataclass instances. None is a structure
-without leaves; so is a dataclass field made with `field(metadata={"static": True})`. Anything
-else is a leaf.
+Containers are lists, tuples, named tuples, deques, dicts and dataclass instances. None is a
+structure without leaves; so is a dataclass field made with `field(metadata={"static": True})`.
+Anything else is a leaf.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import cached_property
@@ -79,6 +79,8 @@ def outline(tree: Any) -> str:
         return f"[{', '.join(inner)}]"
     if type(tree) is tuple:
         return f"({inner[0]},)" if len(inner) == 1 else f"({', '.join(inner)})"
+    if type(tree) is deque:
+        return f"deque([{', '.join(inner)}], {tree.maxlen})"
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{text_of(key)}: {text}" for key, text in zip(tree, inner)) + "}"
     named = (f"{key[1:]}={text}" for key, text in zip(node.keys(), inner))
@@ -122,6 +124,11 @@ def _node(tree: Any) -> _Node | None:
         return None
     if kind is list or kind is tuple:
         return _Node(kind, tree, lambda: [f"[{i}]" for i in range(len(tree))])
+    if kind is deque:
+        parts, longest = list(tree), tree.maxlen
+        return _Node(
+            lambda new: deque(new, longest), parts, lambda: [f"[{i}]" for i in range(len(parts))]
+        )
     if isinstance(tree, dict):
         keys = list(tree)
         return _Node(

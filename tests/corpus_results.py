@@ -1,6 +1,7 @@
 """Cases: results of every structure."""
 
 import dataclasses
+from collections import deque
 
 import numpy as np
 from corpus import batch, case, labels, network, numbers
@@ -54,6 +55,37 @@ def object_around_results():
         loss: object
 
     return lambda x: Result(x.sum()), [(i * X,) for i in range(5)]
+
+
+@case()
+def deques_and_sets_made_anew():
+    def step(x):
+        y = x * 2
+        return (
+            deque([y, deque([y.sum(), 1])], maxlen=3),
+            {1, "a"},
+            [frozenset({2.0})],
+            bytearray(b"c"),
+        )
+
+    return step, [(X,)] * 5
+
+
+@case()
+def a_set_from_outside():
+    names = {"a"}
+    return lambda x: (x * 2, names), [(X,)] * 5
+
+
+@case(error="sets may hold plain values")
+def a_set_of_tensors():
+    return lambda x: {x * 2}, [(X,)] * 5
+
+
+@case(error="what it returns as set changed")
+def a_set_that_changes():
+    count = iter(range(9))
+    return lambda x: (x, {next(count)}), [(X,)] * 5
 
 
 @case(error="it returns another Box at each call: return Tensors")

@@ -5,6 +5,7 @@ import functools
 import inspect
 import pickle
 import sys
+from collections import deque
 
 import numpy as np
 import pytest
@@ -24,6 +25,21 @@ def warm(compiled, *args, **kwargs):
         result = compiled(*args, **kwargs)
     assert any(call(args, kwargs) is not NotImplemented for call in compiled._calls)
     return result
+
+
+def test_deques_and_sets_among_results_are_new_at_each_call():
+    @tg.compile
+    def f(x):
+        return deque([x * 2, deque([1])], maxlen=2), {1, "a"}, frozenset({2.0}), bytearray(b"c")
+
+    for _ in range(5):
+        queue, names, frozen, raw = f(X)
+        assert queue.popleft().tolist() == (2 * X).tolist()
+        assert (queue, queue.maxlen) == (deque([deque([1])]), 2)
+        assert (names, frozen, raw) == ({1, "a"}, frozenset({2.0}), b"c")
+        queue[0].append(2)
+        names.add(2)
+        raw += b"d"
 
 
 def test_results_keep_their_nesting():

@@ -15,7 +15,7 @@ from .build import program_of
 from .guards import Guards, same_value, short
 from .interpret import Interpreted
 from .ir import ARRAY, GROUP, PRODUCT, PYTHON, Program
-from .look import contents
+from .look import SCALARS, Members, contents
 from .native import NativeProgram
 from .record import Recording
 from .state import State
@@ -25,20 +25,27 @@ MAX_WATCHED = 2**16  # bytes of an ndarray that is compared because Python may h
 
 
 class Plain:
-    """An ndarray among the results: replays return copies of one made inside the step."""
+    """An ndarray, set or bytearray among the results: replays return copies of one made inside the
+    step."""
 
-    __slots__ = ("array", "copy")
+    __slots__ = ("given", "copy")
 
-    def __init__(self, array: np.ndarray):
-        self.array = array
-        self.copy = array.copy()
+    def __init__(self, given: Any):
+        self.given = given
+        self.copy = given.copy()
+
+    def contents(self) -> tuple:
+        is_array = isinstance(self.copy, np.ndarray)
+        return contents(self.copy) if is_array else Members(self.copy)
 
 
 def leaf(x: Any) -> Any:
     """What is kept of a result's leaf until a replay returns it."""
     if isinstance(x, Tensor):
         return MADE
-    return Plain(x) if isinstance(x, np.ndarray) else x
+    is_array = isinstance(x, np.ndarray) or type(x) is bytearray
+    is_set = type(x) in (set, frozenset) and all(type(member) in SCALARS for member in x)
+    return Plain(x) if is_array or is_set else x
 
 
 def kept(x: Any) -> Any:
@@ -130,18 +137,19 @@ class Variant:
             return f"it returns {other.outline} at one call and {self.outline} at the next"
         for i, (old, new) in enumerate(zip(other.leaves, self.leaves)):
             if type(new) is Plain and type(old) is Plain:
-                if old.array is new.array:
-                    self.leaves[i] = new.array
-                elif contents(old.copy) != contents(new.copy):
-                    return "an ndarray that it returns changed; compute it with Tensors, or outside"
+                if old.given is new.given:
+                    self.leaves[i] = new.given
+                elif old.contents() != new.contents():
+                    kind = type(new.copy).__name__
+                    return f"what it returns as {kind} changed; compute it with Tensors, or outside"
             elif not same_value(old, new):
                 was, now = short(old), short(new)
                 found = f"{was} at one call and {now} at the next"
                 if was == now:
                     found = f"another {now} at each call"
                 return (
-                    f"it returns {found}: return Tensors and plain values, in lists, tuples and "
-                    "dicts"
+                    f"it returns {found}: return Tensors and plain values, in lists, tuples, "
+                    "deques and dicts; sets may hold plain values"
                 )
         return None
 
