@@ -123,7 +123,9 @@ class Tensor(Attached):
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
-            raise TypeError(f"a Tensor of {self.dtype} cannot be an index; use integers")
+            raise TypeError(
+                f"a Tensor of {self.dtype} cannot be an index, nor repeat a str; use integers"
+            )
         return int(self.item())
 
     def __bool__(self) -> bool:
@@ -271,7 +273,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         DTypeError: for dtypes no Tensor can hold, or requires_grad of integers.
         UnsupportedError: for masked arrays.
     """
-    t = select.engine().from_numpy(array_of(data, dtype), Tensor)
+    try:
+        t = select.engine().from_numpy(array_of(data, dtype), Tensor)
+    except DTypeError as error:
+        raise DTypeError(f"tensor of {type(data).__name__}: {error}") from None
     if requires_grad:
         t.requires_grad = True
     return t

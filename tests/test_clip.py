@@ -85,6 +85,8 @@ REFUSED = [
     (lambda: nn.clip_grad_norm_([], 1.0, norm_type=0), ValueError, "norm_type=0"),
     (lambda: nn.clip_grad_norm_([], 1.0, norm_type="inf"), ValueError, "norm_type='inf'"),
     (lambda: nn.clip_grad_norm_([np.ones(2)], 1.0), TypeError, "got ndarray"),
+    (lambda: nn.clip_grad_norm_(None, 1.0), TypeError, "got NoneType; give model.parameters"),
+    (lambda: nn.clip_grad_value_(nn.ReLU(), 1.0), TypeError, "got ReLU; give model.parameters"),
     (lambda: nn.clip_grad_value_([], -1.0), ValueError, "clip_value=-1.0"),
 ]
 

@@ -118,6 +118,7 @@ BAD_CALLS = [
     (lambda: len(f4()), TypeError, "0-d"),
     (lambda: iter(f4()), TypeError, "0-d"),
     (lambda: [1, 2][f4()], TypeError, "cannot be an index"),
+    (lambda: f4() * "a", TypeError, "of float32 cannot be an index, nor repeat a str"),
     (lambda: tg.Tensor(3), TypeError, "tapegrad.tensor"),
     # arguments NumPy has and Tensors do not
     (lambda: tnp.sum(f4(2), out=tg.parameter(0.0)), TypeError, "use p.assign"),
@@ -125,7 +126,7 @@ BAD_CALLS = [
     (lambda: f4(2, 3).reshape(6, order="K"), ValueError, "order='K'; choose 'C' or 'F'"),
     (lambda: tg.gelu(f4(2), "fast"), ValueError, "'none' or 'tanh'"),
     (lambda: tg.elu(f4(2), [1.0, 2.0, 3.0]), errors.ShapeError, r"elu of \(2,\), \(3,\)"),
-    (lambda: tg.leaky_relu(f4(2), "0.1"), errors.DTypeError, "leaky_relu of str"),
+    (lambda: tg.leaky_relu(f4(2), "0.1"), errors.DTypeError, "leaky_relu: negative_slope='0.1'"),
     (lambda: tg.relu(f4(2), 3), TypeError, "positional argument"),
     (lambda: pow(f4(2), 2, 3), TypeError, "modulo"),
     # losses

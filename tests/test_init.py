@@ -29,12 +29,18 @@ def test_initialisation_has_the_standard_deviation_of_its_source(fill, std):
     assert abs(p.numpy().mean()) < 0.02 * (std or 1)
 
 
+P = tg.parameter(np.ones((2, 3)))
+
 REFUSED = [
     (lambda: init.zeros_(tg.tensor([1.0])), TypeError, "init writes Parameters, got Tensor"),
     (lambda: init.normal_(np.ones(2)), TypeError, "init writes Parameters, got ndarray"),
     (lambda: tg.set_default_dtype("bogus"), tg.DTypeError, "dtype='bogus'"),
     (lambda: init.xavier_normal_(tg.parameter(np.ones(3))), tg.ShapeError, r"\(3,\)"),
     (lambda: init.calculate_gain("swish"), ValueError, "swish"),
+    (lambda: init.calculate_gain(["relu"]), ValueError, "nonlinearity=\\['relu'\\]: choose"),
+    (lambda: init.kaiming_normal_(P, "a"), ValueError, "leaky_relu's slope='a': it must be a"),
+    (lambda: init.xavier_uniform_(P, gain=None), ValueError, "gain=None: it must be a number"),
+    (lambda: init.xavier_normal_(None), TypeError, "init writes Parameters, got NoneType"),
     (lambda: tg.set_default_dtype("i8"), tg.DTypeError, "int64"),
 ]
 

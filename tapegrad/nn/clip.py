@@ -157,10 +157,14 @@ def _check_bound(name: str, value: Any) -> None:
 
 
 def _gradients(parameters: Any) -> tuple[list[Tensor], list[Tensor]]:
-    params = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    is_many = isinstance(parameters, Iterable) and not isinstance(parameters, Tensor)
+    params = list(parameters) if is_many else [parameters]
     for p in params:
         if not isinstance(p, Tensor):
-            raise TypeError(f"parameters: expected Parameters, got {type(p).__name__}")
+            raise TypeError(
+                f"parameters: expected Parameters, got {type(p).__name__}; give "
+                "model.parameters() for example"
+            )
     pairs = [(p, p.grad) for p in params]
     kept = [(p, g) for p, g in pairs if g is not None]
     return [p for p, _ in kept], [g for _, g in kept]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.recording import is_number
 from ..errors import ShapeError
 from ..parameter import Parameter, parameter
 from ..random import generator_or_default
@@ -33,10 +34,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         nonlinearity: linear, sigmoid, tanh, relu or leaky_relu.
         param: leaky_relu's negative slope, 0.01 by default.
     """
-    if nonlinearity not in GAINS:
+    if not isinstance(nonlinearity, str) or nonlinearity not in GAINS:
         raise ValueError(f"nonlinearity={nonlinearity!r}: choose one of {', '.join(GAINS)}")
     if nonlinearity == "leaky_relu" and param is not None:
-        return math.sqrt(2.0 / (1 + param**2))
+        return math.sqrt(2.0 / (1 + _number("leaky_relu's slope", param) ** 2))
     return GAINS[nonlinearity]
 
 
@@ -106,21 +107,23 @@ def xavier_uniform_(p: Parameter, gain: float = 1.0, generator: Any = None) -> P
     Source: Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward
     neural networks.
     """
-    bound = gain * math.sqrt(6.0 / sum(fans(p)))
+    bound = _number("gain", gain) * math.sqrt(6.0 / sum(fans(p)))
     return uniform_(p, -bound, bound, generator)
 
 
 def xavier_normal_(p: Parameter, gain: float = 1.0, generator: Any = None) -> Parameter:
     """Draw with standard deviation gain sqrt(2 / (fan_in + fan_out)). Source: as above."""
-    return normal_(p, 0.0, gain * math.sqrt(2.0 / sum(fans(p))), generator)
+    std = _number("gain", gain) * math.sqrt(2.0 / sum(fans(p)))
+    return normal_(p, 0.0, std, generator)
 
 
 def fans(p: Parameter) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight.
 
     Raises:
-        ShapeError: for fewer than two axes.
+        ShapeError: for fewer than two axes. TypeError: for what is no Parameter.
     """
+    _check(p)
     if p.ndim < 2:
         raise ShapeError(f"fan_in and fan_out need a weight (out, in, ...), got shape {p.shape}")
     field = math.prod(p.shape[2:])
@@ -130,6 +133,12 @@ def fans(p: Parameter) -> tuple[int, int]:
 def _check(p: Any) -> None:
     if not isinstance(p, Parameter):
         raise TypeError(f"init writes Parameters, got {type(p).__name__}")
+
+
+def _number(name: str, value: Any) -> Any:
+    if not is_number(value):
+        raise ValueError(f"{name}={value!r}: it must be a number")
+    return value
 
 
 def _fan(p: Parameter, mode: str) -> int:

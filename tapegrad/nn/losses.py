@@ -48,9 +48,8 @@ def check_reduction(reduction: str) -> str:
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands in the input's dtype; at least the input as a Tensor."""
-    input = input if isinstance(input, Tensor) else asarray(input)
-    if not isinstance(target, Tensor):
-        target = unmasked(target, name)
+    input = asarray(_numbers(f"{name}: input", input))
+    target = _numbers(f"{name}: target", target)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: input {input.shape} and target {target.shape} differ in shape, which "
@@ -58,6 +57,22 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
         )
     dtype = input.dtype
     return input, target if target.dtype is dtype else _as_dtype(target, dtype)
+
+
+def _numbers(what: str, x: Any) -> Any:
+    """x as a Tensor or an array of numbers.
+
+    Raises:
+        DTypeError: naming it as `what`, if it is none.
+    """
+    if isinstance(x, Tensor):
+        return x
+    array = unmasked(x, what)
+    if array.dtype.kind not in "biufc":
+        raise DTypeError(
+            f"{what} is of type {type(x).__name__}; give a Tensor, or an array or list of numbers"
+        )
+    return array
 
 
 def _as_dtype(x: Any, dtype: np.dtype) -> Any:
@@ -125,7 +140,8 @@ def check_beta(beta: Any) -> None:
 
 def _check(what: str, number: Any, needs: str, fits: Callable[[Any], bool]) -> None:
     """Raise ValueError for a number that does not fit; of arrays and Tensors nobody asks."""
-    if not isinstance(number, (Tensor, np.ndarray)) and not fits(number):
+    is_array = isinstance(number, (Tensor, np.ndarray)) and number.dtype.kind in "biuf"
+    if not is_array and not fits(number):
         raise ValueError(f"{what}={number!r}; it must be a number {needs}")
 
 
@@ -164,14 +180,15 @@ def binary_cross_entropy_with_logits(
     Raises:
         ShapeError: if input and target differ in shape.
     """
-    input, target = _pair("binary_cross_entropy_with_logits", input, target)
+    name = "binary_cross_entropy_with_logits"
+    input, target = _pair(name, input, target)
     if pos_weight is None:
         losses = apply(_BINARY_CROSS_ENTROPY.id, (input, target))
     else:
-        target_part = target * _as_dtype(pos_weight, input.dtype)
+        target_part = target * _as_dtype(_numbers(f"{name}: pos_weight", pos_weight), input.dtype)
         losses = softplus(-input) * target_part + softplus(input) * (1 - target)
     if weight is not None:
-        losses = losses * _as_dtype(weight, input.dtype)
+        losses = losses * _as_dtype(_numbers(f"{name}: weight", weight), input.dtype)
     return _reduce(losses, reduction)
 
 
@@ -196,9 +213,8 @@ def cross_entropy(
     Raises:
         IndexError: for a label that is no class. ShapeError: if the shapes do not fit.
     """
-    input = input if isinstance(input, Tensor) else asarray(input)
-    if not isinstance(target, Tensor):
-        target = unmasked(target, "cross_entropy")
+    input = asarray(_numbers("cross_entropy: input", input))
+    target = _numbers("cross_entropy: target", target)
     if isinstance(label_smoothing, Hyper) and is_zero(label_smoothing):
         here.recorder.watch(label_smoothing.live(float, is_zero))
     if target.dtype.kind == "f":
@@ -252,7 +268,7 @@ def _smoothing(number: float, dtype: Any, classes: int) -> tuple[Any, Any]:
 
 
 def _class_weights(weight: Any, input: Tensor, classes: int) -> Any:
-    weights = _as_dtype(weight, input.dtype)
+    weights = _as_dtype(_numbers("cross_entropy: weight", weight), input.dtype)
     if weights.shape != (classes,):
         raise ShapeError(f"cross_entropy: weight has shape {weights.shape}; need ({classes},)")
     return weights

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.recording import Hyper, is_number, operand
+from ..errors import DTypeError
 from ..tensor import Tensor, asarray
 from . import elementwise as rows
 
@@ -29,10 +30,10 @@ def checked(what: str, number: Any) -> Any:
     """The number, or array or Tensor of some, as it is.
 
     Raises:
-        TypeError: naming it as `what`, if it is none.
+        DTypeError: naming it as `what`, if it is none.
     """
     if not is_number(number) and not isinstance(number, (Tensor, np.ndarray, list, tuple)):
-        raise TypeError(f"{what}={number!r}; it must be a number, or an array or Tensor of some")
+        raise DTypeError(f"{what}={number!r}; it must be a number, or an array or Tensor of some")
     return number
 
 
