@@ -181,3 +181,12 @@ def test_two_threads_give_the_bits_of_one(op, native, threads, rng):
         one = bits(run(op, *tensors, params=params))
         threads(2)
         assert bits(run(op, *tensors, params=params)) == one, describe(op, inputs, params)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_nan_has_no_sign(dtype, backend):
+    given = np.array([np.nan, -np.nan, -0.0, 0.0, -1.0], dtype)
+    wanted = [False, False, True, False, True]
+    for signbit in (tnp.signbit, tg.compile(lambda x: tnp.signbit(x))):
+        for _ in range(3):
+            assert np.asarray(signbit(tg.tensor(given))).tolist() == wanted

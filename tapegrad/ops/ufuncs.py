@@ -135,7 +135,7 @@ _PAIR = {"inputs": ("a", "b")}
 signbit = nondifferentiable(
     "signbit",
     lambda x: np.signbit(x) & (x == x),
-    doc="Whether the sign bit is set; nan has no sign.",
+    doc="Whether the sign bit is set; False for nan, whose sign is no value (NumPy looks at it).",
 )
 spacing = nondifferentiable("spacing", np.spacing, doc="Distance to the next larger number.")
 nextafter = nondifferentiable("nextafter", np.nextafter, **_PAIR, doc="a's neighbour towards b.")
