@@ -48,8 +48,10 @@ def check_reduction(reduction: str) -> str:
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands in the input's dtype; at least the input as a Tensor."""
-    input = asarray(_numbers(f"{name}: input", input))
-    target = _numbers(f"{name}: target", target)
+    if not isinstance(input, Tensor):
+        input = asarray(_numbers(f"{name}: input", input))
+    if not isinstance(target, Tensor):
+        target = _numbers(f"{name}: target", target)
     if input.shape != target.shape:
         raise ShapeError(
             f"{name}: input {input.shape} and target {target.shape} differ in shape, which "
@@ -213,8 +215,10 @@ def cross_entropy(
     Raises:
         IndexError: for a label that is no class. ShapeError: if the shapes do not fit.
     """
-    input = asarray(_numbers("cross_entropy: input", input))
-    target = _numbers("cross_entropy: target", target)
+    if not isinstance(input, Tensor):
+        input = asarray(_numbers("cross_entropy: input", input))
+    if not isinstance(target, Tensor):
+        target = _numbers("cross_entropy: target", target)
     if isinstance(label_smoothing, Hyper) and is_zero(label_smoothing):
         here.recorder.watch(label_smoothing.live(float, is_zero))
     if target.dtype.kind == "f":
