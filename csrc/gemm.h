@@ -57,7 +57,7 @@ enum { TG_TILE_ROWS = 12, TG_TILE_WIDE = 4 }; /* the largest tile: rows, vectors
 enum {
     TG_GEMM_COLUMNS = 512
 }; /* most that are copied of B at a time: with a block of k 1 MB */
-enum { TG_GEMM_SCRATCH = 1192 * 1024 };
+enum { TG_GEMM_SCRATCH = 1336 * 1024 };
 enum { TG_SMALL_ROWS = 16, TG_SMALL_DEPTH = 32 };
 
 /* Rows i0..i1, columns j0..j1 of the product, act applied, and folded if tg_gemm_folds; if k needs

@@ -8,7 +8,7 @@
 #endif
 enum {
     FN(dtype) = sizeof(T) == 4 ? TG_F32 : TG_F64,
-    FN(slice) = 24, /* rows of A that go through all of them before the next: whole tiles */
+    FN(slice) = 48, /* rows of A that go through all of them before the next: whole tiles */
     FN(near) = 128 * 1024 / sizeof(T), /* elements that stay close without copying */
     FN(tall) = 8 * 1024 * 1024 / sizeof(T), /* more of them come from memory each time */
 };
@@ -35,9 +35,9 @@ enum {
   #define ROWS_FOR_B 96 /* that a copy of B must serve */
 #else
   #define NEAR_A (128 * 1024)
-  #define NEAR_B (640 * 1024)
+  #define NEAR_B (384 * 1024)
   #define NEAR_C (512 * 1024)
-  #define ROWS_TO_FETCH FIRST_ROWS
+  #define ROWS_TO_FETCH FETCH_ROWS
   #define ROWS_FOR_B 49
 #endif
 enum {
@@ -182,12 +182,13 @@ static FN(next_slice) FN(slice_ahead)(const T *a, ptrdiff_t row, ptrdiff_t col, 
 }
 
 /* Rows [i, i + m) of one panel of columns, from job->a and job->b; to job->c. first: does its
- * first FIRST_ROWS; or NULL. */
+ * first rows; or NULL. */
 static void FN(run_panel)(const tg_gemm_args *g, FN(tile_job) * job, size_t i, size_t m,
                           size_t j, size_t wide, FN(tile_fn) * first, bool special, bool at_end,
                           FN(next_slice) * next)
 {
-    const uint32_t left = (uint32_t)m - (first ? FIRST_ROWS : 0);
+    const uint32_t done = first == FN(copying_tile) ? COPY_ROWS : first ? FETCH_ROWS : 0;
+    const uint32_t left = (uint32_t)m - done;
     const uint32_t most = FN(tile_rows)[wide], n_tiles = (left + most - 1) / most;
     const uint32_t even = n_tiles ? left / n_tiles : 0, longer = left - even * n_tiles;
 #ifdef TG_ISA_AVX512
@@ -294,17 +295,18 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
     const size_t depth = k < KC ? k : KC;
     const bool far = n >= 128 && depth * m > FN(near);
     const bool far_b =
-        m >= ROWS_TO_FETCH && depth >= 2 * FETCH_ROWS && depth * n * sizeof(T) > NEAR_B;
+        m >= ROWS_TO_FETCH && depth >= 2 * ROWS_AHEAD && depth * n * sizeof(T) > NEAR_B;
     /* What is short in k stores to lines of C so soon that a tile fetches all of its own, two rows
      * a stretch; what is long in k fetches some, and A. */
     const bool far_c = !strip && depth < 4 * FETCH_EVERY && m * n * sizeof(T) > NEAR_C;
-    /* Few rows take wide tiles: it is the number of sums that hides the latency. So does a large A:
-     * eight rows fit a set of the cache however far apart they are. */
-    const size_t wide = n <= L                                                   ? 1
-                        : m <= FN(tile_rows)[4] || (n > 3 * L && n <= 7 * L / 2) ? 4
-                        : m <= FN(tile_rows)[3]                                  ? 3
-                        : far || far_b                                           ? FIRST_WIDE
-                                                                                 : 2;
+    /* Wide tiles: the fewest instructions a product, which count where two threads share a core.
+     * Of few rows, as many as there are: it is the number of sums that hides the latency. */
+    const size_t vectors = (n + L - 1) / L;
+    const size_t most = m <= FN(tile_rows)[4]     ? 4
+                        : m <= FN(tile_rows)[3]   ? 3
+                        : far_b && m < ROWS_FOR_B ? FETCH_WIDE
+                                                  : COPY_WIDE;
+    const size_t wide = vectors < most ? vectors : most;
     /* All panels over some rows before the next: what comes from memory comes once. */
     const bool tall =
         (n > 3 * L || beside) && n < 128 && k >= 64 && g->a_col == 1 && m * k > FN(tall);
@@ -361,8 +363,9 @@ static void FN(gemm_block)(const tg_gemm_args *g, size_t i0, size_t i1, size_t j
                     FN(tile_fn) *first = NULL;
                     job.last = left < L ? left : L;
                     job.copy = keep_b ? b_copy + j * kc : b_copy; /* one place stays near */
-                    if (far_b && is_new && g->b_col == 1 && left >= L && v == FIRST_WIDE &&
-                        rows >= FIRST_ROWS && !through) {
+                    if (far_b && is_new && g->b_col == 1 && left >= L &&
+                        v == (copied ? COPY_WIDE : FETCH_WIDE) &&
+                        rows >= (copied ? COPY_ROWS : FETCH_ROWS) && !through) {
                         first = copied ? FN(copying_tile) : FN(fetching_tile);
                     } else if (copied) {
                         if (is_new)

@@ -120,11 +120,11 @@ VFN void FN(vstore_part)(T *p, V v, size_t n)
 #endif
 
 /* Rows of B that a large tile takes the time of memory for, about 400 cycles. */
-#undef FETCH_ROWS
+#undef ROWS_AHEAD
 #ifdef TG_ISA_AVX2
-  #define FETCH_ROWS 64
+  #define ROWS_AHEAD 64
 #else
-  #define FETCH_ROWS 16
+  #define ROWS_AHEAD 16
 #endif
 #undef FETCH_EVERY
 #undef FETCH_LINES
@@ -210,7 +210,7 @@ VFN void FN(tile)(FN(tile_job) * job, const int rows, const int wide, const int 
             left -= p;
             for (; p > 0; --p) {
                 if (fetches) {
-                    const char *next = at_b + FETCH_ROWS * b_row;
+                    const char *next = at_b + ROWS_AHEAD * b_row;
                     UNROLL
                     for (int j = 0; j < wide * (int)sizeof(V); j += 64)
                         __builtin_prefetch(next + j, 0, 2);
@@ -323,29 +323,37 @@ static FN(tile_fn) *const FN(tiles)[2][TG_TILE_WIDE + 1][TG_TILE_ROWS + 1] = {
 #undef TILE
 #undef TILES
 
-/* The first tile of a panel that comes from far away. It also makes the copy for those below it:
- * stores find room between products. */
-#undef FIRST_ROWS
-#undef FIRST_WIDE
+/* The first tile of a panel that comes from far away: of few rows, which read it in place, or of
+ * many, where it also makes the copy for the tiles below it: stores find room between products. */
+#undef FETCH_ROWS
+#undef FETCH_WIDE
+#undef COPY_ROWS
+#undef COPY_WIDE
 #if defined TG_ISA_AVX512 || defined __aarch64__
-  #define FIRST_ROWS 8
-  #define FIRST_WIDE 3
+  #define FETCH_ROWS 8
+  #define FETCH_WIDE 3
+  #define COPY_ROWS 6
+  #define COPY_WIDE 4
 #elif defined TG_ISA_AVX2
-  #define FIRST_ROWS 6
-  #define FIRST_WIDE 2
+  #define FETCH_ROWS 6
+  #define FETCH_WIDE 2
+  #define COPY_ROWS 4
+  #define COPY_WIDE 3
 #else
-  #define FIRST_ROWS 2
-  #define FIRST_WIDE 2
+  #define FETCH_ROWS 2
+  #define FETCH_WIDE 2
+  #define COPY_ROWS 2
+  #define COPY_WIDE 2
 #endif
 static void FN(fetching_tile)(FN(tile_job) * job)
 {
-    FN(tile)(job, FIRST_ROWS, FIRST_WIDE, false, true, false);
+    FN(tile)(job, FETCH_ROWS, FETCH_WIDE, false, true, false);
 }
 static void FN(copying_tile)(FN(tile_job) * job)
 {
-    FN(tile)(job, FIRST_ROWS, FIRST_WIDE, false, true, true);
+    FN(tile)(job, COPY_ROWS, COPY_WIDE, false, true, true);
     job->b = (const char *)job->copy;
-    job->b_row = (ptrdiff_t)(FIRST_WIDE * sizeof(V));
+    job->b_row = (ptrdiff_t)(COPY_WIDE * sizeof(V));
 }
 
 #include "gemm_pack.inc.c"

@@ -1,12 +1,12 @@
 /* gemm_pack.inc.c: copies of blocks of A and B in the order the tiles read them, for one ISA and
  * dtype. Included by gemm_kernel.inc.c. */
 
-/* Columns of the panel at which `left` columns of B remain. Odd counts of vectors end in a panel of
- * three: a tile one vector wide would spend its time loading A. */
+/* Vectors of the panel at which `left` columns of B remain: panels of at most `wide`, as even as can
+ * be, as a tile one vector wide would spend its time loading A. */
 VFN size_t FN(panel_vectors)(size_t left, size_t wide)
 {
-    const size_t vectors = (left + L - 1) / L;
-    return vectors <= 3 && wide != 1 ? vectors : vectors < wide ? vectors : wide;
+    const size_t vectors = (left + L - 1) / L, panels = (vectors + wide - 1) / wide;
+    return (vectors + panels - 1) / panels;
 }
 
 #if TG_REAL == 32
@@ -79,10 +79,10 @@ static void FN(pack_panel)(T *to, size_t step, const T *b, ptrdiff_t row, ptrdif
         for (size_t p = 0; p < k; ++p, to += step, b += row) {
             size_t j = 0;
             for (; j + L < n; j += L) {
-                __builtin_prefetch(b + FETCH_ROWS * row + j);
+                __builtin_prefetch(b + ROWS_AHEAD * row + j);
                 vstore(to + j, vload(b + j));
             }
-            __builtin_prefetch(b + FETCH_ROWS * row + j);
+            __builtin_prefetch(b + ROWS_AHEAD * row + j);
             vstore(to + j, FN(vload_part)(b + j, n - j));
         }
         return;
